@@ -1,0 +1,105 @@
+/** What the allocator offers to the rooms on its right. alloc/allocator.ts implements it. */
+
+import type { Ref, Region } from '../memory/region.ts';
+import type { Kind } from './kind.ts';
+
+export interface AllocatorOptions {
+  /** Bit k set: memory of kind k is zeroed when it is freed. */
+  readonly zeroKinds?: number;
+  /** Owner slot of this thread (0 is the writer of part 1). */
+  readonly owner?: number;
+}
+
+/** A set of references, used by recovery and check to compare what is reachable with what is allocated. */
+export interface Marks {
+  /** @returns false when `ref` was marked before */
+  add(ref: Ref): boolean;
+  has(ref: Ref): boolean;
+}
+
+export type Tier = 'l1' | 'l2' | 'l3';
+
+/** One allocation, as `walk` reports it. */
+export interface Block {
+  readonly ref: Ref;
+  readonly kind: Kind;
+  readonly tier: Tier;
+  /** Usable bytes. */
+  readonly sizeBytes: number;
+  readonly live: boolean;
+  readonly kept: boolean;
+}
+
+export interface AllocatorStats {
+  /** Bytes of all segments, metadata included. */
+  readonly reservedBytes: number;
+  /** Bytes of the segments' own metadata (headers, page tables, bitmaps). */
+  readonly metadataBytes: number;
+  /** Bytes in slabs, runs and extents that are handed out (slabs count whole). */
+  readonly usedBytes: number;
+  /** Usable bytes of live allocations. */
+  readonly liveBytes: number;
+  readonly freeBytes: number;
+  readonly largestFreeRunBytes: number;
+  /** Per kind, indexed as `kinds`. */
+  readonly kinds: readonly { readonly usedBytes: number; readonly liveBytes: number; readonly liveBlocks: number }[];
+  readonly tiers: Record<Tier, { readonly runs: number; readonly liveBlocks: number; readonly liveBytes: number; readonly usedBytes: number }>;
+  readonly allocations: number;
+  readonly frees: number;
+  readonly failures: number;
+}
+
+/** One cell of the memory map: an equal share of the data area. */
+export interface MapCell {
+  /** Index into `kinds` of the kind with most bytes here, or -1 when free, or -2 for the allocator's own metadata. */
+  readonly kind: number;
+  /** 0…1: share of the cell that live allocations fill. */
+  readonly fill: number;
+}
+
+export interface Allocator {
+  readonly region: Region;
+
+  /**
+   * Memory of at least `sizeBytes` (1…largest run), 64-byte aligned; page aligned above 4 KiB. Not zeroed.
+   * @returns 0 when exhausted: nothing has changed. Grows the region when that is allowed.
+   */
+  allocate(kind: Kind, sizeBytes: number): Ref;
+
+  /**
+   * @throws double_free, foreign_reference, wrong_kind: nothing has changed
+   */
+  free(ref: Ref, kind: Kind): void;
+
+  /** Marks a live allocation as published: it outlives its owner. @throws foreign_reference */
+  keep(ref: Ref): void;
+  /** Takes the mark back, before a free. `free` of a kept block is allowed and clears the mark first. */
+  unkeep(ref: Ref): void;
+
+  /** Usable bytes of a live allocation. @throws foreign_reference */
+  sizeOf(ref: Ref): number;
+  kindOf(ref: Ref): Kind;
+  /** True when `ref` is the start of a live allocation. Never throws: for validating references read from memory. */
+  isLive(ref: Ref): boolean;
+
+  /** Largest `sizeBytes` that an empty segment of the configured size could serve. */
+  readonly maxAllocationBytes: number;
+
+  /** After a crash of the only owner: frees live but not kept blocks, returns claimed blocks to their slabs, repairs boundary tags. */
+  recover(): { readonly freedBlocks: number; readonly freedBytes: number };
+  newMarks(): Marks;
+  /** Frees every live allocation that is not in `marks`; all others become kept. For recovery. */
+  sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number };
+
+  walk(visit: (block: Block) => void): void;
+  /**
+   * Verifies every invariant of page table, slab headers, bitmaps and counters.
+   * @returns violations in words; empty when sound
+   */
+  check(): string[];
+  stats(): AllocatorStats;
+  memoryMap(cells: number): MapCell[];
+
+  /** Returns private stacks to the slabs, so that the region is complete for the next opening. */
+  flush(): void;
+}

@@ -1,0 +1,46 @@
+/**
+ * Format 1: where things are in a segment. All words little endian, 32 bit.
+ *
+ * ```
+ * byte 0       4096      8192      12288     16384            24576            32768
+ * ┌────────────┬─────────┬─────────┬─────────┬────────────────┬────────────────┬────────────┬──────────────┬──────────┬─────┐
+ * │ super A    │ super B │ segment │ control │ owner slots    │ owner counters │ page table │ slab headers │ bitmaps  │ data│
+ * │ (segment 0)│         │ header  │ (seg. 0)│ 64 × 128 B     │ 64 × 128 B     │ 8 B / page │ 64 B / slab  │ 4 / slab │     │
+ * └────────────┴─────────┴─────────┴─────────┴────────────────┴────────────────┴────────────┴──────────────┴──────────┴─────┘
+ * ```
+ * The first 32 KiB have the same shape in every segment; superblocks, control, owners and counters are used in segment 0 only.
+ * What follows is the allocator's (alloc/layout.ts).
+ */
+
+export const superblockAByte = 0;
+export const superblockBByte = 4096;
+export const segmentHeaderByte = 8192;
+export const controlByte = 12288;
+export const ownerSlotsByte = 16384;
+export const ownerSlotBytes = 128;
+export const ownerCountersByte = 24576;
+export const ownerCountersBytes = 128;
+export const fixedPrefixBytes = 32768;
+export const ownersMaxLimit = 64;
+
+/** Segment header, word indices relative to segmentHeaderByte. */
+export const segmentMagic = 0x53_4e_45_43; // 'CENS'
+export const segmentHeader = {
+  magic: 0,
+  number: 1,
+  sizeBytesLow: 2,
+  sizeBytesHigh: 3,
+  poolUuid: 4, // 4 words
+  checksum: 8, // crc32 of words 0..7
+} as const;
+
+/** Control words of segment 0, relative to controlByte: single words, one writer, no checksum. */
+export const control = {
+  /** Bumped when a reader's cached index tables are out of date. */
+  indexEpoch: 0,
+  /** Access clock: the tick of the most recent use. */
+  tick: 1,
+  /** Highest version handed out, low and high word. */
+  versionLow: 2,
+  versionHigh: 3,
+} as const;

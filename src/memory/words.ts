@@ -1,0 +1,68 @@
+/**
+ * The one module through which every word and byte of pool memory is accessed.
+ *
+ * In production these are one-line functions that V8 inlines. Tests replace this module by one that counts: it throws
+ * at the k-th access (a crash between any two memory accesses) or runs another actor's operation there.
+ *
+ * `load`, `store`, `or`, `and`, `exchange`, `compareExchange` are sequentially consistent: use them for every word that
+ * two actors use for a decision. `peek` and `poke` are plain: use them only for words that a single owner reads and writes, or that a
+ * later `store` publishes.
+ */
+
+/** A word view of one segment: 32-bit signed, little endian. */
+export type Words = Int32Array;
+
+export function peek(words: Words, index: number): number {
+  return words[index] as number;
+}
+
+export function poke(words: Words, index: number, value: number): void {
+  words[index] = value;
+}
+
+export function load(words: Words, index: number): number {
+  return Atomics.load(words, index);
+}
+
+export function store(words: Words, index: number, value: number): void {
+  Atomics.store(words, index, value);
+}
+
+/** Sets bits; returns the old word. */
+export function or(words: Words, index: number, bits: number): number {
+  return Atomics.or(words, index, bits);
+}
+
+/** Keeps only bits in `bits`; returns the old word. */
+export function and(words: Words, index: number, bits: number): number {
+  return Atomics.and(words, index, bits);
+}
+
+/** Adds; returns the old word. */
+export function add(words: Words, index: number, value: number): number {
+  return Atomics.add(words, index, value);
+}
+
+export function exchange(words: Words, index: number, value: number): number {
+  return Atomics.exchange(words, index, value);
+}
+
+/** Replaces `expected` by `value`; returns the old word (equal to `expected` when it succeeded). */
+export function compareExchange(words: Words, index: number, expected: number, value: number): number {
+  return Atomics.compareExchange(words, index, expected, value);
+}
+
+/** Copies bytes into pool memory: one access. */
+export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
+  target.set(source, targetOffset);
+}
+
+/** Copies bytes within one segment; ranges may overlap: one access. */
+export function moveWithin(target: Uint8Array, targetOffset: number, from: number, to: number): void {
+  target.copyWithin(targetOffset, from, to);
+}
+
+/** Zeroes bytes [from, to): one access. */
+export function zero(target: Uint8Array, from: number, to: number): void {
+  target.fill(0, from, to);
+}

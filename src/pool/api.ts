@@ -1,0 +1,232 @@
+/** The public surface of a pool, as types: what `openPool` returns and takes. */
+
+import type { KindName } from '../alloc/kind.ts';
+import type { Clock } from '../base/clock.ts';
+import type { AllocatorStats, MapCell } from '../alloc/api.ts';
+import type { RegionHandle } from '../memory/region.ts';
+import type { Hooks } from '../store/hooks.ts';
+
+export type { KindName } from '../alloc/kind.ts';
+
+/** Element types of a part, as in `?type=` of the HTTP API. */
+export const elementTypes = ['u8', 'u8c', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'f64', 'u64', 'i64', 'utf8'] as const;
+export type ElementType = (typeof elementTypes)[number];
+
+/** What a part can be written from. Strings are stored as UTF-8 with element type utf8. */
+export type PartData =
+  | Uint8Array
+  | Uint8ClampedArray
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array
+  | string;
+
+/** What a lease shows. utf8 parts show as Uint8Array; use `lease.text()`. */
+export type PartView = Exclude<PartData, string>;
+
+export interface PutOptions {
+  /** Default by element type: u32 tokens, f32 and f64 embedding, utf8 metadata, all others blob. */
+  readonly kind?: KindName;
+  /** Element type to store for a Uint8Array source (the HTTP server receives bytes). Default: the type of the array. */
+  readonly elementType?: ElementType;
+  /** Milliseconds from now, 1…2^47. */
+  readonly ttlMs?: number;
+  /** At most 64 of 1–512 bytes each. */
+  readonly tags?: readonly string[];
+  /** Ids of contexts this part is derived from: stored as tags `dep:ID`. */
+  readonly dependsOn?: readonly string[];
+  /** Only if the part's current version is this; 0: only if there is none. */
+  readonly ifVersion?: number;
+  /** Never evicted until unpinned. */
+  readonly pinned?: boolean;
+  /** Zeroed when freed, whatever its kind. */
+  readonly sensitive?: boolean;
+  /** Kept encrypted in hot memory: needs a KeyProvider. */
+  readonly sealed?: boolean;
+}
+
+export interface AppendOptions {
+  readonly ifVersion?: number;
+}
+
+/** A read lease: the bytes stay where they are until `release`. */
+export interface Lease {
+  /** View over pool memory; zero copy. Reading it after release is a bug: the memory may hold something else. @throws lease_released */
+  readonly data: PartView;
+  readonly version: number;
+  readonly kind: KindName;
+  readonly elementType: ElementType;
+  readonly sizeBytes: number;
+  /** The part decoded as UTF-8. */
+  text(): string;
+  /** Idempotent. */
+  release(): void;
+  [Symbol.dispose](): void;
+}
+
+/** A part being written in place, invisible until `commit`. */
+export interface Draft {
+  /** Bytes written so far. */
+  readonly sizeBytes: number;
+  /** Appends a chunk, growing the reservation when needed. @throws pool_full, value_too_large: the draft is then aborted */
+  write(chunk: Uint8Array): void;
+  /** Publishes atomically; returns the version. @throws version_conflict (the draft is then aborted) */
+  commit(): number;
+  /** Gives the memory back. Idempotent, and harmless after commit. */
+  abort(): void;
+}
+
+export interface PartInfo {
+  readonly part: string;
+  readonly kind: KindName;
+  readonly elementType: ElementType;
+  readonly sizeBytes: number;
+  readonly version: number;
+  readonly crc32: number | undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly pinned: boolean;
+  readonly sensitive: boolean;
+  readonly tags: readonly string[];
+  readonly uses: number;
+}
+
+export interface ContextInfo {
+  readonly id: string;
+  readonly parts: readonly PartInfo[];
+}
+
+export interface ListOptions {
+  /** Only ids that start with this. */
+  readonly prefix?: string;
+  /** Only ids that sort after this one (UTF-8 order): the last id of the previous page. */
+  readonly after?: string;
+  /** 1…10,000; default 1,000. */
+  readonly limit?: number;
+}
+
+export interface Hint {
+  /** The session is over. */
+  readonly closed?: boolean;
+  /** A tool call is running: the session will return soon. */
+  readonly toolPending?: boolean;
+  /** Why the model stopped. */
+  readonly stop?: 'end_turn' | 'tool_use' | 'length' | 'abort';
+}
+
+export type Place = 'hot' | 'warm' | 'disk' | 'remote';
+
+export interface PoolStats {
+  readonly capacityBytes: number;
+  readonly contexts: number;
+  readonly parts: number;
+  readonly pinnedParts: number;
+  /** Replaced or deleted parts whose bytes wait for the last lease. */
+  readonly retiredParts: number;
+  /** Bytes of live parts as the user counts them. */
+  readonly partBytes: number;
+  readonly maxPartBytes: number;
+  readonly formatVersion: number;
+  readonly segments: number;
+  readonly memory: AllocatorStats;
+  readonly operations: Record<OperationName, number>;
+}
+
+export const operationNames = [
+  'gets', 'hits', 'misses', 'puts', 'appends', 'deletes', 'evictions', 'expirations',
+  'invalidations', 'poolFull', 'versionConflicts', 'corruptParts', 'bytesWritten', 'bytesRead',
+] as const;
+export type OperationName = (typeof operationNames)[number];
+
+export interface CheckReport {
+  readonly ok: boolean;
+  /** Format version. */
+  readonly version: number;
+  readonly errors: readonly string[];
+  readonly contexts: number;
+  readonly parts: number;
+  readonly partBytes: number;
+  readonly checksumsVerified: number;
+  readonly segments: number;
+}
+
+export interface SnapshotOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** Structured-cloneable: post it to a worker thread, which joins with `openPool({ handle })`. */
+export interface PoolHandle {
+  readonly region: RegionHandle;
+}
+
+export interface OpenOptions {
+  /** Folder of a mapped pool. Without it the pool is shared memory of this process. */
+  readonly path?: string;
+  /** Bound on the bytes of all segments. 4 MiB…128 GiB, default 256 MiB. An existing pool keeps its own unless this is given. */
+  readonly capacityBytes?: number;
+  /** How far setCapacity may go; shared pools reserve address space for it. Default: capacityBytes. */
+  readonly maxCapacityBytes?: number;
+  /** Size of a segment, a power of two; bounds the largest part. Default: half of capacity, 4 MiB…1 GiB. */
+  readonly segmentBytes?: number;
+  readonly ownersMax?: number;
+  /** crc32 on every write. Default true. */
+  readonly checksums?: boolean;
+  /** Kinds whose memory is zeroed when freed. Default none; sensitive parts always are. */
+  readonly zeroOnFree?: readonly KindName[];
+  /** Reads without owning: for inspect and check. */
+  readonly readOnly?: boolean;
+  /** Joins the pool of another thread, read-only. */
+  readonly handle?: PoolHandle;
+  readonly clock?: Clock;
+  /** Seed of the eviction sampler, for reproducible runs. */
+  readonly seed?: number;
+  readonly hooks?: Partial<Hooks>;
+}
+
+export interface Pool extends AsyncDisposable {
+  /** Replaces atomically; returns the version. @throws pool_full, version_conflict, invalid_argument, value_too_large: nothing has changed */
+  put(id: string, part: string, data: PartData, options?: PutOptions): number;
+  /** Opens a draft for streaming; `sizeBytes` is what to reserve at first. */
+  beginPut(id: string, part: string, sizeBytes: number, options?: PutOptions): Draft;
+  /** Extends in place; creates the part when absent. Returns the new version. @throws as put, and element_type_mismatch */
+  append(id: string, part: string, data: PartData, options?: AppendOptions): number;
+  /** Hot only, synchronous, zero copy. @throws part_corrupt */
+  get(id: string, part: string): Lease | undefined;
+  /** What is known of a part, without touching its recency. */
+  describe(id: string, part: string): PartInfo | undefined;
+  /** What is known of a context; undefined when it has no parts. */
+  context(id: string): ContextInfo | undefined;
+  /** Deletes a part, or the whole context. Returns how many parts went. */
+  delete(id: string, part?: string, options?: { readonly ifVersion?: number }): number;
+  list(options?: ListOptions): ContextInfo[];
+  /** Sets (or with undefined clears) the expiry. Returns how many parts it concerns. */
+  expire(id: string, ttlMs: number | undefined, part?: string): number;
+  pin(id: string, part?: string): number;
+  unpin(id: string, part?: string): number;
+  hint(id: string, hint: Hint): number;
+  /** Deletes every part that carries the tag. Returns how many. */
+  invalidate(what: { readonly tag: string }): number;
+  where(id: string, part: string): Place | undefined;
+  /** @throws tier_unavailable until there is a disk tier */
+  persist(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  /** Hot parts resolve at once. @throws tier_unavailable when not hot, until there is a tier */
+  load(id: string, part: string, options?: { readonly signal?: AbortSignal }): Promise<Lease | undefined>;
+  /** Removes parts whose time is over, at most `limit` entries looked at. Returns how many went. */
+  sweepExpired(limit?: number): number;
+  /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */
+  setCapacity(capacityBytes: number): void;
+  stats(): PoolStats;
+  check(): CheckReport;
+  memoryMap(cells: number): MapCell[];
+  snapshot(destination: string, options?: SnapshotOptions): Promise<void>;
+  close(): Promise<void>;
+  readonly handle: PoolHandle;
+  readonly path: string | undefined;
+  readonly readOnly: boolean;
+}

@@ -1,0 +1,31 @@
+/**
+ * Interfaces that the store calls and rooms to its right implement. The defaults do nothing.
+ */
+
+import type { KindName } from '../alloc/kind.ts';
+
+/** Bytes and contexts are reserved before work and refunded on every exit path. Called synchronously. */
+export interface Budget {
+  /** @throws budget_exceeded: the operation then changes nothing */
+  reserve(kind: KindName, sizeBytes: number): void;
+  refund(kind: KindName, sizeBytes: number): void;
+}
+
+export type AuditAction = 'put' | 'append' | 'get' | 'delete' | 'evict' | 'expire' | 'invalidate';
+
+export interface Audit {
+  record(action: AuditAction, id: string, part: string, version: number): void;
+}
+
+export type RemovalReason = 'replaced' | 'deleted' | 'evicted' | 'expired' | 'invalidated';
+
+/** Told before a part leaves hot memory; a tier may copy it elsewhere. Called synchronously: must not wait on I/O. */
+export interface TierSink {
+  leaving(id: string, part: string, version: number, bytes: Uint8Array, reason: RemovalReason): void;
+}
+
+export interface Hooks {
+  readonly budget: Budget;
+  readonly audit: Audit;
+  readonly tierSink: TierSink;
+}
