@@ -11,8 +11,6 @@ export const granuleBytes = 64;
 export const pageShift = 12;
 export const pageBytes = 4096;
 
-/** Pages at the start of each segment that the format fixes (see layout.ts). */
-
 /** A non-negative 31-bit granule number within a pool: segment number · granules per segment + granule. 0 is none. */
 export type Ref = number;
 
@@ -34,7 +32,12 @@ export type RegionHandle =
 
 export interface Region {
   readonly type: 'shared' | 'mapped';
+  /** True for inspection: writes are private to this process and reach nobody (copy on write), so a mistake cannot harm the pool. */
   readonly readOnly: boolean;
+  /** This thread's owner slot: 0 is the writer, 1…63 threads that joined to read, -1 for inspection. */
+  readonly ownerSlot: number;
+  /** Kernel boot id of this machine: 32 hex digits. */
+  readonly bootId: string;
   /** log2 of the address stride of a segment; a segment may be smaller than its stride. */
   readonly segmentShift: number;
   /** log2 of the bytes in a slab: follows capacity. */
