@@ -2,13 +2,14 @@
  * Format 1: where things are in a segment. All words little endian, 32 bit.
  *
  * ```
- * byte 0       4096      8192      12288     16384            24576            32768
- * ┌────────────┬─────────┬─────────┬─────────┬────────────────┬────────────────┬────────────┬──────────────┬──────────┬─────┐
- * │ super A    │ super B │ segment │ control │ owner slots    │ owner counters │ page table │ slab headers │ bitmaps  │ data│
- * │ (segment 0)│         │ header  │ (seg. 0)│ 64 × 128 B     │ 64 × 128 B     │ 8 B / page │ 64 B / slab  │ 4 / slab │     │
- * └────────────┴─────────┴─────────┴─────────┴────────────────┴────────────────┴────────────┴──────────────┴──────────┴─────┘
+ * byte 0    4096      8192      12288     16384         24576          32768           40960
+ * ┌─────────┬─────────┬─────────┬─────────┬─────────────┬──────────────┬───────────────┬────────────┬──────────────┬──────────┬──────┐
+ * │ super A │ super B │ segment │ control │ owner slots │ allocator    │ store         │ page table │ slab headers │ bitmaps  │ data │
+ * │         │         │ header  │         │             │ counters     │ counters      │            │              │          │      │
+ * │ (seg. 0)│ (seg. 0)│         │ (seg. 0)│ 64 × 128 B  │ 64 × 128 B   │ 64 × 128 B    │ 8 B / page │ 64 B / slab  │ 4 / slab │      │
+ * └─────────┴─────────┴─────────┴─────────┴─────────────┴──────────────┴───────────────┴────────────┴──────────────┴──────────┴──────┘
  * ```
- * The first 32 KiB have the same shape in every segment; superblocks, control, owners and counters are used in segment 0 only.
+ * The first 40 KiB have the same shape in every segment; superblocks, control, owners and counters are used in segment 0 only.
  * What follows is the allocator's (alloc/layout.ts).
  */
 
@@ -20,7 +21,9 @@ export const ownerSlotsByte = 16384;
 export const ownerSlotBytes = 128;
 export const ownerCountersByte = 24576;
 export const ownerCountersBytes = 128;
-export const fixedPrefixBytes = 32768;
+/** Counters of the store, one writer each, per owner slot (store/counters.ts). */
+export const storeCountersByte = 32768;
+export const fixedPrefixBytes = 40960;
 export const ownersMaxLimit = 64;
 
 /** Segment header, word indices relative to segmentHeaderByte. */
@@ -34,13 +37,26 @@ export const segmentHeader = {
   checksum: 8, // crc32 of words 0..7
 } as const;
 
-/** Control words of segment 0, relative to controlByte: single words, one writer, no checksum. */
+/**
+ * Control words of segment 0, relative to controlByte: each committed by a single store of its one writer, no checksum. All but
+ * `version` are rebuilt by recovery.
+ */
 export const control = {
   /** Bumped when a reader's cached index tables are out of date. */
   indexEpoch: 0,
   /** Access clock: the tick of the most recent use. */
   tick: 1,
-  /** Highest version handed out, low and high word. */
+  /** Highest version handed out: low 32 bits, high 21 bits. */
   versionLow: 2,
   versionHigh: 3,
+  /** First free entry, chained through the entries' nextInContext; 0 is none. */
+  freeEntry: 4,
+  /** Live contexts, parts, pinned parts; parts retired but still leased. */
+  contexts: 5,
+  parts: 6,
+  pinnedParts: 7,
+  retiredParts: 8,
+  /** Bytes of live parts: low 32 bits, high bits. */
+  partBytesLow: 9,
+  partBytesHigh: 10,
 } as const;
