@@ -1,0 +1,23 @@
+import { defineConfig } from 'vitest/config';
+
+const soak = process.env['CENOTE_SOAK'] === '1';
+const ci = process.env['CI'] === 'true';
+
+/** Bounds against a test that hangs, not expectations about speed. */
+const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 60_000;
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Worker threads and kill -9 are part of the subject: each file gets a process of its own.
+    pool: 'forks',
+    testTimeout: testTimeoutMs,
+    hookTimeout: testTimeoutMs,
+    globalSetup: ['scripts/vitest-setup.mjs'],
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      reporter: ['text-summary', 'html'],
+    },
+  },
+});
