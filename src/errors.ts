@@ -52,6 +52,8 @@ export const errorTable = {
   forbidden: { httpStatus: 403, resp: 'NOPERM', advice: 'Use a key that has the scope the message names.' },
   method_not_allowed: { httpStatus: 405, resp: 'ERR', advice: 'See /openapi.json.' },
   length_required: { httpStatus: 411, resp: 'ERR', advice: 'Send Content-Length.' },
+  uri_too_long: { httpStatus: 414, resp: 'ERR', advice: 'Shorten the query: fewer or shorter tags.' },
+  headers_too_large: { httpStatus: 431, resp: 'ERR', advice: 'Send fewer or shorter request headers.' },
   unsupported_encoding: { httpStatus: 415, resp: 'ERR', advice: 'Send the body without Content-Encoding.' },
   request_timeout: { httpStatus: 408, resp: 'ERR', advice: 'Send the body faster, or in smaller parts.' },
   overloaded: { httpStatus: 503, resp: 'LOADING', advice: 'Retry after a moment.' },

@@ -1,0 +1,88 @@
+/** Every bound of the HTTP server, with its default. */
+
+import { fail } from '../../errors.ts';
+
+export interface HttpLimits {
+  /** Largest body of a PUT. The pool's segment size may bound a part lower. */
+  readonly maxBodyBytes: number;
+  /** Largest body of an append: it is buffered, so that it is appended whole or not at all. */
+  readonly maxAppendBytes: number;
+  /** Largest JSON body. */
+  readonly maxJsonBytes: number;
+  /** Bound on the bytes of all bodies being received at once; beyond it requests get `overloaded`. */
+  readonly maxInFlightBytes: number;
+  /** Longest request target. */
+  readonly maxUrlBytes: number;
+  /** Request line and headers together. */
+  readonly maxHeaderBytes: number;
+  /** Further connections are closed unanswered. */
+  readonly maxConnections: number;
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersTimeoutMs: number;
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeoutMs: number;
+  /** Longest pause of a body being received, or of a reader that takes no bytes. */
+  readonly idleTimeoutMs: number;
+  /** How long a connection may wait for its next request. */
+  readonly keepAliveTimeoutMs: number;
+  /** How often headersTimeoutMs and requestTimeoutMs are looked at. */
+  readonly timeoutCheckMs: number;
+  /** What is left of a refused body is read to keep the connection, when it is at most this. */
+  readonly maxDrainBytes: number;
+  /** Otherwise the connection closes; up to this much is read meanwhile, so that the client sees the answer … */
+  readonly lingerBytes: number;
+  /** … and it closes after this time at the latest. */
+  readonly lingerMs: number;
+  /** A response hands pool memory to the socket in slices of this size. */
+  readonly sliceBytes: number;
+  /** What a body of unknown length reserves at first. */
+  readonly chunkedReserveBytes: number;
+}
+
+const kib = 1024;
+const mib = 1024 * kib;
+
+export const defaultHttpLimits: HttpLimits = {
+  maxBodyBytes: 512 * mib,
+  maxAppendBytes: 16 * mib,
+  maxJsonBytes: 64 * kib,
+  maxInFlightBytes: 2048 * mib,
+  maxUrlBytes: 16 * kib,
+  maxHeaderBytes: 32 * kib,
+  maxConnections: 1024,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 600_000,
+  idleTimeoutMs: 60_000,
+  keepAliveTimeoutMs: 5_000,
+  timeoutCheckMs: 1_000,
+  maxDrainBytes: 64 * kib,
+  lingerBytes: mib,
+  lingerMs: 2_000,
+  sliceBytes: 256 * kib,
+  chunkedReserveBytes: 64 * kib,
+};
+
+/** Largest value of any limit: a body in flight is counted in doubles, a timer in 31 bits. */
+const maxLimit = 2 ** 40;
+const maxTimerMs = 2 ** 31 - 1;
+
+/** Fills in the defaults. @throws invalid_argument */
+export function resolveLimits(given: Partial<HttpLimits> = {}): HttpLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(defaultHttpLimits, name)) {
+      fail('invalid_argument', `Unknown limit ${JSON.stringify(name)}.`);
+    }
+    const max = name.endsWith('Ms') ? maxTimerMs : maxLimit;
+    if (!Number.isInteger(value) || value < 1 || value > max) {
+      fail('invalid_argument', `Limit ${name} must be a whole number from 1 to ${max}; got ${value}.`);
+    }
+  }
+  const limits = { ...defaultHttpLimits, ...given };
+  if (limits.maxInFlightBytes < limits.maxBodyBytes) {
+    fail(
+      'invalid_argument',
+      `maxInFlightBytes ${limits.maxInFlightBytes} is below maxBodyBytes ${limits.maxBodyBytes}.`,
+    );
+  }
+  return limits;
+}
