@@ -16,7 +16,7 @@ export type Ref = number;
 
 /**
  * One contiguous piece of a region, at most 1 GiB: word and byte views over the same memory.
- * Views stay valid after close (they then read zeros).
+ * Views stay valid after close: see `Region.close`.
  */
 export interface Segment {
   readonly number: number;
@@ -27,7 +27,11 @@ export interface Segment {
 
 /** A message that lets another thread attach the same region. Structured-cloneable. */
 export type RegionHandle =
-  | { readonly type: 'shared'; readonly buffers: readonly SharedArrayBuffer[]; readonly segmentShift: number }
+  | {
+      readonly type: 'shared';
+      readonly buffers: readonly SharedArrayBuffer[];
+      readonly segmentShift: number;
+    }
   | { readonly type: 'mapped'; readonly path: string };
 
 export interface Region {
@@ -36,6 +40,8 @@ export interface Region {
   readonly readOnly: boolean;
   /** This thread's owner slot: 0 is the writer, 1…63 threads that joined to read, -1 for inspection. */
   readonly ownerSlot: number;
+  /** True when the previous owner of this slot died without giving it back: what its lease bits hold must be cleared first. */
+  readonly slotAbandoned: boolean;
   /** Kernel boot id of this machine: 32 hex digits. */
   readonly bootId: string;
   /** log2 of the address stride of a segment; a segment may be smaller than its stride. */
@@ -47,21 +53,50 @@ export interface Region {
   /** The current superblock, validated; `commit` replaces it atomically. */
   readonly superblock: Superblock;
   /**
-   * Writes the other superblock copy with a higher sequence: all fields change together or none does.
-   * @throws read_only
+   * Writes the superblock with a higher sequence: all fields change together or none does. Identity and geometry (version, poolUuid,
+   * segmentShift, slabShift, segmentCount, ownersMax, createdAtMs, hash seeds, sequence) cannot be changed here.
+   * @throws read_only unless this is the writer (slot 0); invalid_argument for a field out of range: nothing has changed
    */
   commit(change: Partial<Superblock>): void;
   /**
    * Adds a segment: memory is reserved (so that touching it can never fault), `format` prepares it, then the superblock
    * counts it. `addSegment` of a crash before the commit leaves an uncounted segment that the next call formats anew.
    * @returns false when capacityBytes allows no further segment
-   * @throws memory_unavailable when the machine has no memory or disk left: nothing has changed
+   * The segment is all zero but for its header when `format` gets it, and is not yet in `segments`.
+   * @throws read_only; memory_unavailable when the machine has no memory or disk left: nothing has changed
    */
   addSegment(format: (segment: Segment) => void): boolean;
-  /** Takes away the last segment, which must hold nothing. */
+  /** Takes away the last segment, which must hold nothing. @throws invalid_argument for the only segment; read_only */
   dropSegment(): void;
+  /** Reads the superblock again: shows segments that the writer has added since, and hides those it has dropped. */
+  refresh(): void;
   /** For another thread of this process. */
   readonly handle: RegionHandle;
-  /** Lets the memory go. Stale views read zeros from then on. Idempotent. */
+  /**
+   * Lets the memory go and gives the owner slot back. `segments` keeps its views: in a mapped region they read zeros from then on, and writes
+   * to them reach nobody; in a shared one they show the memory as long as someone holds it. Idempotent.
+   */
   close(): void;
+}
+
+/** What a new region is made from. Randomness and time come from outside: see `freshIdentity`. */
+export interface RegionOptions {
+  /** Bound on the bytes of all segments: 4 MiB…128 GiB, rounded down to 64 KiB. */
+  readonly capacityBytes: number;
+  /** How far capacity may be raised later (shared regions reserve address space for it). Default: capacityBytes. */
+  readonly maxCapacityBytes?: number | undefined;
+  /** A power of two, 4 MiB…1 GiB. Default: half of capacity, as a power of two. */
+  readonly segmentBytes?: number | undefined;
+  /** 1…64, default 64. */
+  readonly ownersMax?: number | undefined;
+  /** 32 hex digits. */
+  readonly poolUuid: string;
+  /** 16 hex digits; default zeros. */
+  readonly tenantHash?: string | undefined;
+  /** Signed 32-bit words. */
+  readonly hashSeedLow: number;
+  readonly hashSeedHigh: number;
+  readonly createdAtMs: number;
+  /** 32 hex digits; default: the kernel's. */
+  readonly bootId?: string | undefined;
 }

@@ -48,7 +48,12 @@ export function exchange(words: Words, index: number, value: number): number {
 }
 
 /** Replaces `expected` by `value`; returns the old word (equal to `expected` when it succeeded). */
-export function compareExchange(words: Words, index: number, expected: number, value: number): number {
+export function compareExchange(
+  words: Words,
+  index: number,
+  expected: number,
+  value: number,
+): number {
   return Atomics.compareExchange(words, index, expected, value);
 }
 
@@ -58,7 +63,12 @@ export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8
 }
 
 /** Copies bytes within one segment; ranges may overlap: one access. */
-export function moveWithin(target: Uint8Array, targetOffset: number, from: number, to: number): void {
+export function moveWithin(
+  target: Uint8Array,
+  targetOffset: number,
+  from: number,
+  to: number,
+): void {
   target.copyWithin(targetOffset, from, to);
 }
 

@@ -1,0 +1,167 @@
+/**
+ * Regions of SharedArrayBuffers: for the threads of one process, with no dependency.
+ *
+ * Every segment that maxCapacityBytes may ever need is created at the start and travels in the handle: a buffer that is untouched costs address
+ * space, no memory. The last thread that forgets a buffer frees it; closing does not reach into other threads.
+ */
+
+import { fail } from '../errors.ts';
+import { BackedRegion, firstSegmentBytes, firstSuperblock } from './backed-region.ts';
+import type { Backing } from './backed-region.ts';
+import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
+import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
+import { thisOwner } from './process.ts';
+import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
+import { readSegmentSize, writeSegmentHeader } from './segment-header.ts';
+import { readSuperblock, writeSuperblock } from './superblock.ts';
+import type { Superblock } from './superblock.ts';
+import { zero } from './words.ts';
+
+type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
+
+/**
+ * Spare buffers of a region whose capacity may be raised: each raise can leave one segment smaller than its stride, so that more
+ * segments are needed than maxCapacityBytes / stride.
+ */
+const spareBuffers = 4;
+
+function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
+  return {
+    number,
+    sizeBytes,
+    words: new Int32Array(buffer, 0, sizeBytes >> 2),
+    bytes: new Uint8Array(buffer, 0, sizeBytes),
+  };
+}
+
+class SharedBacking implements Backing {
+  readonly handle: SharedHandle;
+  /** Bytes that have been used of each buffer by this writer, and must be zeroed before they are used again. */
+  readonly #usedBytes: number[] = [];
+
+  constructor(handle: SharedHandle) {
+    this.handle = handle;
+  }
+
+  create(number: number, sizeBytes: number): Segment | undefined {
+    const buffer = this.handle.buffers[number];
+    if (buffer === undefined) return undefined;
+    const segment = segmentOver(buffer, number, sizeBytes);
+    const used = this.#usedBytes[number] ?? 0;
+    if (used > 0) zero(new Uint8Array(buffer), 0, used);
+    this.#usedBytes[number] = Math.max(used, sizeBytes);
+    return segment;
+  }
+
+  discard(): void {} // the buffer stays in every handle; create zeroes it before its next use
+
+  open(number: number, pool: Superblock): Segment {
+    const buffer = this.handle.buffers[number];
+    if (buffer === undefined)
+      return fail(
+        'pool_corrupt',
+        `the superblock counts segment ${number}, the handle has ${this.handle.buffers.length}`,
+      );
+    return segmentOver(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
+  }
+
+  isCurrent(segment: Segment, pool: Superblock): boolean {
+    return readSegmentSize(segment.words, segment.number, pool) === segment.sizeBytes;
+  }
+
+  release(): void {} // freed by the collector with the last view, in whatever thread that is
+
+  remove(): void {} // likewise
+
+  close(): void {} // likewise
+}
+
+function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[] {
+  const stride = 2 ** block.segmentShift;
+  const spare = maxBytes > block.capacityBytes ? spareBuffers : 0;
+  const count = Math.min(Math.ceil(maxBytes / stride) + spare, maxSegments(block.segmentShift));
+  try {
+    return Array.from({ length: count }, () => new SharedArrayBuffer(stride));
+  } catch (cause) {
+    return fail(
+      'memory_unavailable',
+      `cannot reserve ${count} shared buffers of ${stride} bytes`,
+      cause,
+    );
+  }
+}
+
+/**
+ * A new region of shared memory; this thread is its writer, slot 0. Segment 0 is all zero behind its header: preparing it is the
+ * allocator's work.
+ * @throws invalid_argument, memory_unavailable
+ */
+export function createSharedRegion(options: RegionOptions): Region {
+  const block = firstSuperblock(options);
+  const maxBytes = roundCapacity(
+    options.maxCapacityBytes ?? options.capacityBytes,
+    'maxCapacityBytes',
+  );
+  const backing = new SharedBacking({
+    type: 'shared',
+    buffers: createBuffers(block, maxBytes),
+    segmentShift: block.segmentShift,
+  });
+  const sizeBytes = firstSegmentBytes(block);
+  const segment = backing.create(0, sizeBytes) as Segment;
+  writeSegmentHeader(segment.words, 0, sizeBytes, block.poolUuid);
+  takeOwnerSlot(segment.words, 0, thisOwner(), block.epoch);
+  writeSuperblock(segment.words, block);
+  return new BackedRegion(
+    backing,
+    block,
+    [segment],
+    { ownerSlot: 0, slotAbandoned: false, readOnly: false },
+    block.bootId,
+  );
+}
+
+function checkHandle(handle: RegionHandle): SharedHandle {
+  if (handle?.type !== 'shared' || !Array.isArray(handle.buffers) || handle.buffers.length === 0) {
+    fail('invalid_argument', 'not the handle of a shared region');
+  }
+  const shift = handle.segmentShift;
+  if (!Number.isInteger(shift) || shift < minSegmentShift || shift > maxSegmentShift) {
+    fail('invalid_argument', `segmentShift of the handle is ${String(shift)}`);
+  }
+  for (const buffer of handle.buffers) {
+    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength !== 2 ** shift) {
+      fail('invalid_argument', 'a buffer of the handle is not a SharedArrayBuffer of one segment');
+    }
+  }
+  return handle;
+}
+
+/**
+ * Joins the region of another thread, in an owner slot of its own. It may set the words that readers set; `commit`, `addSegment`
+ * and `dropSegment` are the writer's.
+ * @throws invalid_argument for a damaged handle; too_many_owners; not_a_pool, pool_corrupt, format_unsupported
+ */
+export function attachSharedRegion(handle: RegionHandle): Region {
+  const checked = checkHandle(handle);
+  const backing = new SharedBacking(checked);
+  const words = new Int32Array(checked.buffers[0] as SharedArrayBuffer);
+  const block = readSuperblock(words);
+  if (block.segmentShift !== checked.segmentShift) {
+    fail(
+      'pool_corrupt',
+      `segmentShift is ${block.segmentShift} in the superblock, ${checked.segmentShift} in the handle`,
+    );
+  }
+  const segments = Array.from({ length: block.segmentCount }, (_, number) =>
+    backing.open(number, block),
+  );
+  const slot = claimOwnerSlot(words, block.ownersMax, thisOwner(), block.epoch);
+  return new BackedRegion(
+    backing,
+    block,
+    segments,
+    { ownerSlot: slot, slotAbandoned: false, readOnly: false },
+    block.bootId,
+  );
+}
