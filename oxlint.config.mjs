@@ -182,6 +182,7 @@ export default defineConfig({
     'unicorn/prefer-node-protocol': 'error',
     'vitest/no-focused-tests': 'error',
     'vitest/no-identical-title': 'error',
+    'vitest/valid-expect': ['error', { maxArgs: 2 }],
   },
   overrides: [...arrows, ...places],
 });
