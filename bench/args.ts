@@ -1,0 +1,69 @@
+/** Command line of the benchmark. */
+
+import { parseArgs } from 'node:util';
+
+export interface Args {
+  readonly suite: string;
+  readonly workers: number;
+  readonly quick: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+  readonly out: string | undefined;
+  /** Only scenarios whose name contains this. */
+  readonly only: string | undefined;
+  /** Runs this one scenario here and sends its rows to the parent process. */
+  readonly scenario: string | undefined;
+  readonly folder: string | undefined;
+}
+
+export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
+
+  SUITE        store, pools or all
+  --workers N  worker threads (default 1)
+  --quick      a tenth of the ids and few rounds: shows that it runs, not how fast
+  --out DIR    writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there
+  --json       rows as a JSON array on stdout
+  --only TEXT  only scenarios whose name contains TEXT
+
+Examples:
+  bench store --quick
+  bench store --only get-64KiB --out ./results
+`;
+
+/** @throws Error with a message for the user */
+export function readArgs(argv: readonly string[]): Args {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: {
+      workers: { type: 'string' },
+      quick: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+      out: { type: 'string' },
+      only: { type: 'string' },
+      scenario: { type: 'string' },
+      folder: { type: 'string' },
+    },
+  });
+  const help = values.help === true;
+  const [suite] = positionals;
+  if (!help && positionals.length !== 1) throw new Error('name one suite');
+  return {
+    suite: suite ?? '',
+    workers: readWorkers(values.workers),
+    quick: values.quick === true,
+    json: values.json === true,
+    help,
+    out: values.out,
+    only: values.only,
+    scenario: values.scenario,
+    folder: values.folder,
+  };
+}
+
+function readWorkers(text: string | undefined): number {
+  if (text === undefined) return 1;
+  if (!/^[1-9]\d{0,2}$/.test(text)) throw new Error(`--workers takes 1…999, not ${text}`);
+  return Number(text);
+}

@@ -1,0 +1,167 @@
+/** Rows as a table for people, and as CSV and SVG files. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Cell, toCsv } from './csv.ts';
+import type { Machine } from './machine.ts';
+import { type Bar, isMet, type Row } from './row.ts';
+import { scatter } from './stats.ts';
+import { barChart, lineChart } from './svg.ts';
+
+const tableHeader = ['workload', 'subject', 'ns/op', '±%', 'p50', 'p95', 'p99', 'p99.9', 'bars'];
+
+export function toTable(rows: readonly Row[]): string {
+  const cells = rows.map((row) => [
+    row.workload,
+    row.subject,
+    figure(row.medianNs),
+    (scatter(row.roundsNs) * 100).toFixed(1),
+    figure(row.p50Ns),
+    figure(row.p95Ns),
+    figure(row.p99Ns),
+    figure(row.p999Ns),
+    [...(row.bars ?? []).map(barText), ...(row.note === undefined ? [] : [row.note])].join('; '),
+  ]);
+  const widths = tableHeader.map((name, column) =>
+    Math.max(name.length, ...cells.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return column >= 2 && column <= 7 ? cell.padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [tableHeader, ...cells].map(line).join('\n') + '\n';
+}
+
+export function barText(bar: Bar): string {
+  const sign = bar.direction === 'atMost' ? '≤' : '≥';
+  const verdict = isMet(bar) ? 'met' : 'MISSED';
+  return `${figure(bar.value)} ${bar.what} (bar ${sign} ${bar.limit}: ${verdict})`;
+}
+
+/** Writes rows.csv, bars.csv, rows.json, machine.json and the charts into `folder`. */
+export function writeReport(folder: string, rows: readonly Row[], machine: Machine): string[] {
+  mkdirSync(folder, { recursive: true });
+  const suites = [...new Set(rows.map((row) => row.suite))];
+  const files: [name: string, text: string][] = [
+    ['rows.csv', toCsv(rowHeader, rows.map(rowCells))],
+    ['bars.csv', toCsv(barHeader, rows.flatMap(barCells))],
+    ['rows.json', JSON.stringify(rows, undefined, 1) + '\n'],
+    ['machine.json', JSON.stringify(machine, undefined, 1) + '\n'],
+    ...suites.flatMap((suite) =>
+      charts(
+        suite,
+        rows.filter((row) => row.suite === suite),
+      ),
+    ),
+  ];
+  for (const [name, text] of files) writeFileSync(join(folder, name), text);
+  return files.map(([name]) => join(folder, name));
+}
+
+function charts(suite: string, rows: readonly Row[]): [name: string, text: string][] {
+  const workloads = [...new Set(rows.map((row) => row.workload))];
+  const groups = workloads.map((name) => ({
+    name,
+    bars: rows
+      .filter((row) => row.workload === name)
+      .map((row) => ({ name: row.subject, value: row.medianNs })),
+  }));
+  const families = [...new Set(workloads.map((name) => name.split('-')[0] ?? name))];
+  const lines = workloads.map((workload): [string, string] => [
+    `${suite}-${workload}.svg`,
+    lineChart({
+      title: workload,
+      xLabel: 'quantile (nines)',
+      yLabel: 'ns/op',
+      logY: true,
+      lines: rows.filter((row) => row.workload === workload).map(quantileLine),
+    }),
+  ]);
+  return [
+    ...families.map((family): [string, string] => [
+      `${suite}-${family}.svg`,
+      barChart({
+        title: `${suite}: ${family}`,
+        unit: 'ns/op, median of rounds',
+        groups: groups.filter((group) => group.name.split('-')[0] === family),
+      }),
+    ]),
+    ...lines,
+  ];
+}
+
+/** x: how many nines, so that the tail has room. */
+function quantileLine(row: Row): { name: string; points: [number, number][] } {
+  const nines = (q: number): number => -Math.log10(1 - q);
+  return {
+    name: row.subject,
+    points: [
+      [nines(0.5), row.p50Ns],
+      [nines(0.95), row.p95Ns],
+      [nines(0.99), row.p99Ns],
+      [nines(0.999), row.p999Ns],
+    ],
+  };
+}
+
+const rowHeader = [
+  'suite',
+  'workload',
+  'subject',
+  'workers',
+  'opsPerSecond',
+  'medianNs',
+  'p50Ns',
+  'p95Ns',
+  'p99Ns',
+  'p999Ns',
+  'usableRatio',
+  'peakBytes',
+  'peakReservedBytes',
+  'batch',
+  'note',
+];
+
+function rowCells(row: Row): Cell[] {
+  return [
+    row.suite,
+    row.workload,
+    row.subject,
+    row.workers,
+    row.opsPerSecond,
+    row.medianNs,
+    row.p50Ns,
+    row.p95Ns,
+    row.p99Ns,
+    row.p999Ns,
+    row.usableRatio,
+    row.peakBytes,
+    row.peakReservedBytes,
+    row.batch,
+    row.note,
+  ];
+}
+
+const barHeader = ['suite', 'workload', 'subject', 'what', 'value', 'direction', 'limit', 'met'];
+
+function barCells(row: Row): Cell[][] {
+  return (row.bars ?? []).map((bar) => [
+    row.suite,
+    row.workload,
+    row.subject,
+    bar.what,
+    bar.value,
+    bar.direction,
+    bar.limit,
+    isMet(bar),
+  ]);
+}
+
+function figure(value: number): string {
+  if (value >= 1000) return Math.round(value).toLocaleString('en-US');
+  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
+}
