@@ -1,0 +1,74 @@
+/** `cenote bench SUITE`: starts the benchmarks of a clone. They measure peers too and are not in the package. */
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { exitFailed, NotBuiltError, type Arguments, type Command } from './command.ts';
+import type { Io } from './io.ts';
+
+const entryUrl = new URL('../../dist-bench/bench/main.js', import.meta.url);
+const sourceUrl = new URL('../../bench/main.ts', import.meta.url);
+
+export const benchCommand: Command = {
+  name: 'bench',
+  summary: 'Measure this machine with one of the benchmark suites',
+  about: [
+    'Benchmarks run from a clone, because they compare with peers that the package does not depend on. Build them once ' +
+      'with `npx tsc -p tsconfig.bench.json`.',
+  ],
+  positionals: [{ name: 'SUITE', help: 'alloc, rent, store, kv, server, engine, codec or all, as far as the clone has them' }],
+  options: {
+    workers: { value: 'N', help: 'Worker threads.' },
+    quick: { help: 'Fewer and shorter rounds: for a first look.' },
+    only: { value: 'TEXT', help: 'Only scenarios whose name contains this.' },
+    out: { value: 'DIR', help: 'Write results there too.' },
+  },
+  examples: [
+    { line: 'cenote bench store', what: 'reads and writes of a pool, beside lmdb' },
+    { line: 'cenote bench store --quick --json', what: 'rows for a script' },
+  ],
+  exitCodes: [
+    { code: 0, meaning: 'measured' },
+    { code: 1, meaning: 'failed, or there are no benchmarks here' },
+    { code: 2, meaning: 'the command line is wrong' },
+  ],
+  async run(args: Arguments, io: Io): Promise<number> {
+    const entry = fileURLToPath(entryUrl);
+    if (!existsSync(entry)) {
+      throw new NotBuiltError(
+        existsSync(fileURLToPath(sourceUrl)) ? 'the benchmarks are not built' : 'benchmarks run from a clone of cenote',
+        'In a clone: npx tsc -p tsconfig.bench.json, then: cenote bench SUITE',
+      );
+    }
+    return launch(entry, benchWords(args), io);
+  },
+};
+
+function benchWords(args: Arguments): string[] {
+  const words = [args.positional(0)];
+  for (const name of ['workers', 'only', 'out']) {
+    const setting = args.setting(name);
+    if (setting !== undefined) words.push(`--${name}`, setting.text);
+  }
+  for (const name of ['quick', 'json']) {
+    if (args.flag(name)) words.push(`--${name}`);
+  }
+  return words;
+}
+
+/** The benchmark has the terminal; its exit code becomes ours. */
+function launch(entry: string, words: readonly string[], io: Io): Promise<number> {
+  const child = spawn(process.execPath, [entry, ...words], { stdio: 'inherit', env: io.env });
+  // Ctrl-C reaches the child too, as part of the foreground group: we wait for what it makes of it.
+  const wait = (): void => {};
+  const pass = (): void => void child.kill('SIGTERM');
+  process.on('SIGINT', wait);
+  process.on('SIGTERM', pass);
+  return new Promise<number>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? exitFailed));
+  }).finally(() => {
+    process.off('SIGINT', wait);
+    process.off('SIGTERM', pass);
+  });
+}

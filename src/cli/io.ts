@@ -1,0 +1,58 @@
+/** What a command sees of the world: streams, environment, clock. Tests give their own. */
+
+import { systemClock, type Clock } from '../base/clock.ts';
+import { palette, type Palette } from './ansi.ts';
+
+/** The part of a writable stream that the commands use. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
+}
+
+/** The part of standard input that the live view uses. */
+export interface Keys {
+  readonly isTTY?: boolean;
+  setRawMode?(raw: boolean): unknown;
+  resume(): unknown;
+  pause(): unknown;
+  on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  off(event: 'data', listener: (chunk: Buffer) => void): unknown;
+}
+
+export interface Io {
+  readonly stdin: Keys;
+  /** Data: what a script would read. */
+  readonly stdout: Output;
+  /** Messages and progress. */
+  readonly stderr: Output;
+  readonly env: NodeJS.ProcessEnv;
+  readonly clock: Clock;
+  /** Colours for stdout and for stderr: either may be a file while the other is a terminal. */
+  readonly out: Palette;
+  readonly err: Palette;
+}
+
+/** The io of this process. */
+export function processIo(): Io {
+  return {
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    env: process.env,
+    clock: systemClock,
+    out: palette(process.stdout.isTTY, process.env),
+    err: palette(process.stderr.isTTY, process.env),
+  };
+}
+
+export function printLine(output: Output, line: string): void {
+  output.write(`${line}\n`);
+}
+
+export function printJson(output: Output, value: unknown): void {
+  output.write(`${JSON.stringify(value, undefined, 2)}\n`);
+}
