@@ -23,7 +23,9 @@ export function say(/** @type {string} */ text) {
 /** Command and leading arguments that run npm: the one that runs us, else the one on the PATH. */
 export function npmCommand() {
   const script = process.env['npm_execpath'];
-  return script !== undefined && /npm-cli\.c?js$/.test(script) ? [process.execPath, script] : ['npm'];
+  return script !== undefined && /npm-cli\.c?js$/.test(script)
+    ? [process.execPath, script]
+    : ['npm'];
 }
 
 /**
@@ -66,12 +68,18 @@ export function ensureInstalled() {
   const [command, ...leading] = npmCommand();
   // No dependency needs its install script: prebuilt binaries come as packages of their own.
   const options = ['--include=dev', '--include=optional', '--ignore-scripts', '--loglevel=error'];
-  const { status, error } = spawnSync(/** @type {string} */ (command), [...leading, 'ci', ...options], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const { status, error } = spawnSync(
+    /** @type {string} */ (command),
+    [...leading, 'ci', ...options],
+    {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    },
+  );
   if (status === 0) return true;
-  say(`npm ci failed${error === undefined ? '' : `: ${error.message}`}. It needs the npm registry or a filled npm cache.`);
+  say(
+    `npm ci failed${error === undefined ? '' : `: ${error.message}`}. It needs the npm registry or a filled npm cache.`,
+  );
   return false;
 }
 
@@ -90,7 +98,10 @@ function buildHash() {
   const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
   const sources = filesUnder(sourceFolder).map((file) => path.join('src', file));
   for (const file of [...settings, ...sources]) {
-    hash.update(`${file}\0`).update(readFileSync(path.join(root, file))).update('\0');
+    hash
+      .update(`${file}\0`)
+      .update(readFileSync(path.join(root, file)))
+      .update('\0');
   }
   return hash.digest('hex');
 }
@@ -99,7 +110,8 @@ function buildHash() {
 function pruneOutput() {
   const stems = new Set(filesUnder(sourceFolder).map((file) => file.replace(/\.ts$/, '')));
   for (const file of filesUnder(outputFolder)) {
-    if (!stems.has(file.replace(/(\.d\.ts|\.js)(\.map)?$/, ''))) rmSync(path.join(outputFolder, file));
+    if (!stems.has(file.replace(/(\.d\.ts|\.js)(\.map)?$/, '')))
+      rmSync(path.join(outputFolder, file));
   }
 }
 

@@ -63,7 +63,11 @@ const steps = /** @type {const} */ ([
 
 /** Runs the tests. @returns {Counts} */
 function runTests(/** @type {readonly string[]} */ args, /** @type {boolean} */ soak) {
-  const env = { ...process.env, CENOTE_TEST_SUMMARY: summaryFile, ...(soak ? { CENOTE_SOAK: '1' } : {}) };
+  const env = {
+    ...process.env,
+    CENOTE_TEST_SUMMARY: summaryFile,
+    ...(soak ? { CENOTE_SOAK: '1' } : {}),
+  };
   const vitest = path.join(root, 'node_modules', '.bin', 'vitest');
   const reporters = ['--reporter=default', '--reporter=./scripts/vitest-summary.mjs'];
   const isClean = succeeds([vitest, 'run', ...reporters, ...args], env);
@@ -77,7 +81,8 @@ function runTests(/** @type {readonly string[]} */ args, /** @type {boolean} */ 
 function reportSkipped(/** @type {Counts['skipped']} */ skipped) {
   /** @type {Map<string, number>} */
   const byReason = new Map();
-  for (const { name, note } of skipped) byReason.set(note ?? name, (byReason.get(note ?? name) ?? 0) + 1);
+  for (const { name, note } of skipped)
+    byReason.set(note ?? name, (byReason.get(note ?? name) ?? 0) + 1);
   for (const [reason, count] of byReason) console.log(`skipped ${count}: ${reason}`);
 }
 

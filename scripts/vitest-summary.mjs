@@ -20,7 +20,11 @@ export default class SummaryReporter {
         const result = test.result();
         if (result.state === 'passed') counts.passed += 1;
         else if (result.state === 'failed') counts.failed += 1;
-        else counts.skipped.push({ name: `${testModule.relativeModuleId}: ${test.fullName}`, note: noteOf(result) });
+        else
+          counts.skipped.push({
+            name: `${testModule.relativeModuleId}: ${test.fullName}`,
+            note: noteOf(result),
+          });
       }
     }
     const file = process.env['CENOTE_TEST_SUMMARY'];
