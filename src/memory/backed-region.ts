@@ -7,7 +7,8 @@ import { releaseOwnerSlot } from './owners.ts';
 import { thisBootId } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
-import { formatVersion, readSuperblock, superblockFault, writeSuperblock } from './superblock.ts';
+import { formatVersion, superblockFault } from './superblock-codec.ts';
+import { readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
 
 /** Where the segments of a region live. */
@@ -209,11 +210,10 @@ export class BackedRegion implements Region {
 
   /** Makes `segments` what `block` counts. */
   #follow(block: Superblock): void {
-    const kept = this.#segments.findIndex(
+    const gone = this.#segments.findIndex(
       (segment) => segment.number > 0 && !this.#stillCounted(segment, block),
     );
-    while (kept > 0 && this.#segments.length > kept)
-      this.#backing.release(this.#segments.pop() as Segment);
+    if (gone > 0) for (const segment of this.#segments.splice(gone)) this.#backing.release(segment);
     while (this.#segments.length < block.segmentCount) {
       this.#segments.push(this.#backing.open(this.#segments.length, block));
     }
@@ -223,9 +223,12 @@ export class BackedRegion implements Region {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.ownerSlot >= 0) releaseOwnerSlot(this.#first().words, this.ownerSlot);
-    for (const segment of this.#segments) this.#backing.release(segment);
-    this.#backing.close();
+    try {
+      if (this.ownerSlot >= 0) releaseOwnerSlot(this.#first().words, this.ownerSlot);
+      for (const segment of this.#segments) this.#backing.release(segment);
+    } finally {
+      this.#backing.close();
+    }
   }
 
   #first(): Segment {

@@ -1,0 +1,267 @@
+/**
+ * Regions of memory-mapped files: shared by processes, and lasting.
+ *
+ * A folder (0700) holds `segment-0000`, `segment-0001` … and `owners.lock` (all 0600). Byte n of owners.lock is the lock of owner slot n, a
+ * write lock of an open file description: the kernel releases it with the death of its thread or process, however it dies. One descriptor per
+ * region stays open, that of the lock.
+ *
+ * Everything is verified by reading before it is mapped, and every file is reserved whole before it is touched: a damaged
+ * pool or a full disk is a coded error, never a fault. (Whoever may write to the folder can still truncate a mapped file.)
+ */
+
+import { constants } from 'node:fs';
+import { resolve } from 'node:path';
+import { fail } from '../errors.ts';
+import { BackedRegion, firstSuperblock } from './backed-region.ts';
+import type { Backing, Membership } from './backed-region.ts';
+import { coded, nodeFiles, removeIfThere, removeQuietly } from './files.ts';
+import { releaseSegment } from './mapping.ts';
+import { osCalls } from './os.ts';
+import { ownerFree, ownerSlot, ownerWord, takeOwnerSlot } from './owners.ts';
+import {
+  createPoolFile,
+  createSegmentFile,
+  fileMode,
+  folderMode,
+  holdsPool,
+  lockFileName,
+  openSegmentFile,
+  readPoolFile,
+  readPrefix,
+  segmentPath,
+  writerPid,
+} from './pool-files.ts';
+import type { MappedSystem, SegmentAccess } from './pool-files.ts';
+import { thisBootId, thisOwner } from './process.ts';
+import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
+import { mustReadOnly } from './superblock.ts';
+import type { Superblock } from './superblock.ts';
+import { load } from './words.ts';
+
+export { prefault } from './mapping.ts';
+
+/** `own`: the one writer. `join`: any thread that reads, in an owner slot of its own. `inspect`: looks on, seen by nobody. */
+export type MappedMode = 'own' | 'join' | 'inspect';
+
+const writerSlot = 0;
+
+class MappedBacking implements Backing {
+  readonly handle: RegionHandle;
+  readonly #system: MappedSystem;
+  readonly #folder: string;
+  readonly #access: SegmentAccess;
+  readonly #lockFd: number | undefined;
+  /** Identity of the file that is mapped as segment n: a dropped and added one has the same name. */
+  readonly #ids: string[] = [];
+
+  constructor(
+    system: MappedSystem,
+    folder: string,
+    access: SegmentAccess,
+    lockFd: number | undefined,
+  ) {
+    this.handle = { type: 'mapped', path: folder };
+    this.#system = system;
+    this.#folder = folder;
+    this.#access = access;
+    this.#lockFd = lockFd;
+  }
+
+  create(number: number, sizeBytes: number): Segment {
+    const path = segmentPath(this.#folder, number);
+    return coded(`cannot add segment ${path} of ${sizeBytes} bytes`, () =>
+      createSegmentFile(this.#system, this.#folder, number, sizeBytes),
+    );
+  }
+
+  discard(segment: Segment): void {
+    releaseSegment(segment);
+    removeQuietly(this.#system.files, segmentPath(this.#folder, segment.number));
+  }
+
+  open(number: number, pool: Superblock): Segment {
+    const opened = coded(`cannot open segment ${number} of ${this.#folder}`, () =>
+      openSegmentFile(this.#system, this.#folder, number, pool, this.#access),
+    );
+    this.#ids[number] = opened.id;
+    return opened.segment;
+  }
+
+  isCurrent(segment: Segment): boolean {
+    const path = segmentPath(this.#folder, segment.number);
+    try {
+      return this.#system.files.status(path).id === this.#ids[segment.number];
+    } catch {
+      return false; // gone: opening it anew says why
+    }
+  }
+
+  release(segment: Segment): void {
+    releaseSegment(segment);
+  }
+
+  remove(number: number): void {
+    const path = segmentPath(this.#folder, number);
+    coded(`cannot remove ${path}`, () => removeIfThere(this.#system.files, path));
+  }
+
+  close(): void {
+    if (this.#lockFd !== undefined) this.#system.files.close(this.#lockFd);
+  }
+}
+
+/** Maps every segment that the superblock counts; on any error none stays mapped. */
+function openSegments(backing: MappedBacking, block: Superblock): Segment[] {
+  const segments: Segment[] = [];
+  try {
+    for (let number = 0; number < block.segmentCount; number += 1)
+      segments.push(backing.open(number, block));
+    return segments;
+  } catch (error) {
+    for (const segment of segments) releaseSegment(segment);
+    throw error;
+  }
+}
+
+function openLockFile(system: MappedSystem, folder: string): number {
+  const path = resolve(folder, lockFileName);
+  return coded(`cannot open ${path}`, () =>
+    system.files.open(path, constants.O_RDWR | constants.O_CREAT, fileMode),
+  );
+}
+
+/** Runs `open` with the lock file open; closes it, and so gives the lock back, when `open` throws. */
+function withLockFile(
+  system: MappedSystem,
+  folder: string,
+  open: (lockFd: number) => Region,
+): Region {
+  const lockFd = openLockFile(system, folder);
+  try {
+    return open(lockFd);
+  } catch (error) {
+    system.files.close(lockFd);
+    throw error;
+  }
+}
+
+function prepareFolder(system: MappedSystem, folder: string): void {
+  const { files } = system;
+  coded(`cannot create ${folder}`, () => {
+    files.makeFolder(folder, folderMode);
+    if (files.status(folder).mode !== folderMode) files.setMode(folder, folderMode);
+  });
+}
+
+function own(system: MappedSystem, folder: string, options: RegionOptions | undefined): Region {
+  const { files, os } = system;
+  const exists = coded(`cannot read ${folder}`, () => holdsPool(files, folder));
+  let first: Superblock | undefined;
+  if (!exists) {
+    if (options === undefined)
+      return fail('not_a_pool', `there is no pool in ${folder}, and no options to create one`);
+    first = firstSuperblock(options);
+    prepareFolder(system, folder);
+  }
+  return withLockFile(system, folder, (lockFd) => {
+    if (!coded('cannot lock the pool', () => os.lock(lockFd, writerSlot))) {
+      const pid = writerPid(files, folder);
+      fail(
+        'pool_busy',
+        `the pool in ${folder} is in use by ${pid === undefined ? 'another owner' : `process ${pid}`}`,
+      );
+    }
+    coded(`cannot create a pool in ${folder}`, () => {
+      if (!holdsPool(files, folder) && first !== undefined) createPoolFile(system, folder, first);
+    });
+    const block = coded(`cannot read ${folder}`, () => readPoolFile(files, folder));
+    const readOnly = mustReadOnly(block);
+    const backing = new MappedBacking(system, folder, readOnly ? 'inspect' : 'write', lockFd);
+    const segments = openSegments(backing, block);
+    if (readOnly) return new BackedRegion(backing, block, segments, onlooker, thisBootId());
+    const words = (segments[0] as Segment).words;
+    const slotAbandoned = takeOwnerSlot(words, writerSlot, thisOwner(), block.epoch);
+    const member: Membership = { ownerSlot: writerSlot, slotAbandoned, readOnly: false };
+    return new BackedRegion(backing, block, segments, member, options?.bootId ?? thisBootId());
+  });
+}
+
+const onlooker: Membership = { ownerSlot: -1, slotAbandoned: false, readOnly: true };
+
+/** Takes the lock of a slot, one that was given back in order if there is one. */
+function lockReaderSlot(
+  system: MappedSystem,
+  folder: string,
+  lockFd: number,
+  block: Superblock,
+): number {
+  const prefix = coded(`cannot read ${folder}`, () => readPrefix(system.files, folder));
+  const isFree = (slot: number): boolean =>
+    load(prefix, ownerWord(slot, ownerSlot.state)) === ownerFree;
+  const slots = Array.from({ length: block.ownersMax - 1 }, (_, i) => i + 1);
+  for (const slot of [...slots.filter(isFree), ...slots.filter((other) => !isFree(other))]) {
+    if (coded('cannot lock an owner slot', () => system.os.lock(lockFd, slot))) return slot;
+  }
+  return fail(
+    'too_many_owners',
+    `all ${block.ownersMax} owner slots of the pool in ${folder} are taken`,
+  );
+}
+
+function joinPool(system: MappedSystem, folder: string): Region {
+  const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
+  if (mustReadOnly(block)) {
+    fail(
+      'format_unsupported',
+      `roCompat bits 0x${block.roCompat.toString(16)}: the pool can be inspected, not joined`,
+    );
+  }
+  return withLockFile(system, folder, (lockFd) => {
+    const slot = lockReaderSlot(system, folder, lockFd, block);
+    const backing = new MappedBacking(system, folder, 'join', lockFd);
+    const segments = openSegments(backing, block);
+    const words = (segments[0] as Segment).words;
+    const slotAbandoned = takeOwnerSlot(words, slot, thisOwner(), block.epoch);
+    return new BackedRegion(
+      backing,
+      block,
+      segments,
+      { ownerSlot: slot, slotAbandoned, readOnly: false },
+      thisBootId(),
+    );
+  });
+}
+
+function inspect(system: MappedSystem, folder: string): Region {
+  const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
+  const backing = new MappedBacking(system, folder, 'inspect', undefined);
+  return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
+}
+
+/**
+ * Opens the pool in a folder.
+ *
+ * - `own`: as its writer. An absent or empty folder becomes a pool as `options` say; an existing pool keeps its own geometry and
+ *   identity. A pool with unknown roCompat bits is locked, but read-only.
+ * - `join`: for a reading thread of any process. A slot whose owner died is taken when no other is left: `slotAbandoned`.
+ * - `inspect`: takes no lock and leaves no trace.
+ *
+ * @throws pool_busy another owner has it; too_many_owners; not_a_pool; pool_corrupt; format_unsupported; memory_unavailable the disk, the
+ *   quota or the address space is full: nothing has changed but an empty folder with its lock file; io_failed; invalid_argument;
+ *   koffi_missing; platform_unsupported
+ */
+export function openMappedRegion(
+  path: string,
+  mode: MappedMode,
+  options?: RegionOptions,
+  system: MappedSystem = { files: nodeFiles, os: osCalls() },
+): Region {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    fail('invalid_argument', `path must name a folder, not ${JSON.stringify(path)}`);
+  }
+  const folder = resolve(path);
+  if (mode === 'own') return own(system, folder, options);
+  if (mode === 'join') return joinPool(system, folder);
+  if (mode === 'inspect') return inspect(system, folder);
+  return fail('invalid_argument', `mode must be own, join or inspect, not ${String(mode)}`);
+}

@@ -1,0 +1,69 @@
+/**
+ * Mapped memory as segments, and how it goes away.
+ *
+ * A view can outlive its region: a lease that someone kept. Releasing a segment therefore does not unmap it: it lays anonymous zero pages over
+ * the same addresses. The view reads zeros, writes to it reach nobody, nothing faults. The addresses are unmapped when the collector has found
+ * that no view is left, so that one address never backs two ArrayBuffers. Until then a released segment costs address space and one kernel
+ * mapping, no memory. A worker thread that ends without closing leaves its mappings until the process ends.
+ */
+
+import { markAsUntransferable } from 'node:worker_threads';
+import type { OsCalls } from './os.ts';
+import { pageBytes } from './region.ts';
+import type { Segment } from './region.ts';
+
+interface Mapping {
+  readonly os: OsCalls;
+  readonly address: number;
+  readonly sizeBytes: number;
+  readonly access: 'shared' | 'private';
+}
+
+const mappings = new WeakMap<ArrayBufferLike, Mapping>();
+
+const collected = new FinalizationRegistry<Mapping>((mapping) => {
+  mapping.os.unmap(mapping.address, mapping.sizeBytes);
+});
+
+/** Maps the first `sizeBytes` of an open file; the descriptor may be closed afterwards. @throws the errors of mmap */
+export function mapSegment(
+  os: OsCalls,
+  fd: number,
+  number: number,
+  sizeBytes: number,
+  access: 'shared' | 'private',
+): Segment {
+  const address = os.map(fd, sizeBytes, access);
+  const mapping: Mapping = { os, address, sizeBytes, access };
+  let buffer: ArrayBuffer;
+  try {
+    buffer = os.view(address, sizeBytes);
+  } catch (error) {
+    os.unmap(address, sizeBytes);
+    throw error;
+  }
+  markAsUntransferable(buffer);
+  mappings.set(buffer, mapping);
+  collected.register(buffer, mapping);
+  return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
+}
+
+/** Lets a segment go: every view of it reads zeros from now on. */
+export function releaseSegment(segment: Segment): void {
+  const mapping = mappings.get(segment.bytes.buffer);
+  if (mapping === undefined) return;
+  mappings.delete(segment.bytes.buffer);
+  mapping.os.mapZeros(mapping.address, mapping.sizeBytes);
+}
+
+/**
+ * Makes pages of a mapped segment present and writable ahead of use: a first touch costs several times a copy.
+ * @returns false when there is nothing to do: shared and private memory, a released segment, an older kernel
+ */
+export function prefault(segment: Segment, fromByte: number, sizeBytes: number): boolean {
+  const mapping = mappings.get(segment.bytes.buffer);
+  if (mapping === undefined || mapping.access !== 'shared') return false;
+  const from = Math.floor(Math.max(fromByte, 0) / pageBytes) * pageBytes;
+  const end = Math.min(fromByte + sizeBytes, mapping.sizeBytes);
+  return end > from && mapping.os.populate(mapping.address + from, end - from);
+}

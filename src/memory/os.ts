@@ -1,0 +1,190 @@
+/**
+ * The operating system, as far as Node does not offer it: mappings, record locks, preallocation. The only file that uses koffi.
+ *
+ * koffi is an optional dependency and is loaded at the first call, so that shared regions work without it.
+ */
+
+import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
+import { fail } from '../errors.ts';
+
+export interface OsCalls {
+  /**
+   * Maps a file for reading and writing. `shared` writes reach the file, `private` writes nobody else (copy on write).
+   * @returns the address, below 2^47
+   */
+  map(fd: number, sizeBytes: number, access: 'shared' | 'private'): number;
+  /** Lays anonymous zero pages over mapped addresses. They cost no memory until they are written. */
+  mapZeros(address: number, sizeBytes: number): void;
+  unmap(address: number, sizeBytes: number): void;
+  /** An ArrayBuffer over mapped memory, which must stay mapped as long as it lives. At most 1 GiB. */
+  view(address: number, sizeBytes: number): ArrayBuffer;
+  /** Allocates disk or memory for the first `sizeBytes` of a file; what is there stays. Throws EOPNOTSUPP where it cannot. */
+  allocate(fd: number, sizeBytes: number): void;
+  /** Takes the write lock of one byte for this open file. @returns false when another open file holds it */
+  lock(fd: number, byte: number): boolean;
+  /** Makes pages of a shared mapping present and writable. @returns false where the kernel cannot (before Linux 5.14) */
+  populate(address: number, sizeBytes: number): boolean;
+}
+
+// Values of Linux, the same on x64 and arm64.
+const protRead = 1;
+const protWrite = 2;
+const mapShared = 0x01;
+const mapPrivate = 0x02;
+const mapFixed = 0x10;
+const mapAnonymous = 0x20;
+const mapNoReserve = 0x4000;
+const mapFailed = 0xff_ff_ff_ff_ff_ff_ff_ffn;
+const advicePopulateWrite = 23;
+const fOfdSetLock = 37;
+const fWriteLock = 1;
+const flockBytes = 32;
+const errnoInterrupted = 4;
+const errnoAgain = 11;
+const errnoAccess = 13;
+const errnoInvalid = 22;
+
+/** A signal may interrupt a long allocation this many times. */
+const interruptionsMax = 1000;
+
+/** The part of koffi that is used here. */
+interface Koffi {
+  load(path: null): { func(prototype: string): (...values: unknown[]) => unknown };
+  view(address: bigint, sizeBytes: number): ArrayBuffer;
+  errno(): number;
+}
+
+/** An error as node:fs throws them: `code` is the name of the errno. */
+export interface SystemError extends Error {
+  readonly code: string;
+  readonly syscall: string;
+}
+
+function systemError(syscall: string, errno: number): SystemError {
+  const code = getSystemErrorName(-errno);
+  return Object.assign(new Error(`${syscall} failed with ${code}`), { code, errno, syscall });
+}
+
+/**
+ * `struct flock` of one byte, whole file offsets in 64 bits:
+ * ```
+ *  byte 0      2        4       8        16      24     28
+ *      ┌──────┬────────┬───────┬────────┬───────┬──────┬───────┐
+ *      │ type │ whence │ (gap) │ start  │ len   │ pid  │ (gap) │
+ *      └──────┴────────┴───────┴────────┴───────┴──────┴───────┘
+ * ```
+ * pid must be 0 for locks of an open file description.
+ */
+function flockOf(byte: number): Uint8Array {
+  const flock = new Uint8Array(flockBytes);
+  const fields = new DataView(flock.buffer);
+  fields.setInt16(0, fWriteLock, true);
+  fields.setBigInt64(8, BigInt(byte), true);
+  fields.setBigInt64(16, 1n, true);
+  return flock;
+}
+
+function bindCalls(koffi: Koffi): OsCalls {
+  const libc = koffi.load(null);
+  const mmap = libc.func('void *mmap(void *, size_t, int, int, int, int64_t)');
+  const munmap = libc.func('int munmap(void *, size_t)');
+  const madvise = libc.func('int madvise(void *, size_t, int)');
+  const fcntl = libc.func('int fcntl(int, int, void *)');
+  const fallocate = libc.func('int posix_fallocate(int, int64_t, int64_t)');
+  const readWrite = protRead | protWrite;
+
+  function mapAt(
+    address: bigint | null,
+    sizeBytes: number,
+    flags: number,
+    fd: number,
+    protection: number,
+  ): number {
+    const mapped = mmap(address, sizeBytes, protection, flags, fd, 0) as bigint;
+    if (mapped === mapFailed) throw systemError('mmap', koffi.errno());
+    return Number(mapped);
+  }
+
+  return {
+    map: (fd, sizeBytes, access) =>
+      mapAt(
+        null,
+        sizeBytes,
+        access === 'shared' ? mapShared : mapPrivate | mapNoReserve,
+        fd,
+        readWrite,
+      ),
+    mapZeros(address, sizeBytes) {
+      const flags = mapPrivate | mapAnonymous | mapFixed | mapNoReserve;
+      try {
+        mapAt(BigInt(address), sizeBytes, flags, -1, readWrite);
+      } catch {
+        // A machine that promises no memory it does not have (overcommit 2) still gives pages that are only read.
+        mapAt(BigInt(address), sizeBytes, flags, -1, protRead);
+      }
+    },
+    unmap(address, sizeBytes) {
+      if (munmap(BigInt(address), sizeBytes) !== 0) throw systemError('munmap', koffi.errno());
+    },
+    view: (address, sizeBytes) => koffi.view(BigInt(address), sizeBytes),
+    allocate(fd, sizeBytes) {
+      for (let attempt = 0; ; attempt += 1) {
+        const errno = fallocate(fd, 0, sizeBytes) as number;
+        if (errno === 0) return;
+        if (errno !== errnoInterrupted || attempt === interruptionsMax)
+          throw systemError('posix_fallocate', errno);
+      }
+    },
+    lock(fd, byte) {
+      if (fcntl(fd, fOfdSetLock, flockOf(byte)) === 0) return true;
+      const errno = koffi.errno();
+      if (errno === errnoAgain || errno === errnoAccess) return false;
+      throw systemError('fcntl', errno);
+    },
+    populate(address, sizeBytes) {
+      if (madvise(BigInt(address), sizeBytes, advicePopulateWrite) === 0) return true;
+      const errno = koffi.errno();
+      if (errno === errnoInvalid) return false;
+      throw systemError('madvise', errno);
+    },
+  };
+}
+
+/**
+ * Loads the calls for a platform. `load` is `require`: koffi comes as a prebuilt package per platform, or whole.
+ * @throws platform_unsupported, koffi_missing
+ */
+export function loadOsCalls(
+  platform: string,
+  arch: string,
+  load: (name: string) => unknown,
+): OsCalls {
+  if (platform !== 'linux' || (arch !== 'x64' && arch !== 'arm64')) {
+    fail(
+      'platform_unsupported',
+      `mapped pools run on Linux x64 and arm64, not on ${platform} ${arch}`,
+    );
+  }
+  let cause: unknown;
+  for (const name of [`@koromix/koffi-${platform}-${arch}`, 'koffi']) {
+    try {
+      return bindCalls(load(name) as Koffi);
+    } catch (error) {
+      cause = error;
+    }
+  }
+  return fail(
+    'koffi_missing',
+    'mapped pools need the package koffi, which cannot be loaded',
+    cause,
+  );
+}
+
+let loaded: OsCalls | undefined;
+
+/** The calls of this machine. @throws platform_unsupported, koffi_missing */
+export function osCalls(): OsCalls {
+  loaded ??= loadOsCalls(process.platform, process.arch, createRequire(import.meta.url));
+  return loaded;
+}
