@@ -1,0 +1,148 @@
+/** Handlers of whole contexts, and of what concerns many. */
+
+import { fail } from '../../errors.ts';
+import type { ContextInfo, Hint, ListOptions, PartInfo } from '../../pool/api.ts';
+import { readJson } from './body.ts';
+import { isConditional } from './etag.ts';
+import type { RoutedExchange } from './exchange.ts';
+import { maxTtlMs } from './parameters.ts';
+import { nameSchema, type ObjectSchema } from './schema.ts';
+import { sendJson } from './send.ts';
+
+/** Most contexts of one page. */
+export const maxListed = 10_000;
+const defaultListed = 1_000;
+
+export const expireSchema: ObjectSchema = {
+  type: 'object',
+  properties: {
+    ttlMs: {
+      type: ['integer', 'null'],
+      minimum: 1,
+      maximum: maxTtlMs,
+      description: 'Milliseconds from now; null: never.',
+    },
+    part: nameSchema,
+  },
+  required: ['ttlMs'],
+  additionalProperties: false,
+};
+
+export const pinSchema: ObjectSchema = {
+  type: 'object',
+  properties: { part: nameSchema },
+  required: [],
+  additionalProperties: false,
+};
+
+const stopReasons = ['end_turn', 'tool_use', 'length', 'abort'] as const satisfies Hint['stop'][];
+
+export const hintSchema: ObjectSchema = {
+  type: 'object',
+  properties: {
+    closed: { type: 'boolean', description: 'The session is over.' },
+    toolPending: { type: 'boolean', description: 'A tool call is running: the session will return.' },
+    stop: { type: 'string', enum: stopReasons, description: 'Why the model stopped.' },
+  },
+  required: [],
+  additionalProperties: false,
+};
+
+export const invalidateSchema: ObjectSchema = {
+  type: 'object',
+  properties: { tag: nameSchema },
+  required: ['tag'],
+  additionalProperties: false,
+};
+
+/** One page of contexts; `next`, when present, is the `after` of the next page. */
+export function listContexts(exchange: RoutedExchange): void {
+  const { service, query } = exchange;
+  const limit = query.integer('limit') ?? defaultListed;
+  const prefix = query.text('prefix');
+  const after = query.text('after');
+  const options: ListOptions = {
+    limit,
+    ...(prefix !== undefined && { prefix }),
+    ...(after !== undefined && { after }),
+  };
+  const contexts = service.pool.list(options);
+  const last = contexts.at(-1);
+  const next = last !== undefined && contexts.length === limit ? { next: last.id } : {};
+  sendJson(exchange, 200, { contexts: contexts.map(contextJson), ...next });
+}
+
+export function describeContext(exchange: RoutedExchange): void {
+  const { service, id } = exchange;
+  const context = service.pool.context(id) ?? notFound(id);
+  sendJson(exchange, 200, contextJson(context));
+}
+
+export function deleteContext(exchange: RoutedExchange): void {
+  const { service, req, id } = exchange;
+  if (isConditional(req)) {
+    fail('invalid_argument', 'A context has no version: If-Match and If-None-Match apply to parts.');
+  }
+  sendJson(exchange, 200, { deleted: found(service.pool.delete(id), id) });
+}
+
+export async function expire(exchange: RoutedExchange): Promise<void> {
+  const { ttlMs, part } = await readJson(exchange, expireSchema);
+  const { pool } = exchange.service;
+  const { id } = exchange;
+  const time = typeof ttlMs === 'number' ? ttlMs : undefined;
+  sendParts(exchange, pool.expire(id, time, textOf(part)), textOf(part));
+}
+
+export async function pin(exchange: RoutedExchange): Promise<void> {
+  const part = textOf((await readJson(exchange, pinSchema))['part']);
+  sendParts(exchange, exchange.service.pool.pin(exchange.id, part), part);
+}
+
+export async function unpin(exchange: RoutedExchange): Promise<void> {
+  const part = textOf((await readJson(exchange, pinSchema))['part']);
+  sendParts(exchange, exchange.service.pool.unpin(exchange.id, part), part);
+}
+
+export async function hint(exchange: RoutedExchange): Promise<void> {
+  const { closed, toolPending, stop } = await readJson(exchange, hintSchema);
+  const reason = stopReasons.find((candidate) => candidate === stop);
+  const given: Hint = {
+    ...(typeof closed === 'boolean' && { closed }),
+    ...(typeof toolPending === 'boolean' && { toolPending }),
+    ...(reason !== undefined && { stop: reason }),
+  };
+  sendParts(exchange, exchange.service.pool.hint(exchange.id, given));
+}
+
+export async function invalidate(exchange: RoutedExchange): Promise<void> {
+  const { tag } = await readJson(exchange, invalidateSchema);
+  sendJson(exchange, 200, { deleted: exchange.service.pool.invalidate({ tag: String(tag) }) });
+}
+
+function sendParts(exchange: RoutedExchange, parts: number, part?: string): void {
+  sendJson(exchange, 200, { parts: found(parts, exchange.id, part) });
+}
+
+/** `count`, unless nothing was there. @throws not_found */
+function found(count: number, id: string, part?: string): number {
+  return count === 0 ? notFound(id, part) : count;
+}
+
+function notFound(id: string, part?: string): never {
+  const what = part === undefined ? '' : `part ${JSON.stringify(part)} of `;
+  fail('not_found', `There is no ${what}context ${JSON.stringify(id)}.`);
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function contextJson({ id, parts }: ContextInfo): Record<string, unknown> {
+  return { id, parts: parts.map(partJson) };
+}
+
+/** Absent values as null, so that every row has the same fields. */
+function partJson(part: PartInfo): Record<string, unknown> {
+  return { ...part, crc32: part.crc32 ?? null, expiresAtMs: part.expiresAtMs ?? null };
+}

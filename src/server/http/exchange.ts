@@ -1,0 +1,47 @@
+/** One request and its response, with what the handlers share. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { CenoteError } from '../../errors.ts';
+import type { Pool } from '../../pool/api.ts';
+import type { Auth } from '../auth.ts';
+import type { InFlight } from './in-flight.ts';
+import type { HttpLimits } from './limits.ts';
+import type { Query } from './query.ts';
+import type { Traffic } from './traffic.ts';
+
+/** `draining`: still answering, no longer ready. `closing`: only running requests are answered. */
+export type Phase = 'serving' | 'draining' | 'closing';
+
+export interface Service {
+  readonly pool: Pool;
+  readonly auth: Auth;
+  readonly limits: HttpLimits;
+  readonly publicMetrics: boolean;
+  readonly inFlight: InFlight;
+  readonly traffic: Traffic;
+  readonly onError: (error: unknown) => void;
+  readonly openApi: string;
+  phase: Phase;
+}
+
+export interface Exchange {
+  readonly service: Service;
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** The client waits for `100 Continue` before it sends its body, and has not got it. */
+  awaitsContinue: boolean;
+  /** The message broke while its body was arriving. */
+  fault: CenoteError | undefined;
+  /** Set while the body is being received: ends that. */
+  interrupt: ((error: CenoteError) => void) | undefined;
+}
+
+/** An exchange whose route is known; `id` and `part` are empty where the path has none. */
+export interface RoutedExchange extends Exchange {
+  readonly id: string;
+  readonly part: string;
+  readonly query: Query;
+}
+
+export type Handler = (exchange: RoutedExchange) => void | Promise<void>;

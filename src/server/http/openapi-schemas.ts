@@ -1,0 +1,53 @@
+/** Schemas of answers, as the OpenAPI document states them. */
+
+import { kinds } from '../../alloc/kind.ts';
+import { errorTable } from '../../errors.ts';
+import { elementTypes } from '../../pool/api.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+const count: JsonSchema = { type: 'integer', minimum: 0 };
+const text: JsonSchema = { type: 'string' };
+
+export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
+  Problem: record({
+    type: text,
+    title: text,
+    status: count,
+    detail: { ...text, description: 'What happened, with the offending value.' },
+    code: { ...text, enum: [...Object.keys(errorTable), 'internal'] },
+    advice: { ...text, description: 'What can be done about it.' },
+  }),
+  Status: record({ status: text }),
+  Written: record({ version: count, sizeBytes: count }),
+  PartsCounted: record({ parts: count }),
+  DeletedCounted: record({ deleted: count }),
+  Part: record({
+    part: text,
+    kind: { ...text, enum: kinds },
+    elementType: { ...text, enum: elementTypes },
+    sizeBytes: count,
+    version: count,
+    crc32: { type: ['integer', 'null'] },
+    expiresAtMs: { type: ['integer', 'null'] },
+    pinned: { type: 'boolean' },
+    sensitive: { type: 'boolean' },
+    tags: { type: 'array', items: text },
+    uses: count,
+  }),
+  Context: record({ id: text, parts: { type: 'array', items: refTo('Part') } }),
+  ContextPage: {
+    type: 'object',
+    required: ['contexts'],
+    properties: { contexts: { type: 'array', items: refTo('Context') }, next: text },
+  },
+  Stats: record({ pool: { type: 'object' }, http: { type: 'object' } }),
+};
+
+export function refTo(schema: string): JsonSchema {
+  return { $ref: `#/components/schemas/${schema}` };
+}
+
+function record(properties: Readonly<Record<string, JsonSchema>>): JsonSchema {
+  return { type: 'object', required: Object.keys(properties), properties };
+}

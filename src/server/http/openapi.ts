@@ -1,0 +1,127 @@
+/** The OpenAPI 3.1 document of a route table. */
+
+import { errorTable, type ErrorCode } from '../../errors.ts';
+import { answerSchemas, refTo, type JsonSchema } from './openapi-schemas.ts';
+import { problemType } from './problem.ts';
+import type { Method, Route, Success } from './route.ts';
+import { nameSchema } from './schema.ts';
+
+/** Version of the HTTP interface: its first number is the `/v1` of the paths. */
+const apiVersion = '1.0.0';
+
+/** Errors that every route may give. */
+const anyRoute: readonly ErrorCode[] = [
+  'invalid_argument', 'forbidden', 'uri_too_long', 'headers_too_large', 'shutting_down',
+  'overloaded', 'pool_closed', 'pool_busy',
+];
+
+const headerDescriptions: Readonly<Record<string, string>> = {
+  'If-Match': 'Only if the part has one of these versions; *: only if there is one.',
+  'If-None-Match': 'Only if the part has none of these versions; *: only if there is none.',
+  Range: 'One range: bytes=FIRST-LAST, bytes=FIRST- or bytes=-COUNT.',
+  'If-Range': 'Range applies only to this version.',
+  ETag: 'The version, quoted.',
+  'Content-Range': 'bytes FIRST-LAST/SIZE',
+  'Accept-Ranges': 'bytes',
+  'X-Cenote-Kind': 'Kind of the part.',
+  'X-Cenote-Type': 'Element type of the part.',
+  'X-Cenote-Version': 'Version of the part.',
+};
+
+export interface OpenApiDocument {
+  readonly openapi: string;
+  readonly info: JsonSchema;
+  readonly security: readonly JsonSchema[];
+  readonly paths: Readonly<Record<string, Partial<Record<Lowercase<Method>, JsonSchema>>>>;
+  readonly components: JsonSchema;
+}
+
+export function openApiOf(routes: readonly Route[]): OpenApiDocument {
+  const paths: Record<string, Partial<Record<Lowercase<Method>, JsonSchema>>> = {};
+  for (const route of routes) {
+    const method = route.method.toLowerCase() as Lowercase<Method>;
+    paths[route.path] = { ...paths[route.path], [method]: operationOf(route) };
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Cenote',
+      version: apiVersion,
+      summary: 'Context memory pools for AI inference.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    security: [{ key: [] }],
+    paths,
+    components: {
+      schemas: answerSchemas,
+      securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
+    },
+  };
+}
+
+function operationOf(route: Route): JsonSchema {
+  return {
+    operationId: route.operation,
+    summary: route.summary,
+    ...(route.open === true && { security: [] }),
+    parameters: parametersOf(route),
+    ...(route.body !== undefined && { requestBody: bodyOf(route.body) }),
+    responses: Object.fromEntries([...successesOf(route), ...errorsOf(route)]),
+  };
+}
+
+function parametersOf(route: Route): JsonSchema[] {
+  const inPath = ['id', 'part'].filter((name) => route.path.includes(`{${name}}`));
+  return [
+    ...inPath.map((name) => ({ name, in: 'path', required: true, schema: nameSchema })),
+    ...(route.query ?? []).map(({ name, schema }) => ({
+      name,
+      in: 'query',
+      schema,
+      ...(schema.type === 'array' && { style: 'form', explode: false }),
+    })),
+    ...(route.headers ?? []).map((name) => ({ name, in: 'header', ...headerOf(name) })),
+  ];
+}
+
+function bodyOf(body: Exclude<Route['body'], undefined>): JsonSchema {
+  if (body === 'bytes') return { required: true, content: { 'application/octet-stream': {} } };
+  const required = body.required.length > 0;
+  return { required, content: { 'application/json': { schema: body } } };
+}
+
+function successesOf(route: Route): [string, JsonSchema][] {
+  return route.successes.map((success) => {
+    const headers = (success.headers ?? []).map((name) => [name, headerOf(name)]);
+    return [
+      String(success.status),
+      {
+        description: success.description,
+        ...(headers.length > 0 && { headers: Object.fromEntries(headers) }),
+        ...contentOf(success),
+      },
+    ];
+  });
+}
+
+function contentOf({ schema, mediaTypes }: Success): JsonSchema {
+  if (schema !== undefined) return { content: { 'application/json': { schema: refTo(schema) } } };
+  if (mediaTypes === undefined) return {};
+  return { content: Object.fromEntries(mediaTypes.map((type) => [type, {}])) };
+}
+
+/** One response per status, which names the codes that it stands for. */
+function errorsOf(route: Route): [string, JsonSchema][] {
+  const auth: readonly ErrorCode[] = route.open === true ? [] : ['unauthorized'];
+  const codes = [...anyRoute, ...auth, ...route.errors];
+  const statuses = [...new Set(codes.map((code) => errorTable[code].httpStatus))];
+  const content = { [problemType]: { schema: refTo('Problem') } };
+  return statuses.map((status) => {
+    const same = codes.filter((code) => errorTable[code].httpStatus === status);
+    return [String(status), { description: same.join(', '), content }];
+  });
+}
+
+function headerOf(name: string): JsonSchema {
+  return { description: headerDescriptions[name] ?? name, schema: { type: 'string' } };
+}

@@ -1,0 +1,217 @@
+/** Handlers of one part: write, read, append, delete. */
+
+import { kinds } from '../../alloc/kind.ts';
+import { fail } from '../../errors.ts';
+import { elementTypes, type ElementType, type Lease, type PartInfo, type PutOptions } from '../../pool/api.ts';
+import { bytesPerElement, elementCode, viewOf, type PartData } from '../../store/element.ts';
+import { announcedBytes, receive } from './body.ts';
+import { etagOf, isConditional, mayWrite, rangeApplies, readOutcome } from './etag.ts';
+import type { RoutedExchange } from './exchange.ts';
+import type { InFlightShare } from './in-flight.ts';
+import type { HeaderFields } from './problem.ts';
+import { contentRange, parseRange } from './ranges.ts';
+import { sendBytes, sendHead, sendJson } from './send.ts';
+import { Utf8Check } from './utf8.ts';
+
+/** The body goes chunk by chunk into pool memory, and becomes visible whole or not at all. */
+export async function writePart(exchange: RoutedExchange): Promise<void> {
+  const { service, req, id, part, query } = exchange;
+  const { pool, limits } = service;
+  const type = query.choice('type', elementTypes) ?? 'u8';
+  const announced = announcedBytes(req, limits.maxBodyBytes);
+  if (announced !== undefined) checkWhole(announced, type);
+  const options = putOptions(exchange, type);
+  const share = service.inFlight.open(announced ?? 0);
+  try {
+    const draft = pool.beginPut(id, part, announced ?? limits.chunkedReserveBytes, options);
+    try {
+      const text = type === 'utf8' ? new Utf8Check() : undefined;
+      const sizeBytes = await receive(exchange, limits.maxBodyBytes, (chunk) => {
+        if (announced === undefined) share.grow(chunk.length);
+        text?.push(chunk);
+        draft.write(chunk);
+      });
+      text?.finish();
+      checkWhole(sizeBytes, type);
+      const created = pool.describe(id, part) === undefined;
+      sendWritten(exchange, created ? 201 : 200, draft.commit(), sizeBytes);
+    } finally {
+      draft.abort();
+    }
+  } finally {
+    share.close();
+  }
+}
+
+/** The socket reads pool memory: the lease is held until the response is sent or its connection closed. */
+export async function readPart(exchange: RoutedExchange): Promise<void> {
+  const { service, req, id, part } = exchange;
+  const lease = service.pool.get(id, part);
+  if (lease === undefined) notFound(id, part);
+  try {
+    if (!passes(exchange, lease)) return;
+    const { data, version, sizeBytes } = lease;
+    const range = rangeApplies(req, version) ? parseRange(req.headers.range, sizeBytes) : undefined;
+    const { start, end } = range ?? { start: 0, end: sizeBytes };
+    sendHead(exchange, range === undefined ? 200 : 206, {
+      ...partHeaders(lease),
+      'Content-Length': String(end - start),
+      ...(range !== undefined && { 'Content-Range': contentRange(range, sizeBytes) }),
+    });
+    await sendBytes(exchange, new Uint8Array(data.buffer, data.byteOffset + start, end - start));
+  } finally {
+    lease.release();
+  }
+}
+
+/** The headers of a read, without counting as a use of the part. */
+export function describePart(exchange: RoutedExchange): void {
+  const { service, id, part } = exchange;
+  const info = service.pool.describe(id, part) ?? notFound(id, part);
+  if (!passes(exchange, info)) return;
+  sendHead(exchange, 200, { ...partHeaders(info), 'Content-Length': String(info.sizeBytes) });
+  exchange.res.end();
+}
+
+/** Appended whole or not at all, so the body is buffered first. */
+export async function appendPart(exchange: RoutedExchange): Promise<void> {
+  const { service, req, id, part, query } = exchange;
+  const { pool, limits } = service;
+  const asked = query.choice('type', elementTypes);
+  const announced = announcedBytes(req, limits.maxAppendBytes);
+  pinnedVersion(exchange);
+  const share = service.inFlight.open(announced ?? 0);
+  try {
+    const bytes = await collect(exchange, announced, share);
+    const before = pool.describe(id, part);
+    const type = asked ?? before?.elementType ?? 'u8';
+    checkWhole(bytes.length, type);
+    const version = pool.append(id, part, dataOf(bytes, type), pinnedVersion(exchange));
+    const sizeBytes = (before?.sizeBytes ?? 0) + bytes.length;
+    sendWritten(exchange, before === undefined ? 201 : 200, version, sizeBytes);
+  } finally {
+    share.close();
+  }
+}
+
+export function deletePart(exchange: RoutedExchange): void {
+  const { service, id, part } = exchange;
+  if (service.pool.describe(id, part) === undefined) notFound(id, part);
+  const deleted = service.pool.delete(id, part, pinnedVersion(exchange));
+  sendJson(exchange, 200, { deleted });
+}
+
+function sendWritten(
+  exchange: RoutedExchange,
+  status: 200 | 201,
+  version: number,
+  sizeBytes: number,
+): void {
+  sendJson(exchange, status, { version, sizeBytes }, { ETag: etagOf(version) });
+}
+
+function putOptions(exchange: RoutedExchange, elementType: ElementType): PutOptions {
+  const { query } = exchange;
+  return {
+    elementType,
+    ...present('kind', query.choice('kind', kinds)),
+    ...present('ttlMs', query.integer('ttlMs')),
+    ...present('tags', query.list('tags')),
+    ...present('dependsOn', query.list('dependsOn')),
+    ...present('pinned', query.flag('pinned')),
+    ...present('sensitive', query.flag('sensitive')),
+    ...pinnedVersion(exchange),
+  };
+}
+
+/** The option, or nothing when it was not given. */
+function present<K extends string, V>(name: K, value: V | undefined): Partial<Record<K, V>> {
+  const option: Partial<Record<K, V>> = {};
+  if (value !== undefined) option[name] = value;
+  return option;
+}
+
+/**
+ * Preconditions are checked against the part's version before the body is read; the write then insists on that version, so that
+ * nothing can come between.
+ * @throws version_conflict
+ */
+function pinnedVersion(exchange: RoutedExchange): { readonly ifVersion?: number } {
+  const { service, req, id, part } = exchange;
+  if (!isConditional(req)) return {};
+  const version = service.pool.describe(id, part)?.version;
+  if (!mayWrite(req, version)) conflict(version);
+  return { ifVersion: version ?? 0 };
+}
+
+/** Answers a conditional read that needs no body. @returns false when it has answered */
+function passes(exchange: RoutedExchange, part: Lease | PartInfo): boolean {
+  const outcome = readOutcome(exchange.req, part.version);
+  if (outcome === 'failed') conflict(part.version);
+  if (outcome === 'send') return true;
+  sendHead(exchange, 304, { ETag: etagOf(part.version), 'Cache-Control': cacheControl });
+  exchange.res.end();
+  return false;
+}
+
+/** A cache may keep a part for its own user, and asks again before each use. */
+const cacheControl = 'private, no-cache';
+
+function partHeaders(part: Lease | PartInfo): HeaderFields {
+  const text = part.elementType === 'utf8';
+  return {
+    ETag: etagOf(part.version),
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': cacheControl,
+    'Content-Type': text ? 'text/plain; charset=utf-8' : 'application/octet-stream',
+    'X-Cenote-Kind': part.kind,
+    'X-Cenote-Type': part.elementType,
+    'X-Cenote-Version': String(part.version),
+  };
+}
+
+/** The body in one aligned buffer of its own. */
+async function collect(
+  exchange: RoutedExchange,
+  announced: number | undefined,
+  share: InFlightShare,
+): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  const { maxAppendBytes } = exchange.service.limits;
+  const sizeBytes = await receive(exchange, maxAppendBytes, (chunk) => {
+    if (announced === undefined) share.grow(chunk.length);
+    chunks.push(chunk);
+  });
+  const bytes = new Uint8Array(sizeBytes);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+function dataOf(bytes: Uint8Array, type: ElementType): PartData {
+  if (type !== 'utf8') return viewOf(elementCode(type), bytes.buffer, 0, bytes.length);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return fail('invalid_argument', `The body of ${bytes.length} bytes is not UTF-8.`);
+  }
+}
+
+function checkWhole(sizeBytes: number, type: ElementType): void {
+  const elementBytes = bytesPerElement(elementCode(type));
+  if (sizeBytes % elementBytes !== 0) {
+    fail('invalid_argument', `${sizeBytes} bytes are not a whole number of ${type} elements of ${elementBytes}.`);
+  }
+}
+
+function conflict(version: number | undefined): never {
+  const state = version === undefined ? 'there is no such part' : `its version is ${version}`;
+  fail('version_conflict', `The precondition does not hold: ${state}.`);
+}
+
+function notFound(id: string, part: string): never {
+  fail('not_found', `There is no part ${JSON.stringify(part)} of context ${JSON.stringify(id)}.`);
+}

@@ -1,0 +1,37 @@
+/** What a route is: how it is matched, what it takes, what it answers, and who handles it. */
+
+import type { ErrorCode } from '../../errors.ts';
+import type { Handler } from './exchange.ts';
+import type { QueryParameter } from './query.ts';
+import type { ObjectSchema } from './schema.ts';
+
+export const methods = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'] as const;
+export type Method = (typeof methods)[number];
+
+/** A successful answer. */
+export interface Success {
+  readonly status: 200 | 201 | 206 | 304;
+  readonly description: string;
+  /** Name of a schema of openapi-schemas.ts, or the media types of a body that has none. */
+  readonly schema?: string;
+  readonly mediaTypes?: readonly string[];
+  readonly headers?: readonly string[];
+}
+
+export interface Route {
+  readonly method: Method;
+  /** Segments; `{id}` and `{part}` match one encoded segment each. */
+  readonly path: string;
+  readonly operation: string;
+  readonly summary: string;
+  /** Needs no credential. */
+  readonly open?: true;
+  readonly query?: readonly QueryParameter[];
+  /** Request headers that it heeds. */
+  readonly headers?: readonly string[];
+  readonly body?: 'bytes' | ObjectSchema;
+  readonly successes: readonly Success[];
+  /** Beyond those that every route may give. */
+  readonly errors: readonly ErrorCode[];
+  readonly handle: Handler;
+}

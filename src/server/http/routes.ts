@@ -1,0 +1,232 @@
+/** Every route of the server. The router and the OpenAPI document are both made from this table. */
+
+import {
+  deleteContext,
+  describeContext,
+  expire,
+  expireSchema,
+  hint,
+  hintSchema,
+  invalidate,
+  invalidateSchema,
+  listContexts,
+  maxListed,
+  pin,
+  pinSchema,
+  unpin,
+} from './contexts.ts';
+import { metricsType } from './metrics.ts';
+import { appendParameters, writeParameters } from './parameters.ts';
+import { appendPart, deletePart, describePart, readPart, writePart } from './parts.ts';
+import type { Route, Success } from './route.ts';
+import { nameSchema } from './schema.ts';
+import { health, metrics, openApi, readiness, stats } from './system.ts';
+
+const partPath = '/v1/contexts/{id}/parts/{part}';
+const conditions = ['If-Match', 'If-None-Match'];
+const partHeaders = ['ETag', 'X-Cenote-Kind', 'X-Cenote-Type', 'X-Cenote-Version', 'Accept-Ranges'];
+const partTypes = ['application/octet-stream', 'text/plain; charset=utf-8'];
+const partsCounted = [ok('How many parts it concerns.', 'PartsCounted')];
+const deletedCounted = [ok('How many parts went.', 'DeletedCounted')];
+const unchanged: Success = { status: 304, description: 'The version is known.', headers: ['ETag'] };
+const written: readonly Success[] = [
+  { status: 200, description: 'Replaced or extended.', schema: 'Written', headers: ['ETag'] },
+  { status: 201, description: 'Created.', schema: 'Written', headers: ['ETag'] },
+];
+
+const partRoutes: readonly Route[] = [
+  {
+    method: 'PUT',
+    path: partPath,
+    operation: 'writePart',
+    summary: 'Write a part whole: readers see the old bytes or the new ones.',
+    query: writeParameters,
+    headers: conditions,
+    body: 'bytes',
+    successes: written,
+    errors: [
+      'version_conflict', 'pool_full', 'memory_unavailable', 'budget_exceeded', 'value_too_large',
+      'length_required', 'unsupported_encoding', 'request_timeout', 'read_only',
+    ],
+    handle: writePart,
+  },
+  {
+    method: 'GET',
+    path: partPath,
+    operation: 'readPart',
+    summary: 'Read a part, or a range of its bytes.',
+    headers: [...conditions, 'Range', 'If-Range'],
+    successes: [
+      { status: 200, description: 'The part.', mediaTypes: partTypes, headers: partHeaders },
+      {
+        status: 206,
+        description: 'The range.',
+        mediaTypes: partTypes,
+        headers: [...partHeaders, 'Content-Range'],
+      },
+      unchanged,
+    ],
+    errors: ['not_found', 'version_conflict', 'range_not_satisfiable', 'part_corrupt'],
+    handle: readPart,
+  },
+  {
+    method: 'HEAD',
+    path: partPath,
+    operation: 'describePart',
+    summary: 'The headers of a read, without counting as a use.',
+    headers: conditions,
+    successes: [{ status: 200, description: 'It is there.', headers: partHeaders }, unchanged],
+    errors: ['not_found', 'version_conflict'],
+    handle: describePart,
+  },
+  {
+    method: 'DELETE',
+    path: partPath,
+    operation: 'deletePart',
+    summary: 'Delete a part.',
+    headers: conditions,
+    successes: deletedCounted,
+    errors: ['not_found', 'version_conflict', 'read_only'],
+    handle: deletePart,
+  },
+  {
+    method: 'POST',
+    path: `${partPath}/append`,
+    operation: 'appendPart',
+    summary: 'Extend a part in place, or create it. Without type it takes that of the part, u8 for a new one.',
+    query: appendParameters,
+    headers: conditions,
+    body: 'bytes',
+    successes: written,
+    errors: [
+      'element_type_mismatch', 'version_conflict', 'pool_full', 'memory_unavailable',
+      'budget_exceeded', 'value_too_large', 'length_required', 'unsupported_encoding',
+      'request_timeout', 'part_corrupt', 'read_only',
+    ],
+    handle: appendPart,
+  },
+];
+
+const contextRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/contexts',
+    operation: 'listContexts',
+    summary: 'Contexts in the order of their ids.',
+    query: [
+      { name: 'prefix', schema: { ...nameSchema, description: 'Only ids that start with this.' } },
+      { name: 'after', schema: { ...nameSchema, description: 'Only ids that sort after this.' } },
+      { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: maxListed } },
+    ],
+    successes: [ok('A page; next, if present, is the after of the next page.', 'ContextPage')],
+    errors: [],
+    handle: listContexts,
+  },
+  {
+    method: 'GET',
+    path: '/v1/contexts/{id}',
+    operation: 'describeContext',
+    summary: 'The parts of a context.',
+    successes: [ok('The context.', 'Context')],
+    errors: ['not_found'],
+    handle: describeContext,
+  },
+  {
+    method: 'DELETE',
+    path: '/v1/contexts/{id}',
+    operation: 'deleteContext',
+    summary: 'Delete a context with all its parts.',
+    successes: deletedCounted,
+    errors: ['not_found', 'read_only'],
+    handle: deleteContext,
+  },
+  contextAction('expire', 'Set when a part, or all of a context, expires.', expireSchema, expire),
+  contextAction('pin', 'Keep a part, or all of a context, from eviction.', pinSchema, pin),
+  contextAction('unpin', 'Let a part, or all of a context, be evicted again.', pinSchema, unpin),
+  contextAction('hint', 'Say what is known of the session.', hintSchema, hint),
+  {
+    method: 'POST',
+    path: '/v1/invalidate',
+    operation: 'invalidate',
+    summary: 'Delete every part that carries a tag.',
+    body: invalidateSchema,
+    successes: deletedCounted,
+    errors: ['value_too_large', 'unsupported_encoding', 'request_timeout', 'read_only'],
+    handle: invalidate,
+  },
+];
+
+const systemRoutes: readonly Route[] = [
+  {
+    method: 'GET',
+    path: '/v1/stats',
+    operation: 'stats',
+    summary: 'Statistics of the pool and of this server.',
+    successes: [ok('Statistics.', 'Stats')],
+    errors: [],
+    handle: stats,
+  },
+  {
+    method: 'GET',
+    path: '/metrics',
+    operation: 'metrics',
+    summary: 'The same for Prometheus. A server may be set up to give it without a credential.',
+    successes: [{ status: 200, description: 'Text exposition.', mediaTypes: [metricsType] }],
+    errors: [],
+    handle: metrics,
+  },
+  {
+    method: 'GET',
+    path: '/healthz',
+    operation: 'health',
+    summary: 'Whether the process answers.',
+    open: true,
+    successes: [ok('It does.', 'Status')],
+    errors: [],
+    handle: health,
+  },
+  {
+    method: 'GET',
+    path: '/readyz',
+    operation: 'readiness',
+    summary: 'Whether new requests are welcome.',
+    open: true,
+    successes: [ok('They are.', 'Status')],
+    errors: [],
+    handle: readiness,
+  },
+  {
+    method: 'GET',
+    path: '/openapi.json',
+    operation: 'openApi',
+    summary: 'This document.',
+    open: true,
+    successes: [{ status: 200, description: 'OpenAPI 3.1.', mediaTypes: ['application/json'] }],
+    errors: [],
+    handle: openApi,
+  },
+];
+
+export const routes: readonly Route[] = [...partRoutes, ...contextRoutes, ...systemRoutes];
+
+function ok(description: string, schema: string): Success {
+  return { status: 200, description, schema };
+}
+
+function contextAction(
+  name: string,
+  summary: string,
+  body: Exclude<Route['body'], undefined>,
+  handle: Route['handle'],
+): Route {
+  return {
+    method: 'POST',
+    path: `/v1/contexts/{id}/${name}`,
+    operation: name,
+    summary,
+    body,
+    successes: partsCounted,
+    errors: ['not_found', 'value_too_large', 'unsupported_encoding', 'request_timeout', 'read_only'],
+    handle,
+  };
+}

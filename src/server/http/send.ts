@@ -1,0 +1,149 @@
+/** Answers: JSON, text, problems, and bytes straight from pool memory. */
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+import type { Exchange } from './exchange.ts';
+import type { HttpLimits } from './limits.ts';
+import { problemOf, problemType, type HeaderFields } from './problem.ts';
+
+const jsonType = 'application/json';
+
+export function sendJson(
+  exchange: Exchange,
+  status: number,
+  value: unknown,
+  headers: HeaderFields = {},
+): void {
+  sendText(exchange, status, JSON.stringify(value), jsonType, headers);
+}
+
+export function sendText(
+  exchange: Exchange,
+  status: number,
+  text: string,
+  contentType: string,
+  headers: HeaderFields = {},
+): void {
+  const body = Buffer.from(text);
+  sendHead(exchange, status, {
+    'Content-Type': contentType,
+    'Content-Length': String(body.length),
+    'Cache-Control': 'no-store',
+    ...headers,
+  });
+  exchange.res.end(body);
+}
+
+/** Writes status and headers; closes the connection afterwards when it cannot serve another request. */
+export function sendHead(exchange: Exchange, status: number, headers: HeaderFields): void {
+  const { res, service } = exchange;
+  if (service.phase === 'closing' || mustClose(exchange)) res.shouldKeepAlive = false;
+  res.writeHead(status, { 'X-Content-Type-Options': 'nosniff', ...headers });
+  service.traffic.answered(status);
+}
+
+/**
+ * Answers with a problem. When much of the body is still to come the connection closes after it, but not at once: closing with
+ * unread bytes makes the kernel reset the connection, and the client might never see the answer.
+ */
+export function sendProblem(exchange: Exchange, error: unknown): void {
+  const { req, res, service } = exchange;
+  const { problem, headers } = problemOf(error);
+  if (problem.code === 'internal') service.onError(error);
+  if (res.headersSent || res.destroyed) {
+    res.destroy();
+    return;
+  }
+  const body = Buffer.from(JSON.stringify(problem));
+  sendHead(exchange, problem.status, {
+    'Content-Type': problemType,
+    'Content-Length': String(body.length),
+    'Cache-Control': 'no-store',
+    ...headers,
+  });
+  if (mustClose(exchange) && !exchange.awaitsContinue && req.method !== 'HEAD') {
+    res.write(body);
+    linger(req, res, service.limits);
+  } else {
+    res.end(body);
+    req.resume();
+  }
+}
+
+/**
+ * Sends `bytes` without copying them: the socket reads pool memory, so the caller keeps its lease until this resolves, which is
+ * when the response has been handed to the system or the socket is closed.
+ */
+export async function sendBytes(exchange: Exchange, bytes: Uint8Array): Promise<void> {
+  const { res, service } = exchange;
+  const { sliceBytes } = service.limits;
+  const done = settled(res);
+  let offset = 0;
+  for (; bytes.length - offset > sliceBytes; offset += sliceBytes) {
+    if (res.write(bytes.subarray(offset, offset + sliceBytes))) continue;
+    await Promise.race([drained(res), done]);
+    if (res.destroyed) return done;
+  }
+  res.end(bytes.subarray(offset));
+  return done;
+}
+
+/** Resolves when nothing of the response waits in this process any more: it was sent, or its socket is closed. */
+export function settled(res: ServerResponse): Promise<void> {
+  const { socket } = res;
+  if (socket === null || socket.closed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      res.off('finish', settle);
+      socket.off('close', settle);
+      resolve();
+    };
+    res.once('finish', settle);
+    socket.once('close', settle);
+  });
+}
+
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    res.once('drain', resolve);
+  });
+}
+
+/** True when too much of the body is unread to skip it, or the client may or may not send it. */
+function mustClose({ req, service, awaitsContinue }: Exchange): boolean {
+  if (req.complete) return false;
+  if (awaitsContinue) return true;
+  if (req.headers['transfer-encoding'] !== undefined) return true;
+  return Number(req.headers['content-length'] ?? 0) > service.limits.maxDrainBytes;
+}
+
+/** Sends `100 Continue` if the client waits for it. */
+export function proceed(exchange: Exchange): void {
+  if (!exchange.awaitsContinue) return;
+  exchange.awaitsContinue = false;
+  exchange.res.writeContinue();
+}
+
+/** Reads and drops a bounded amount of the body, then ends the response, and with it the connection. */
+function linger(req: IncomingMessage, res: ServerResponse, limits: HttpLimits): void {
+  let budgetBytes = limits.lingerBytes;
+  const timer = setTimeout(finish, limits.lingerMs);
+  timer.unref();
+  req.on('data', drop);
+  req.once('end', finish);
+  req.once('close', finish);
+  req.resume();
+
+  function drop(chunk: Buffer): void {
+    budgetBytes -= chunk.length;
+    if (budgetBytes < 0) req.pause();
+  }
+
+  function finish(): void {
+    clearTimeout(timer);
+    req.off('data', drop);
+    req.off('end', finish);
+    req.off('close', finish);
+    res.end();
+  }
+}

@@ -1,0 +1,113 @@
+/** The server of a pool: makes the parts, and starts and stops them. */
+
+import { fail } from '../errors.ts';
+import type { Pool } from '../pool/api.ts';
+import { assertAuthSafe, type Auth } from './auth.ts';
+import type { Service } from './http/exchange.ts';
+import { handle } from './http/handle.ts';
+import { InFlight } from './http/in-flight.ts';
+import { resolveLimits, type HttpLimits } from './http/limits.ts';
+import { openApiOf } from './http/openapi.ts';
+import { Router } from './http/router.ts';
+import { routes } from './http/routes.ts';
+import { Traffic } from './http/traffic.ts';
+import { Wire } from './http/wire.ts';
+
+export interface ServerOptions {
+  /** Stays open when the server closes. */
+  readonly pool: Pool;
+  /** Default 127.0.0.1, port 8080; port 0 takes a free one. */
+  readonly http?: { readonly host?: string; readonly port?: number };
+  /** Keys that are accepted; `none` is refused except on loopback. */
+  readonly auth: Auth;
+  readonly limits?: Partial<HttpLimits>;
+  /** Gives /metrics without a credential. Default false: counts say what is stored here. */
+  readonly publicMetrics?: boolean;
+  /** Told of errors without a code, which clients see as 500 with nothing of their inside. Default: a process warning. */
+  readonly onError?: (error: unknown) => void;
+}
+
+export interface CloseReport {
+  /** Connections that were still busy at the deadline. */
+  readonly cutConnections: number;
+}
+
+export interface CenoteServer {
+  /** Where the server listens, once it does. */
+  readonly urls: readonly string[];
+  /** @throws io_failed when the address cannot be listened on */
+  listen(): Promise<void>;
+  /** Makes /readyz say 503, while everything is still answered: for a load balancer to look away. */
+  drain(): void;
+  /** Stops accepting, answers running requests until the deadline (default 10 s), then cuts. Idempotent. */
+  close(options?: { readonly deadlineMs?: number }): Promise<CloseReport>;
+}
+
+const defaultHost = '127.0.0.1';
+const defaultPort = 8080;
+const defaultDeadlineMs = 10_000;
+const maxPort = 65_535;
+
+/**
+ * @example
+ * const pool = await openPool({ path: './data/tenants/default' });
+ * const { keyring } = await loadOrCreateKey('./data');
+ * const server = createServer({ pool, auth: keyring });
+ * await server.listen();
+ *
+ * @throws invalid_argument for limits out of bounds, or no authentication on an address that others can reach
+ */
+export function createServer(options: ServerOptions): CenoteServer {
+  const { host = defaultHost, port = defaultPort } = options.http ?? {};
+  if (!Number.isInteger(port) || port < 0 || port > maxPort) {
+    fail('invalid_argument', `A port is a whole number from 0 to ${maxPort}; got ${port}.`);
+  }
+  assertAuthSafe(host, options.auth);
+  const service = serviceOf(options);
+  const router = new Router(routes);
+  const wire = new Wire(service, (exchange) => handle(exchange, router));
+  const urls: string[] = [];
+  let closing: Promise<CloseReport> | undefined;
+
+  return {
+    urls,
+    async listen() {
+      const address = await wire.listen(host, port);
+      urls.push(urlOf(host, address.port));
+    },
+    drain() {
+      if (service.phase === 'serving') service.phase = 'draining';
+    },
+    close({ deadlineMs = defaultDeadlineMs } = {}) {
+      service.phase = 'closing';
+      closing ??= wire.close(deadlineMs).then((cutConnections) => ({ cutConnections }));
+      return closing;
+    },
+  };
+}
+
+function serviceOf(options: ServerOptions): Service {
+  const limits = resolveLimits(options.limits);
+  return {
+    pool: options.pool,
+    auth: options.auth,
+    limits,
+    publicMetrics: options.publicMetrics ?? false,
+    inFlight: new InFlight(limits.maxInFlightBytes),
+    traffic: new Traffic(),
+    onError: options.onError ?? warn,
+    openApi: JSON.stringify(openApiOf(routes)),
+    phase: 'serving',
+  };
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
+
+/** A URL that works on this machine: a wildcard address is not one. */
+function urlOf(host: string, port: number): string {
+  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  const bare = reachable.replace(/^\[(.*)\]$/, '$1');
+  return `http://${bare.includes(':') ? `[${bare}]` : bare}:${port}`;
+}
