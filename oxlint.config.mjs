@@ -110,7 +110,7 @@ const places = [
     rules: {
       'max-lines': ['error', { max: 350 }],
       'max-lines-per-function': ['error', { max: 80, skipComments: true }],
-      'import/no-cycle': ['error', { ignoreTypes: true }],
+      'import/no-cycle': 'error',
       'import/no-default-export': 'error',
     },
   },
