@@ -48,6 +48,7 @@ export const errorTable = {
   io_failed: { httpStatus: 500, resp: 'ERR', advice: 'See the cause; check permissions and free space of the folder.' },
 
   // --- wires ---
+  address_unavailable: { httpStatus: 500, resp: 'ERR', advice: 'Stop what listens there, or choose another address; port 0 takes a free one.' },
   unauthorized: { httpStatus: 401, resp: 'NOAUTH', advice: 'Send Authorization: Bearer KEY.' },
   forbidden: { httpStatus: 403, resp: 'NOPERM', advice: 'Use a key that has the scope the message names.' },
   method_not_allowed: { httpStatus: 405, resp: 'ERR', advice: 'See /openapi.json.' },
