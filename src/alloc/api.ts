@@ -42,8 +42,20 @@ export interface AllocatorStats {
   readonly freeBytes: number;
   readonly largestFreeRunBytes: number;
   /** Per kind, indexed as `kinds`. */
-  readonly kinds: readonly { readonly usedBytes: number; readonly liveBytes: number; readonly liveBlocks: number }[];
-  readonly tiers: Record<Tier, { readonly runs: number; readonly liveBlocks: number; readonly liveBytes: number; readonly usedBytes: number }>;
+  readonly kinds: readonly {
+    readonly usedBytes: number;
+    readonly liveBytes: number;
+    readonly liveBlocks: number;
+  }[];
+  readonly tiers: Record<
+    Tier,
+    {
+      readonly runs: number;
+      readonly liveBlocks: number;
+      readonly liveBytes: number;
+      readonly usedBytes: number;
+    }
+  >;
   readonly allocations: number;
   readonly frees: number;
   readonly failures: number;
@@ -61,8 +73,9 @@ export interface Allocator {
   readonly region: Region;
 
   /**
-   * Memory of at least `sizeBytes` (1…largest run), 64-byte aligned; page aligned above 4 KiB. Not zeroed.
+   * Memory of at least `sizeBytes` (1…`maxAllocationBytes`), 64-byte aligned; page aligned above 4 KiB. Not zeroed.
    * @returns 0 when exhausted: nothing has changed. Grows the region when that is allowed.
+   * @throws value_too_large, invalid_argument
    */
   allocate(kind: Kind, sizeBytes: number): Ref;
 
@@ -84,6 +97,14 @@ export interface Allocator {
 
   /** Largest `sizeBytes` that an empty segment of the configured size could serve. */
   readonly maxAllocationBytes: number;
+
+  /**
+   * Bounds `usedBytes`: allocate returns 0 rather than pass it. For shrinking a pool in use; what is handed out already stays.
+   * @throws invalid_argument
+   */
+  setLimitBytes(limitBytes: number): void;
+  /** Gives trailing segments that hold nothing back to the region. @returns how many */
+  dropEmptySegments(): number;
 
   /** After a crash of the only owner: frees live but not kept blocks, returns claimed blocks to their slabs, repairs boundary tags. */
   recover(): { readonly freedBlocks: number; readonly freedBytes: number };

@@ -1,0 +1,159 @@
+/**
+ * Verifies every invariant of one segment's page table, slab headers and bitmaps. What the books on the heap must agree with is
+ * checked in check-books.ts.
+ */
+
+import { ownersMaxLimit } from '../memory/layout.ts';
+import { pageShift } from '../memory/region.ts';
+import { peek } from '../memory/words.ts';
+import { classCount, type ClassTable } from './classes.ts';
+import { kinds } from './kind.ts';
+import {
+  headKept,
+  headLengthShift,
+  headLive,
+  headRemote,
+  kindOfHead,
+  lengthMask,
+  lengthOf,
+  packHead,
+  packSlab,
+  runPagesLimit,
+  slabFreeCount,
+  slabHeaderShift,
+  slabOwnerShift,
+  stackMask,
+  stateExtent,
+  stateFree,
+  stateInterior,
+  stateOf,
+  stateRun,
+  stateSlab,
+} from './layout.ts';
+import { metadataHead } from './pages.ts';
+import type { SegmentView } from './segment-view.ts';
+import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+
+/** Violations are reported up to this many; the rest would be consequences. */
+export const faultsMax = 100;
+
+/** Takes one violation in words. */
+export type Report = (fault: string) => void;
+
+export function checkSegment(
+  view: SegmentView,
+  slabShift: number,
+  classes: ClassTable,
+  report: Report,
+): void {
+  const { table, layout, segment } = view;
+  const say: Report = (fault) => report(`segment ${segment.number}: ${fault}`);
+  if (table.head(0) !== metadataHead(layout))
+    say(`page 0 has descriptor ${table.head(0)}, not that of metadata`);
+  if (table.tail(layout.dataPage - 1) !== layout.dataPage) say('metadata has no boundary tag');
+  checkInterior(view, 0, layout.dataPage, say);
+  let slabs = 0;
+  let previous = 0;
+  table.walk(
+    (page, head) => {
+      checkRun(view, page, head, slabShift, say);
+      if (stateOf(head) === stateFree && stateOf(previous) === stateFree)
+        say(`page ${page} starts a free run next to one`);
+      previous = head;
+      if (stateOf(head) !== stateSlab) return;
+      slabs++;
+      checkSlab(view, page, head, slabShift, classes, say);
+    },
+    (page) => say(`page ${page} has descriptor ${table.head(page)} where a run should start`),
+  );
+  let headers = 0;
+  for (let window = 0; window < layout.windows; window++) {
+    if (peek(view.headers, window << slabHeaderShift) !== 0) headers++;
+  }
+  if (headers !== slabs) say(`${headers} slab headers for ${slabs} slabs`);
+}
+
+function checkInterior(view: SegmentView, page: number, pages: number, say: Report): void {
+  for (let inner = page + 1; inner < page + pages; inner++) {
+    if (view.table.head(inner) !== stateInterior)
+      say(`page ${inner} has a descriptor inside the run at ${page}`);
+  }
+}
+
+function checkRun(
+  view: SegmentView,
+  page: number,
+  head: number,
+  slabShift: number,
+  say: Report,
+): void {
+  const { table } = view;
+  const state = stateOf(head);
+  const pages = lengthOf(head);
+  const owner = table.owner(page);
+  if (table.tail(page + pages - 1) !== pages) {
+    say(`run at page ${page} has length ${pages} and boundary tag ${table.tail(page + pages - 1)}`);
+  }
+  checkInterior(view, page, pages, say);
+  if (kindOfHead(head) >= kinds.length) say(`run at page ${page} has kind ${kindOfHead(head)}`);
+  if (head >>> 0 > ((lengthMask << headLengthShift) | ((1 << headLengthShift) - 1)))
+    say(`run at page ${page} has unknown bits`);
+  if (owner >= ownersMaxLimit) say(`run at page ${page} has owner ${owner}`);
+  if (state === stateFree && (head !== packHead(stateFree, 0, 0, pages) || owner !== 0)) {
+    say(`free run at page ${page} has descriptor ${head} and owner ${owner}`);
+  }
+  if (state === stateSlab) {
+    const slabPages = 1 << (slabShift - pageShift);
+    if (pages !== slabPages || page % slabPages !== 0)
+      say(`slab at page ${page} has ${pages} pages`);
+    if ((head & (headLive | headKept | headRemote)) !== 0)
+      say(`slab at page ${page} has flags of a run`);
+  }
+  if (state === stateRun || state === stateExtent) {
+    if ((head & headLive) === 0) say(`run at page ${page} is neither free nor live`);
+    if (pages <= runPagesLimit !== (state === stateRun))
+      say(`run at page ${page} has ${pages} pages and state ${state}`);
+  }
+}
+
+function checkSlab(
+  view: SegmentView,
+  page: number,
+  head: number,
+  slabShift: number,
+  classes: ClassTable,
+  say: Report,
+): void {
+  const header = slabHeaderAt(view, page, slabShift);
+  const owner = (header >> slabOwnerShift) & 127;
+  if (header !== packSlab(header & stackMask, owner))
+    return say(`slab at page ${page} has header ${header}`);
+  if ((header & stackMask) >> 5 !== kindOfHead(head)) {
+    say(
+      `slab at page ${page} has kind ${(header & stackMask) >> 5}, its pages ${kindOfHead(head)}`,
+    );
+  }
+  if (owner !== view.table.owner(page))
+    say(`slab at page ${page} has owner ${owner}, its pages ${view.table.owner(page)}`);
+  const window = windowOfPage(page, slabShift);
+  const slabWords = slabWordsOf(slabShift);
+  const starts = classes.starts.subarray((header % classCount) * slabWords);
+  let counted = 0;
+  for (let word = 0; word < slabWords; word++) {
+    const at = 2 * (window * slabWords + word);
+    const live = peek(view.liveKept, at);
+    const kept = peek(view.liveKept, at + 1);
+    const free = peek(view.freeRemote, at);
+    const remote = peek(view.freeRemote, at + 1);
+    counted += bitCount(free);
+    const where = `slab at page ${page}, word ${word}`;
+    if ((live & free) !== 0) say(`${where}: blocks both live and free (${live & free})`);
+    if (((live | free) & ~(starts[word] as number)) !== 0)
+      say(`${where}: bits that start no block`);
+    if ((kept & ~live) !== 0) say(`${where}: kept blocks that are not live (${kept & ~live})`);
+    if ((remote & ~live) !== 0)
+      say(`${where}: remotely freed blocks that are not live (${remote & ~live})`);
+  }
+  const count = peek(view.headers, (window << slabHeaderShift) + slabFreeCount);
+  if (count !== counted) say(`slab at page ${page} counts ${count} free blocks and has ${counted}`);
+}

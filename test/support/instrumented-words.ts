@@ -1,0 +1,111 @@
+/**
+ * Stands in for src/memory/words.ts and dies at the k-th memory access, as a process would under kill -9: everything before that access
+ * is in memory, nothing after it.
+ *
+ * ```ts
+ * vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
+ * armCrash(k);
+ * try { … } catch (error) { if (!(error instanceof Crash)) throw error; }
+ * disarm();
+ * ```
+ */
+
+export type Words = Int32Array;
+
+/** What an access throws when its turn has come. */
+export class Crash extends Error {
+  override readonly name = 'Crash';
+}
+
+let accesses = 0;
+let crashAt = Infinity;
+
+/** The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of happening. */
+export function armCrash(k: number): void {
+  accesses = 0;
+  crashAt = k;
+}
+
+/** Lets accesses happen again. */
+export function disarm(): void {
+  crashAt = Infinity;
+}
+
+/** Accesses since the last `armCrash`. */
+export function accessCount(): number {
+  return accesses;
+}
+
+function access(): void {
+  if (++accesses >= crashAt) throw new Crash(`access ${accesses}`);
+}
+
+export function peek(words: Words, index: number): number {
+  access();
+  return words[index] as number;
+}
+
+export function poke(words: Words, index: number, value: number): void {
+  access();
+  words[index] = value;
+}
+
+export function load(words: Words, index: number): number {
+  access();
+  return Atomics.load(words, index);
+}
+
+export function store(words: Words, index: number, value: number): void {
+  access();
+  Atomics.store(words, index, value);
+}
+
+export function or(words: Words, index: number, bits: number): number {
+  access();
+  return Atomics.or(words, index, bits);
+}
+
+export function and(words: Words, index: number, bits: number): number {
+  access();
+  return Atomics.and(words, index, bits);
+}
+
+export function add(words: Words, index: number, value: number): number {
+  access();
+  return Atomics.add(words, index, value);
+}
+
+export function exchange(words: Words, index: number, value: number): number {
+  access();
+  return Atomics.exchange(words, index, value);
+}
+
+export function compareExchange(
+  words: Words,
+  index: number,
+  expected: number,
+  value: number,
+): number {
+  access();
+  return Atomics.compareExchange(words, index, expected, value);
+}
+
+export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
+  access();
+  target.set(source, targetOffset);
+}
+
+export function moveWithin(
+  target: Uint8Array,
+  targetOffset: number,
+  from: number,
+  to: number,
+): void {
+  access();
+  target.copyWithin(targetOffset, from, to);
+}
+
+export function zero(target: Uint8Array, from: number, to: number): void {
+  access();
+  target.fill(0, from, to);
+}
