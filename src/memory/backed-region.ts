@@ -3,13 +3,14 @@
 import { fail } from '../errors.ts';
 import { maxSegments, nextSegmentBytes, roundCapacity, geometryFor } from './geometry.ts';
 import { ownersMaxLimit } from './layout.ts';
-import { releaseOwnerSlot } from './owners.ts';
+import { ownerLive, ownerSlot, ownerWord, releaseOwnerSlot } from './owners.ts';
 import { thisBootId } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
 import { formatVersion, superblockFault } from './superblock-codec.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
+import { load } from './words.ts';
 
 /** Where the segments of a region live. */
 export interface Backing {
@@ -29,6 +30,8 @@ export interface Backing {
   release(segment: Segment): void;
   /** Removes the memory behind a segment that is no longer counted and has been released here. */
   remove(number: number): void;
+  /** Whether the lock of an owner slot is held by someone else; undefined where there are no locks. */
+  isHeld(slot: number): boolean | undefined;
   /** After every segment was released. */
   close(): void;
 }
@@ -190,6 +193,16 @@ export class BackedRegion implements Region {
     this.#replace({ segmentCount: number });
     this.#backing.release(this.#segments.pop() as Segment);
     this.#backing.remove(number);
+  }
+
+  ownerLives(slot: number): boolean {
+    this.#mustBeOpen();
+    if (!Number.isInteger(slot) || slot < 0 || slot >= this.#superblock.ownersMax) {
+      fail('invalid_argument', `there is no owner slot ${slot}`);
+    }
+    if (slot === this.ownerSlot) return true;
+    const state = load(this.#first().words, ownerWord(slot, ownerSlot.state));
+    return this.#backing.isHeld(slot) ?? state === ownerLive;
   }
 
   refresh(): void {

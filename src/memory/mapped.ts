@@ -105,6 +105,12 @@ class MappedBacking implements Backing {
     coded(`cannot remove ${path}`, () => removeIfThere(this.#system.files, path));
   }
 
+  isHeld(slot: number): boolean | undefined {
+    const lockFd = this.#lockFd;
+    if (lockFd === undefined) return undefined;
+    return coded('cannot test a lock', () => this.#system.os.isLocked(lockFd, slot));
+  }
+
   close(): void {
     if (this.#lockFd !== undefined) this.#system.files.close(this.#lockFd);
   }

@@ -4,10 +4,10 @@
  * A view can outlive its region: a lease that someone kept. Releasing a segment therefore does not unmap it: it lays anonymous zero pages over
  * the same addresses. The view reads zeros, writes to it reach nobody, nothing faults. The addresses are unmapped when the collector has found
  * that no view is left, so that one address never backs two ArrayBuffers. Until then a released segment costs address space and one kernel
- * mapping, no memory. A worker thread that ends without closing leaves its mappings until the process ends.
+ * mapping, no memory. (Node 22 and 24 refuse to transfer such a buffer by themselves and Node 20 copies it. Marking it untransferable aborts
+ * Node 24 at exit.) A worker thread that ends without closing leaves its mappings until the process ends.
  */
 
-import { markAsUntransferable } from 'node:worker_threads';
 import type { OsCalls } from './os.ts';
 import { pageBytes } from './region.ts';
 import type { Segment } from './region.ts';
@@ -42,9 +42,8 @@ export function mapSegment(
     os.unmap(address, sizeBytes);
     throw error;
   }
-  markAsUntransferable(buffer);
   mappings.set(buffer, mapping);
-  collected.register(buffer, mapping);
+  collected.register(buffer, mapping, mapping);
   return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
 }
 
@@ -53,6 +52,8 @@ export function releaseSegment(segment: Segment): void {
   const mapping = mappings.get(segment.bytes.buffer);
   if (mapping === undefined) return;
   mappings.delete(segment.bytes.buffer);
+  // Someone has moved the memory to another ArrayBuffer with transfer(): nobody knows when that one goes.
+  if (segment.bytes.byteLength === 0) collected.unregister(mapping);
   mapping.os.mapZeros(mapping.address, mapping.sizeBytes);
 }
 

@@ -23,6 +23,8 @@ export interface OsCalls {
   allocate(fd: number, sizeBytes: number): void;
   /** Takes the write lock of one byte for this open file. @returns false when another open file holds it */
   lock(fd: number, byte: number): boolean;
+  /** True when another open file holds the lock of the byte. */
+  isLocked(fd: number, byte: number): boolean;
   /** Makes pages of a shared mapping present and writable. @returns false where the kernel cannot (before Linux 5.14) */
   populate(address: number, sizeBytes: number): boolean;
 }
@@ -37,8 +39,10 @@ const mapAnonymous = 0x20;
 const mapNoReserve = 0x4000;
 const mapFailed = 0xff_ff_ff_ff_ff_ff_ff_ffn;
 const advicePopulateWrite = 23;
+const fOfdGetLock = 36;
 const fOfdSetLock = 37;
 const fWriteLock = 1;
+const fUnlocked = 2;
 const flockBytes = 32;
 const errnoInterrupted = 4;
 const errnoAgain = 11;
@@ -141,6 +145,11 @@ function bindCalls(koffi: Koffi): OsCalls {
       const errno = koffi.errno();
       if (errno === errnoAgain || errno === errnoAccess) return false;
       throw systemError('fcntl', errno);
+    },
+    isLocked(fd, byte) {
+      const flock = flockOf(byte);
+      if (fcntl(fd, fOfdGetLock, flock) !== 0) throw systemError('fcntl', koffi.errno());
+      return new DataView(flock.buffer).getInt16(0, true) !== fUnlocked;
     },
     populate(address, sizeBytes) {
       if (madvise(BigInt(address), sizeBytes, advicePopulateWrite) === 0) return true;

@@ -74,6 +74,8 @@ class SharedBacking implements Backing {
   remove(): void {} // likewise
 
   close(): void {} // likewise
+
+  isHeld(): undefined {} // the creator sees its workers exit and releases their slots
 }
 
 function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[] {
