@@ -6,29 +6,13 @@ import type { AllocatorStats, MapCell } from '../alloc/api.ts';
 import type { RegionHandle } from '../memory/region.ts';
 import type { Hooks } from '../store/hooks.ts';
 
+import type { ElementType, PartData, PartView } from '../store/element.ts';
+
+import type { OperationName } from '../store/counters.ts';
+
 export type { KindName } from '../alloc/kind.ts';
-
-/** Element types of a part, as in `?type=` of the HTTP API. */
-export const elementTypes = ['u8', 'u8c', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'f64', 'u64', 'i64', 'utf8'] as const;
-export type ElementType = (typeof elementTypes)[number];
-
-/** What a part can be written from. Strings are stored as UTF-8 with element type utf8. */
-export type PartData =
-  | Uint8Array
-  | Uint8ClampedArray
-  | Int8Array
-  | Uint16Array
-  | Int16Array
-  | Uint32Array
-  | Int32Array
-  | Float32Array
-  | Float64Array
-  | BigUint64Array
-  | BigInt64Array
-  | string;
-
-/** What a lease shows. utf8 parts show as Uint8Array; use `lease.text()`. */
-export type PartView = Exclude<PartData, string>;
+export { operationNames, type OperationName } from '../store/counters.ts';
+export { elementTypes, type ElementType, type PartData, type PartView } from '../store/element.ts';
 
 export interface PutOptions {
   /** Default by element type: u32 tokens, f32 and f64 embedding, utf8 metadata, all others blob. */
@@ -136,12 +120,6 @@ export interface PoolStats {
   readonly memory: AllocatorStats;
   readonly operations: Record<OperationName, number>;
 }
-
-export const operationNames = [
-  'gets', 'hits', 'misses', 'puts', 'appends', 'deletes', 'evictions', 'expirations',
-  'invalidations', 'poolFull', 'versionConflicts', 'corruptParts', 'bytesWritten', 'bytesRead',
-] as const;
-export type OperationName = (typeof operationNames)[number];
 
 export interface CheckReport {
   readonly ok: boolean;

@@ -1,0 +1,111 @@
+/** openPool: the one entrance of the library. */
+
+import { systemClock } from '../base/clock.ts';
+import { fail } from '../errors.ts';
+import { freshIdentity } from '../memory/identity.ts';
+import { openMappedRegion } from '../memory/mapped.ts';
+import { privateRegion } from '../memory/private-region.ts';
+import type { Region, RegionOptions } from '../memory/region.ts';
+import { attachSharedRegion, createSharedRegion } from '../memory/shared.ts';
+import { attachStore, openStore } from '../store/open.ts';
+import type { Store, StoreOptions } from '../store/store.ts';
+import type { OpenOptions, Pool, PoolHandle } from './api.ts';
+import { limitFor } from './capacity.ts';
+import { checkOpenOptions, zeroKindsOf } from './options.ts';
+import { StorePool } from './pool.ts';
+
+const defaultCapacityBytes: number = 256 * 2 ** 20;
+
+/**
+ * Opens or creates a pool.
+ *
+ * - `path`: a mapped pool that outlives the process; one writer, `pool_busy` for a second.
+ * - no `path`: shared memory of this process.
+ * - `handle`: joins the pool of another thread, for reading.
+ * - `path` and `readOnly`: looks on without owning; a pool whose owner died is recovered in private memory.
+ *
+ * @throws pool_busy, not_a_pool, pool_corrupt, format_unsupported, memory_unavailable, koffi_missing, invalid_argument
+ * @example
+ * const pool = await openPool({ path: './pools/acme', capacityBytes: 2 * 2 ** 30 });
+ * pool.put('chat-42', 'tokens', Uint32Array.of(1, 2, 3));
+ */
+export async function openPool(options: OpenOptions = {}): Promise<Pool> {
+  checkOpenOptions(options);
+  if (options.handle !== undefined) return join(options.handle, options);
+  if (options.readOnly === true) return inspect(options.path as string, options);
+  return own(options);
+}
+
+function own(options: OpenOptions): Pool {
+  const region =
+    options.path === undefined
+      ? createSharedRegion(regionOptions(options))
+      : openMappedRegion(options.path, 'own', regionOptions(options));
+  return closingOnError(region, () => {
+    const { store } = openStore(region, { zeroKinds: zeroKindsOf(options) }, storeOptions(options));
+    const pool = new StorePool(store, options.path);
+    const { capacityBytes } = region.superblock;
+    store.allocator.setLimitBytes(limitFor(store, capacityBytes));
+    if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
+      pool.setCapacity(options.capacityBytes);
+    }
+    return pool;
+  });
+}
+
+function join(handle: PoolHandle, options: OpenOptions): Pool {
+  const target = handle?.region;
+  if (target?.type !== 'shared' && target?.type !== 'mapped') {
+    fail('invalid_argument', 'handle must be the handle of an open pool.');
+  }
+  const region =
+    target.type === 'shared' ? attachSharedRegion(target) : openMappedRegion(target.path, 'join');
+  const path = target.type === 'mapped' ? target.path : undefined;
+  return closingOnError(region, () => new StorePool(attachStore(region, storeOptions(options)), path));
+}
+
+function inspect(path: string, options: OpenOptions): Pool {
+  const region = openMappedRegion(path, 'inspect');
+  return closingOnError(region, () => new InspectedPool(inspectStore(region, options), path));
+}
+
+/** A crashed pool that nobody owns is recovered in private pages; any other is looked at as it is. */
+function inspectStore(region: Region, options: OpenOptions): Store {
+  const { clean, rootParts } = region.superblock;
+  if (clean || rootParts === 0 || region.ownerLives(0)) {
+    return attachStore(region, storeOptions(options));
+  }
+  return openStore(privateRegion(region), { zeroKinds: 0 }, storeOptions(options)).store;
+}
+
+class InspectedPool extends StorePool {
+  override readonly readOnly: boolean = true;
+}
+
+function closingOnError<T>(region: Region, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    region.close();
+    throw error;
+  }
+}
+
+function regionOptions(options: OpenOptions): RegionOptions {
+  return {
+    ...freshIdentity(options.clock ?? systemClock),
+    capacityBytes: options.capacityBytes ?? defaultCapacityBytes,
+    maxCapacityBytes: options.maxCapacityBytes,
+    segmentBytes: options.segmentBytes,
+    ownersMax: options.ownersMax,
+  };
+}
+
+function storeOptions(options: OpenOptions): StoreOptions {
+  return {
+    clock: options.clock ?? systemClock,
+    seed: options.seed ?? Math.floor(Math.random() * 2 ** 31),
+    checksums: options.checksums ?? true,
+    hooks: options.hooks ?? {},
+  };
+}

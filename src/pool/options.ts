@@ -1,0 +1,107 @@
+/** Checks what users give, and turns it into what the store takes. */
+
+import { kinds } from '../alloc/kind.ts';
+import { fail } from '../errors.ts';
+import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
+import type { PartSpec } from '../store/publish.ts';
+import type { Store } from '../store/store.ts';
+import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
+import type { AppendOptions, ListOptions, OpenOptions, PartData, PutOptions } from './api.ts';
+
+const ttlMaxMs: number = 2 ** 47;
+const listDefault = 1000;
+const listMax = 10_000;
+const noTags: readonly Tag[] = [];
+
+/** How a part is to be written. @throws invalid_argument */
+export function specFor(store: Store, data: PartData | undefined, options: PutOptions): PartSpec {
+  const own = data === undefined ? elementCode('u8') : elementCodeOf(data);
+  const element = options.elementType === undefined ? own : elementCode(options.elementType);
+  if (data !== undefined && element !== own && !(data instanceof Uint8Array)) {
+    fail('invalid_argument', `elementType ${options.elementType} goes with a Uint8Array only.`);
+  }
+  if (options.sealed === true) {
+    fail('invalid_argument', 'sealed parts need a key provider, and none is configured.');
+  }
+  return {
+    kind: options.kind === undefined ? defaultKind(element) : kindNamed(options.kind),
+    element,
+    pinned: options.pinned === true,
+    sensitive: options.sensitive === true,
+    expiresAtMs: options.ttlMs === undefined ? 0 : expiryAt(store, options.ttlMs),
+    tags: tagsFor(store, options),
+    ifVersion: versionAsked(options.ifVersion),
+  };
+}
+
+/** How an append creates a part that is absent. */
+export function appendSpecFor(store: Store, data: PartData, options: AppendOptions): PartSpec {
+  return specFor(store, data, options);
+}
+
+function kindNamed(name: string): number {
+  const kind = kinds.indexOf(name as (typeof kinds)[number]);
+  if (kind < 0) fail('invalid_argument', `Unknown kind ${JSON.stringify(name)}; one of ${kinds.join(', ')}.`);
+  return kind;
+}
+
+/** @throws invalid_argument unless 1 ≤ ttlMs ≤ 2^47 */
+export function expiryAt(store: Store, ttlMs: number): number {
+  if (!(Number.isFinite(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMaxMs)) {
+    fail('invalid_argument', `ttlMs must be 1 to ${ttlMaxMs}; got ${ttlMs}.`);
+  }
+  return store.options.clock.nowMs() + Math.floor(ttlMs);
+}
+
+export function versionAsked(version: number | undefined): number | undefined {
+  if (version === undefined || (Number.isSafeInteger(version) && version >= 0)) return version;
+  return fail('invalid_argument', `ifVersion must be a whole number from 0; got ${version}.`);
+}
+
+function tagsFor(store: Store, options: PutOptions): readonly Tag[] {
+  const { tags, dependsOn } = options;
+  if (tags === undefined && dependsOn === undefined) return noTags;
+  const texts = new Set<string>(tags);
+  for (const id of dependsOn ?? []) texts.add(`${dependencyPrefix}${id}`);
+  if (texts.size > tagsMax) fail('invalid_argument', `${texts.size} tags; a part takes ${tagsMax}.`);
+  return Array.from(texts, (text) => encodeTag(store, text));
+}
+
+export function listLimits(options: ListOptions): { limit: number; prefix: Uint8Array; after: Uint8Array | undefined } {
+  const { limit = listDefault, prefix = '', after } = options;
+  if (!(Number.isInteger(limit) && limit >= 1 && limit <= listMax)) {
+    fail('invalid_argument', `limit must be 1 to ${listMax}; got ${limit}.`);
+  }
+  return {
+    limit,
+    prefix: Buffer.from(textGiven(prefix, 'prefix')),
+    after: after === undefined ? undefined : Buffer.from(textGiven(after, 'after')),
+  };
+}
+
+function textGiven(text: string, name: string): string {
+  if (typeof text === 'string' && text.isWellFormed()) return text;
+  return fail('invalid_argument', `${name} must be well-formed text.`);
+}
+
+/** Bit k set: kind k is zeroed on free. */
+export function zeroKindsOf(options: OpenOptions): number {
+  let bits = 0;
+  for (const name of options.zeroOnFree ?? []) bits |= 1 << kindNamed(name);
+  return bits;
+}
+
+/** @throws invalid_argument for options that exclude one another */
+export function checkOpenOptions(options: OpenOptions): void {
+  const { path, handle, readOnly } = options;
+  if (handle !== undefined && path !== undefined) {
+    fail('invalid_argument', 'Give path or handle, not both.');
+  }
+  if (readOnly === true && path === undefined) {
+    fail('invalid_argument', 'readOnly needs the path of a pool.');
+  }
+  if (path !== undefined && (typeof path !== 'string' || path === '')) {
+    fail('invalid_argument', `path must name a folder; got ${JSON.stringify(path)}.`);
+  }
+}
+

@@ -1,0 +1,297 @@
+/** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
+
+import type { MapCell } from '../alloc/api.ts';
+import { fail } from '../errors.ts';
+import { roundCapacity } from '../memory/geometry.ts';
+import { control } from '../memory/layout.ts';
+import { formatVersion } from '../memory/superblock-codec.ts';
+import { peek } from '../memory/words.ts';
+import { append } from '../store/append.ts';
+import { checkStore } from '../store/check.ts';
+import {
+  invalidate,
+  type PartRecord,
+  partsOf,
+  removeParts,
+  setExpiry,
+  setHints,
+  setPinned,
+  stopReasons,
+} from '../store/contexts.ts';
+import { readCell, sumOperations } from '../store/counters.ts';
+import { PartDraft } from '../store/draft.ts';
+import { bytesOf } from '../store/element.ts';
+import { stableRecord } from '../store/stable.ts';
+import { sweepExpired } from '../store/expiry.ts';
+import { listContexts } from '../store/list.ts';
+import { closeStore } from '../store/open.ts';
+import { put } from '../store/publish.ts';
+import { assertWhole, type Store } from '../store/store.ts';
+import { encodeTag } from '../store/tags.ts';
+import type {
+  AppendOptions,
+  CheckReport,
+  ContextInfo,
+  Draft,
+  Hint,
+  Lease,
+  ListOptions,
+  PartData,
+  PartInfo,
+  Place,
+  Pool,
+  PoolHandle,
+  PoolStats,
+  PutOptions,
+  SnapshotOptions,
+} from './api.ts';
+import { resize } from './capacity.ts';
+import { appendSpecFor, expiryAt, listLimits, specFor, versionAsked } from './options.ts';
+import { writeSnapshot } from './snapshot.ts';
+
+const noOptions = {};
+const sweepDefault = 1000;
+const textDecoder = new TextDecoder();
+
+export class StorePool implements Pool {
+  readonly path: string | undefined;
+  readonly readOnly: boolean;
+  readonly #store: Store;
+  #snapshotting = false;
+  #sweepFrom = 0;
+
+  constructor(store: Store, path: string | undefined) {
+    this.#store = store;
+    this.path = path;
+    this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;
+  }
+
+  put(id: string, part: string, data: PartData, options: PutOptions = noOptions): number {
+    const store = this.#writable();
+    const spec = specFor(store, data, options);
+    const bytes = bytesOf(data);
+    assertWhole(bytes.length, spec.element);
+    store.key.set(id, part);
+    const version = put(store, spec, bytes);
+    store.options.hooks.audit?.record('put', id, part, version);
+    return version;
+  }
+
+  beginPut(id: string, part: string, sizeBytes: number, options: PutOptions = noOptions): Draft {
+    const store = this.#writable();
+    if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
+      fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${sizeBytes}.`);
+    }
+    const spec = specFor(store, undefined, options);
+    const draft = new PartDraft(store, id, part, spec, sizeBytes);
+    return {
+      get sizeBytes(): number {
+        return draft.sizeBytes;
+      },
+      write: (chunk) => {
+        this.#writable();
+        draft.write(chunk);
+      },
+      commit: () => {
+        this.#writable();
+        const version = draft.commit();
+        store.options.hooks.audit?.record('put', id, part, version);
+        return version;
+      },
+      abort: () => draft.abort(),
+    };
+  }
+
+  append(id: string, part: string, data: PartData, options: AppendOptions = noOptions): number {
+    const store = this.#writable();
+    const spec = appendSpecFor(store, data, options);
+    const bytes = bytesOf(data);
+    store.key.set(id, part);
+    const version = append(store, spec, bytes);
+    store.options.hooks.audit?.record('append', id, part, version);
+    return version;
+  }
+
+  get(id: string, part: string): Lease | undefined {
+    if (this.#store.closed) this.#readable();
+    return this.#store.get(id, part);
+  }
+
+  describe(id: string, part: string): PartInfo | undefined {
+    const store = this.#readable();
+    const [ref] = partsOf(store, id, part);
+    return ref === undefined ? undefined : stableRecord(store, ref);
+  }
+
+  context(id: string): ContextInfo | undefined {
+    return this.#contextOf(id);
+  }
+
+  delete(id: string, part?: string, options: { readonly ifVersion?: number } = noOptions): number {
+    const store = this.#writable();
+    const ifVersion = versionAsked(options.ifVersion);
+    if (part === undefined && ifVersion !== undefined) {
+      fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
+    }
+    return removeParts(store, id, part, ifVersion);
+  }
+
+  list(options: ListOptions = noOptions): ContextInfo[] {
+    const store = this.#readable();
+    const { limit, prefix, after } = listLimits(options);
+    const found = listContexts(store, prefix, after, limit);
+    return found.flatMap(({ id }) => this.#contextOf(textDecoder.decode(id)) ?? []);
+  }
+
+  expire(id: string, ttlMs: number | undefined, part?: string): number {
+    const store = this.#writable();
+    const atMs = ttlMs === undefined ? 0 : expiryAt(store, ttlMs);
+    return setExpiry(store, partsOf(store, id, part), atMs);
+  }
+
+  pin(id: string, part?: string): number {
+    const store = this.#writable();
+    return setPinned(store, partsOf(store, id, part), true);
+  }
+
+  unpin(id: string, part?: string): number {
+    const store = this.#writable();
+    return setPinned(store, partsOf(store, id, part), false);
+  }
+
+  hint(id: string, hint: Hint): number {
+    const store = this.#writable();
+    if (hint.stop !== undefined && !stopReasons.includes(hint.stop)) {
+      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${String(hint.stop)}.`);
+    }
+    return setHints(store, partsOf(store, id), hint);
+  }
+
+  invalidate(what: { readonly tag: string }): number {
+    const store = this.#writable();
+    return invalidate(store, encodeTag(store, what.tag));
+  }
+
+  where(id: string, part: string): Place | undefined {
+    return partsOf(this.#readable(), id, part).length > 0 ? 'hot' : undefined;
+  }
+
+  async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
+    throwIfAborted(options.signal);
+    this.#readable();
+    fail('tier_unavailable', `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`);
+  }
+
+  async load(
+    id: string,
+    part: string,
+    options: { readonly signal?: AbortSignal } = noOptions,
+  ): Promise<Lease | undefined> {
+    throwIfAborted(options.signal);
+    const lease = this.get(id, part);
+    if (lease !== undefined) return lease;
+    return fail(
+      'tier_unavailable',
+      `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is not hot, and the pool has no other tier.`,
+    );
+  }
+
+  sweepExpired(limit: number = sweepDefault): number {
+    const store = this.#writable();
+    const { removed, next } = sweepExpired(store, this.#sweepFrom, limit);
+    this.#sweepFrom = next;
+    return removed;
+  }
+
+  setCapacity(capacityBytes: number): void {
+    resize(this.#writable(), roundCapacity(capacityBytes));
+  }
+
+  stats(): PoolStats {
+    const store = this.#readable();
+    const at = (name: keyof typeof control): number =>
+      peek(store.control, store.controlAt + control[name]);
+    return {
+      capacityBytes: store.region.superblock.capacityBytes,
+      contexts: at('contexts'),
+      parts: at('parts'),
+      pinnedParts: at('pinnedParts'),
+      retiredParts: at('retiredParts'),
+      partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
+      maxPartBytes: store.maxPartBytes,
+      formatVersion,
+      segments: store.region.segments.length,
+      memory: store.allocator.stats(),
+      operations: sumOperations(store.region),
+    };
+  }
+
+  check(): CheckReport {
+    const store = this.#readable();
+    store.refreshIndex();
+    const result = checkStore(store);
+    return {
+      ok: result.errors.length === 0,
+      version: formatVersion,
+      ...result,
+      segments: store.region.segments.length,
+    };
+  }
+
+  memoryMap(cells: number): MapCell[] {
+    return this.#readable().allocator.memoryMap(cells);
+  }
+
+  async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
+    const store = this.#writable();
+    this.#snapshotting = true;
+    try {
+      await writeSnapshot(store, destination, options);
+    } finally {
+      this.#snapshotting = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#store.closed) return;
+    if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    try {
+      closeStore(this.#store);
+    } finally {
+      this.#store.region.close();
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  get handle(): PoolHandle {
+    return { region: this.#readable().region.handle };
+  }
+
+  #contextOf(id: string): ContextInfo | undefined {
+    const store = this.#readable();
+    const records = partsOf(store, id).map((ref) => stableRecord(store, ref));
+    const parts = records.filter((record): record is PartRecord => record !== undefined);
+    if (parts.length === 0) return undefined;
+    return { id, parts: parts.sort((a, b) => (a.part < b.part ? -1 : 1)) };
+  }
+
+  #readable(): Store {
+    if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
+    return this.#store;
+  }
+
+  #writable(): Store {
+    const store = this.#readable();
+    if (this.readOnly) fail('read_only', 'This pool was joined or opened for reading.');
+    if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    return store;
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
+}
+

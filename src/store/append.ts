@@ -1,0 +1,156 @@
+/** Append: in place when the block has room (the selector commits), otherwise into a larger block as a replacement. */
+
+import { crc32 } from '../base/checksum.ts';
+import { fail } from '../errors.ts';
+import type { Ref } from '../memory/region.ts';
+import { copyInto, load, moveWithin, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { control } from '../memory/layout.ts';
+import { bump, counter, readCell, writeCell } from './counters.ts';
+import { elementTypes } from './element.ts';
+import {
+  byteOf,
+  commitSlot,
+  commitSlotWords,
+  committed,
+  expiresAtMs,
+  field,
+  segmentOf,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import { countPart } from './remove.ts';
+import {
+  checkVersion,
+  freePayload,
+  type PartSpec,
+  publish,
+  put,
+  reservePayload,
+} from './publish.ts';
+import { bytesOfEntry, type Store } from './store.ts';
+import { encodeTag, tagTexts } from './tags.ts';
+
+/** Appending to a full block makes the new one this much larger than needed: amortised O(1) copies per byte. */
+const growthFactor = 1.5;
+/** The selector counts appends; a part that reaches this is written anew. */
+const selectorMax = 0x3fff_ffff;
+
+/**
+ * Extends the part that `store.key` names; creates it by `spec` when absent.
+ * @returns the version
+ * @throws element_type_mismatch, version_conflict, value_too_large, pool_full: nothing has changed
+ */
+export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number {
+  const ref = store.findFresh();
+  if (ref === 0) return put(store, spec, bytes);
+  checkVersion(store, ref, spec.ifVersion);
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  const element = (peek(words, at + field.traits) >>> trait.elementShift) & trait.elementMask;
+  if (element !== spec.element) {
+    const has = elementTypes[element] as string;
+    fail('element_type_mismatch', `The part holds ${has}; got ${String(elementTypes[spec.element])}.`);
+  }
+  store.protectedEntry = ref;
+  try {
+    const length = peek(words, committed(words, at) + commitSlot.length);
+    const fits = length + bytes.length <= peek(words, at + field.blockBytes);
+    const inPlace = fits && load(words, at + field.selector) < selectorMax;
+    const version = inPlace
+      ? extend(store, words, at, length, bytes)
+      : regrow(store, ref, words, at, bytes);
+    bump(store.control, store.countersAt + counter.appends, 1);
+    return version;
+  } finally {
+    store.protectedEntry = 0;
+  }
+}
+
+function extend(store: Store, words: Words, at: number, length: number, bytes: Uint8Array): number {
+  const from = committed(words, at);
+  const payload = peek(words, from + commitSlot.ref);
+  if (bytes.length > 0) {
+    const { bytes: target } = segmentOf(store.region, payload);
+    copyInto(target, byteOf(store.region, payload) + length, bytes);
+  }
+  const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
+  const crc = checksummed ? crc32(bytes, peek(words, from + commitSlot.crc32)) : 0;
+  const selector = load(words, at + field.selector);
+  const idle = at + field.commit + ((selector + 1) & 1) * commitSlotWords;
+  poke(words, idle + commitSlot.ref, payload);
+  poke(words, idle + commitSlot.length, length + bytes.length);
+  poke(words, idle + commitSlot.crc32, crc);
+  // The commit: new length, checksum and version in one word.
+  storeWord(words, at + field.selector, selector + 1);
+  const version = versionOf(words, at);
+  const cell = store.controlAt + control.versionLow;
+  if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
+  countPart(store, 0, bytes.length, 0);
+  bump(store.control, store.countersAt + counter.bytesWritten, bytes.length);
+  store.touch(words, at);
+  return version;
+}
+
+function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Array): number {
+  const old = bytesOfEntry(store, words, at);
+  const sizeBytes = old.length + bytes.length;
+  const spec = specOf(store, words, at);
+  const preferred = Math.min(Math.ceil(sizeBytes * growthFactor), store.maxPartBytes);
+  const payload = reservePayload(store, spec.kind, sizeBytes, Math.max(sizeBytes, preferred));
+  try {
+    const { bytes: target } = segmentOf(store.region, payload.ref);
+    const to = byteOf(store.region, payload.ref);
+    copyBlock(target, to, old);
+    copyInto(target, to + old.length, bytes);
+    const crc = crcOfBoth(store, words, at, bytes);
+    const uses = peek(words, at + field.uses);
+    const hints = peek(words, at + field.hints);
+    const version = publish(store, spec, { ...payload, crc32: crc }, ref);
+    inherit(store, uses, hints);
+    return version;
+  } catch (error) {
+    freePayload(store, spec, payload);
+    throw error;
+  }
+}
+
+function copyBlock(target: Uint8Array, to: number, old: Uint8Array): void {
+  if (target.buffer !== old.buffer) {
+    copyInto(target, to, old);
+    return;
+  }
+  const from = old.byteOffset - target.byteOffset;
+  moveWithin(target, to, from, from + old.length);
+}
+
+/** Continues the running checksum; takes the first one of a part that had none. */
+function crcOfBoth(store: Store, words: Words, at: number, bytes: Uint8Array): number | undefined {
+  if ((peek(words, at + field.traits) & trait.checksummed) !== 0) {
+    return crc32(bytes, peek(words, committed(words, at) + commitSlot.crc32));
+  }
+  return store.options.checksums ? crc32(bytes, crc32(bytesOfEntry(store, words, at))) : undefined;
+}
+
+/** Carries what use has taught over to the larger entry. */
+function inherit(store: Store, uses: number, hints: number): void {
+  const ref = store.find();
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  poke(words, at + field.uses, uses);
+  poke(words, at + field.hints, hints);
+}
+
+/** What an entry was written with. */
+function specOf(store: Store, words: Words, at: number): PartSpec {
+  const traits = peek(words, at + field.traits);
+  return {
+    kind: traits & trait.kindMask,
+    element: (traits >>> trait.elementShift) & trait.elementMask,
+    pinned: (traits & trait.pinned) !== 0,
+    sensitive: (traits & trait.sensitive) !== 0,
+    expiresAtMs: expiresAtMs(words, at),
+    tags: tagTexts(store, words, at).map((text) => encodeTag(store, text)),
+    ifVersion: undefined,
+  };
+}

@@ -1,0 +1,142 @@
+/** Every invariant of the store, verified against the entries and the allocator. */
+
+import { crc32 } from '../base/checksum.ts';
+import { control } from '../memory/layout.ts';
+import type { Ref } from '../memory/region.ts';
+import { load, peek, type Words } from '../memory/words.ts';
+import { headOf, nextOf } from './context-chain.ts';
+import { isLive } from './contexts.ts';
+import { readCell } from './counters.ts';
+import { commitSlot, committed, field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import { isSound, reachable } from './recover.ts';
+import { namesOf } from './remove.ts';
+import { bytesOfEntry, type Store } from './store.ts';
+import { firstWithTag, encodeTag, tagTexts } from './tags.ts';
+
+/** Most violations reported; more say nothing new. */
+const violationsMax = 1000;
+
+export interface StoreCheck {
+  readonly errors: readonly string[];
+  readonly contexts: number;
+  readonly parts: number;
+  readonly partBytes: number;
+  readonly checksumsVerified: number;
+}
+
+/** Verifies structure, references and checksums. Changes nothing. */
+export function checkStore(store: Store): StoreCheck {
+  const errors: string[] = [...store.allocator.check()];
+  const report = (message: string): void => {
+    if (errors.length < violationsMax) errors.push(message);
+  };
+  const totals = { contexts: 0, parts: 0, partBytes: 0, pinned: 0, retired: 0, checksums: 0 };
+  for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    if (peek(words, at + field.ordinal) !== ordinal) report(`entry ${ordinal} has another ordinal`);
+    if ((load(words, at + field.state) & stateMask) === state.retired) totals.retired++;
+    if (isLive(words, at)) checkPart(store, ref, words, at, totals, report);
+  }
+  checkIndexes(store, totals, report);
+  checkCounts(store, totals, report);
+  checkReachable(store, report);
+  const { contexts, parts, partBytes, checksums } = totals;
+  return { errors, contexts, parts, partBytes, checksumsVerified: checksums };
+}
+
+interface Totals {
+  contexts: number;
+  parts: number;
+  partBytes: number;
+  pinned: number;
+  retired: number;
+  checksums: number;
+}
+
+type Report = (message: string) => void;
+
+function checkPart(
+  store: Store,
+  ref: Ref,
+  words: Words,
+  at: number,
+  totals: Totals,
+  report: Report,
+): void {
+  if (!isSound(store, words, at)) {
+    report(`entry ${peek(words, at + field.ordinal)} is live and impossible`);
+    return;
+  }
+  const { id, part } = namesOf(store, ref);
+  const name = `part ${JSON.stringify(part)} of ${JSON.stringify(id)}`;
+  totals.parts++;
+  totals.partBytes += peek(words, committed(words, at) + commitSlot.length);
+  const traits = peek(words, at + field.traits);
+  if ((traits & trait.pinned) !== 0) totals.pinned++;
+  if (store.find() !== ref) report(`${name} is not found in the index`);
+  const contextTag = store.key.contextTag();
+  if (peek(words, at + field.contextTag) !== contextTag) report(`${name} has another context's tag`);
+  let chained = headOf(store, contextTag);
+  for (let i = 0; chained !== ref && chained !== 0 && i < store.entries.count; i++) {
+    chained = nextOf(store, chained);
+  }
+  if (chained !== ref) report(`${name} is not among the parts of its context`);
+  for (const text of tagTexts(store, words, at)) {
+    if (firstWithTag(store, encodeTag(store, text)) === 0) report(`${name} is not found by its tag`);
+  }
+  if ((traits & trait.checksummed) === 0) return;
+  totals.checksums++;
+  const crc = peek(words, committed(words, at) + commitSlot.crc32);
+  if (crc32(bytesOfEntry(store, words, at)) !== crc) report(`${name} does not match its checksum`);
+}
+
+function checkIndexes(store: Store, totals: Totals, report: Report): void {
+  const { parts, contexts, tags } = store;
+  for (const [name, index] of Object.entries({ parts, contexts, tags })) {
+    const refs = [...index.refs()];
+    if (refs.length !== index.live) report(`the ${name} index counts ${index.live}, holds ${refs.length}`);
+    if (new Set(refs).size !== refs.length) report(`the ${name} index holds a reference twice`);
+  }
+  for (const ref of parts.refs()) {
+    const { words } = segmentOf(store.region, ref);
+    if (!store.entries.isEntry(ref) || !isLive(words, wordOf(store.region, ref))) {
+      report(`the parts index leads to ${ref}, which is no live entry`);
+    }
+  }
+  if (parts.live !== totals.parts) report(`the index has ${parts.live} parts, there are ${totals.parts}`);
+  for (const ref of contexts.refs()) {
+    totals.contexts++;
+    const { words } = segmentOf(store.region, ref);
+    if (!store.entries.isEntry(ref) || !isLive(words, wordOf(store.region, ref))) {
+      report(`the contexts index leads to ${ref}, which is no live entry`);
+    }
+  }
+}
+
+function checkCounts(store: Store, totals: Totals, report: Report): void {
+  const pairs = [
+    ['contexts', totals.contexts],
+    ['parts', totals.parts],
+    ['pinnedParts', totals.pinned],
+    ['retiredParts', totals.retired],
+  ] as const;
+  for (const [name, found] of pairs) {
+    const counted = peek(store.control, store.controlAt + control[name]);
+    if (counted !== found) report(`${name} is counted as ${counted}, there are ${found}`);
+  }
+  const bytes = readCell(store.control, store.controlAt + control.partBytesLow);
+  if (bytes !== totals.partBytes) report(`part bytes are counted as ${bytes}, there are ${totals.partBytes}`);
+}
+
+/** Published memory and reachable memory are the same. */
+function checkReachable(store: Store, report: Report): void {
+  const marks = reachable(store);
+  store.allocator.walk((block) => {
+    if (!block.live) return;
+    const held = marks.has(block.ref);
+    if (block.kept && !held) report(`block ${block.ref} of ${block.sizeBytes} bytes leaked`);
+    if (!block.kept && held) report(`block ${block.ref} is in use and not marked as kept`);
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * The parts of a context: a doubly linked list through their entries, its head in the contexts index under the hash of the id.
+ */
+
+import { control } from '../memory/layout.ts';
+import type { Ref } from '../memory/region.ts';
+import { peek, poke } from '../memory/words.ts';
+import { field, segmentOf, wordOf } from './entry.ts';
+import type { Store } from './store.ts';
+
+/** First part of the context that `store.key` names, or 0. `contextTag` is the hash of its id. */
+export function headOf(store: Store, contextTag: number): Ref {
+  return store.contexts.find(contextTag, store.isOfContext);
+}
+
+/** Next part of the same context, or 0. */
+export function nextOf(store: Store, ref: Ref): Ref {
+  return peek(segmentOf(store.region, ref).words, wordOf(store.region, ref) + field.next);
+}
+
+/** Makes an entry the first part of its context. */
+export function linkContext(store: Store, ref: Ref, contextTag: number): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  poke(words, at + field.contextTag, contextTag);
+  const head = headOf(store, contextTag);
+  poke(words, at + field.next, head);
+  poke(words, at + field.previous, 0);
+  if (head === 0) {
+    store.contexts.insert(contextTag, ref);
+    countContexts(store, 1);
+    return;
+  }
+  poke(segmentOf(store.region, head).words, wordOf(store.region, head) + field.previous, ref);
+  store.contexts.replace(contextTag, head, ref);
+}
+
+export function unlinkContext(store: Store, ref: Ref): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  const next = peek(words, at + field.next);
+  const previous = peek(words, at + field.previous);
+  if (next !== 0) {
+    poke(segmentOf(store.region, next).words, wordOf(store.region, next) + field.previous, previous);
+  }
+  if (previous !== 0) {
+    poke(segmentOf(store.region, previous).words, wordOf(store.region, previous) + field.next, next);
+    return;
+  }
+  const contextTag = peek(words, at + field.contextTag);
+  if (next !== 0) {
+    store.contexts.replace(contextTag, ref, next);
+    return;
+  }
+  store.contexts.remove(contextTag, ref);
+  countContexts(store, -1);
+}
+
+function countContexts(store: Store, by: number): void {
+  const at = store.controlAt + control.contexts;
+  poke(store.control, at, peek(store.control, at) + by);
+}

@@ -1,0 +1,172 @@
+/** What is done to whole contexts: delete, expire, pin, hint, invalidate, and what is told of them. */
+
+import { kinds, type KindName } from '../alloc/kind.ts';
+import type { Ref } from '../memory/region.ts';
+import { ownerSlot, ownerWord } from '../memory/owners.ts';
+import { load, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { headOf, nextOf } from './context-chain.ts';
+import { elementTypes, type ElementType } from './element.ts';
+import {
+  commitSlot,
+  committed,
+  expiresAtMs,
+  field,
+  hintBit,
+  segmentOf,
+  setExpiresAt,
+  state,
+  stateMask,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import { checkVersion } from './publish.ts';
+import { countPart, namesOf, retire } from './remove.ts';
+import type { Store } from './store.ts';
+import { firstWithTag, tagTexts, type Tag } from './tags.ts';
+
+/** Operations that an owner's intent record can name. */
+export const intent = { none: 0, deleteContext: 1 } as const;
+
+export const stopReasons = ['end_turn', 'tool_use', 'length', 'abort'] as const;
+export type StopReason = (typeof stopReasons)[number];
+
+export interface PartRecord {
+  readonly part: string;
+  readonly kind: KindName;
+  readonly elementType: ElementType;
+  readonly sizeBytes: number;
+  readonly version: number;
+  readonly crc32: number | undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly pinned: boolean;
+  readonly sensitive: boolean;
+  readonly tags: readonly string[];
+  readonly uses: number;
+}
+
+/** Live, unexpired parts of the context that `store.key` names; of one part when it is given. */
+export function partsOf(store: Store, id: string, part?: string): Ref[] {
+  if (part !== undefined) {
+    store.key.set(id, part);
+    const ref = store.findFresh();
+    return ref === 0 ? [] : [ref];
+  }
+  store.key.setContext(id);
+  const refs: Ref[] = [];
+  const limit = store.entries.count;
+  let ref = headOf(store, store.key.contextTag());
+  for (; ref !== 0 && refs.length <= limit; ref = nextOf(store, ref)) refs.push(ref);
+  return refs.filter((each) => isFresh(store, each));
+}
+
+/** @returns how many parts went @throws version_conflict */
+export function removeParts(
+  store: Store,
+  id: string,
+  part: string | undefined,
+  ifVersion: number | undefined,
+): number {
+  const refs = partsOf(store, id, part);
+  if (part !== undefined) checkVersion(store, refs[0] ?? 0, ifVersion);
+  if (refs.length > 1) removeContext(store, refs);
+  else for (const ref of refs) retire(store, ref, 'deleted');
+  return refs.length;
+}
+
+/** All parts or, after a crash and recovery, all parts: the intent names the context by its last part to go. */
+export function removeContext(store: Store, refs: readonly Ref[]): void {
+  const words = store.control;
+  const slot = Math.max(store.region.ownerSlot, 0);
+  poke(words, ownerWord(slot, ownerSlot.intentEntry), refs[0] as Ref);
+  storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.deleteContext);
+  for (const ref of refs.toReversed()) retire(store, ref, 'deleted');
+  storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
+}
+
+export function invalidate(store: Store, tag: Tag): number {
+  let count = 0;
+  for (let ref = firstWithTag(store, tag); ref !== 0; ref = firstWithTag(store, tag)) {
+    retire(store, ref, 'invalidated');
+    count++;
+  }
+  return count;
+}
+
+/** `atMs` 0: never. */
+export function setExpiry(store: Store, refs: readonly Ref[], atMs: number): number {
+  for (const ref of refs) {
+    setExpiresAt(segmentOf(store.region, ref).words, wordOf(store.region, ref), atMs);
+  }
+  return refs.length;
+}
+
+export function setPinned(store: Store, refs: readonly Ref[], pinned: boolean): number {
+  for (const ref of refs) {
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref) + field.traits;
+    const old = peek(words, at);
+    poke(words, at, pinned ? old | trait.pinned : old & ~trait.pinned);
+    const changed = ((old & trait.pinned) !== 0) !== pinned;
+    if (changed) countPart(store, 0, 0, pinned ? 1 : -1);
+  }
+  return refs.length;
+}
+
+export function setHints(
+  store: Store,
+  refs: readonly Ref[],
+  hint: { closed?: boolean; toolPending?: boolean; stop?: StopReason },
+): number {
+  for (const ref of refs) {
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref) + field.hints;
+    let bits = peek(words, at);
+    if (hint.closed !== undefined) bits = withBit(bits, hintBit.closed, hint.closed);
+    if (hint.toolPending !== undefined) bits = withBit(bits, hintBit.toolPending, hint.toolPending);
+    if (hint.stop !== undefined) {
+      const code = stopReasons.indexOf(hint.stop) + 1;
+      bits = (bits & ~hintBit.stopMask) | (code << hintBit.stopShift);
+    }
+    poke(words, at, bits);
+  }
+  return refs.length;
+}
+
+export function recordOf(store: Store, ref: Ref): PartRecord {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  const traits = peek(words, at + field.traits);
+  const slot = committed(words, at);
+  const expires = expiresAtMs(words, at);
+  const checksummed = (traits & trait.checksummed) !== 0;
+  return {
+    part: namesOf(store, ref).part,
+    kind: kinds[traits & trait.kindMask] as KindName,
+    elementType: elementTypes[
+      (traits >>> trait.elementShift) & trait.elementMask
+    ] as ElementType,
+    sizeBytes: peek(words, slot + commitSlot.length),
+    version: versionOf(words, at),
+    crc32: checksummed ? peek(words, slot + commitSlot.crc32) >>> 0 : undefined,
+    expiresAtMs: expires === 0 ? undefined : expires,
+    pinned: (traits & trait.pinned) !== 0,
+    sensitive: (traits & trait.sensitive) !== 0,
+    tags: tagTexts(store, words, at),
+    uses: peek(words, at + field.uses),
+  };
+}
+
+function withBit(bits: number, bit: number, on: boolean): number {
+  return on ? bits | bit : bits & ~bit;
+}
+
+function isFresh(store: Store, ref: Ref): boolean {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  return isLive(words, at) && !store.isExpired(words, at);
+}
+
+export function isLive(words: Words, at: number): boolean {
+  return (load(words, at + field.state) & stateMask) === state.live;
+}

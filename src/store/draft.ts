@@ -1,0 +1,132 @@
+/** A part being streamed straight into pool memory, invisible until commit. */
+
+import { crc32 } from '../base/checksum.ts';
+import { fail } from '../errors.ts';
+import type { Ref } from '../memory/region.ts';
+import { copyInto } from '../memory/words.ts';
+import { byteOf, segmentOf } from './entry.ts';
+import {
+  checkVersion,
+  freePayload,
+  type PartSpec,
+  type Payload,
+  publish,
+  reservePayload,
+} from './publish.ts';
+import { assertWhole, type Store } from './store.ts';
+import { bump, counter } from './counters.ts';
+
+/** A draft that outgrows its block gets one this much larger than needed. */
+const growthFactor = 1.5;
+/** At commit a block with more unused than this share is exchanged for a fitting one. */
+const slackShare = 0.25;
+
+export class PartDraft {
+  readonly #store: Store;
+  readonly #id: string;
+  readonly #part: string;
+  readonly #spec: PartSpec;
+  #payload: Payload;
+  #open = true;
+  #crc = 0;
+  #sizeBytes = 0;
+
+  /** @throws value_too_large, pool_full, invalid_argument, version_conflict */
+  constructor(store: Store, id: string, part: string, spec: PartSpec, reserveBytes: number) {
+    this.#store = store;
+    this.#id = id;
+    this.#part = part;
+    this.#spec = spec;
+    store.key.set(id, part);
+    const old = store.findFresh();
+    checkVersion(store, old, spec.ifVersion);
+    this.#payload = this.#sparing(old, () => reservePayload(store, spec.kind, reserveBytes));
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  write(chunk: Uint8Array): void {
+    if (!this.#open) fail('invalid_argument', 'This draft was committed or aborted.');
+    const sizeBytes = this.#sizeBytes + chunk.length;
+    if (sizeBytes > this.#payload.blockBytes) this.#grow(sizeBytes);
+    const { ref } = this.#payload;
+    if (ref === 0) return;
+    const { bytes } = segmentOf(this.#store.region, ref);
+    copyInto(bytes, byteOf(this.#store.region, ref) + this.#sizeBytes, chunk);
+    if (this.#store.options.checksums) this.#crc = crc32(chunk, this.#crc);
+    this.#sizeBytes = sizeBytes;
+  }
+
+  commit(): number {
+    if (!this.#open) fail('invalid_argument', 'This draft was committed or aborted.');
+    const store = this.#store;
+    try {
+      assertWhole(this.#sizeBytes, this.#spec.element);
+      this.#trim();
+      store.key.set(this.#id, this.#part);
+      const old = store.findFresh();
+      checkVersion(store, old, this.#spec.ifVersion);
+      const crc = store.options.checksums ? this.#crc : undefined;
+      const payload = { ...this.#payload, sizeBytes: this.#sizeBytes, crc32: crc };
+      const version = this.#sparing(old, () => publish(store, this.#spec, payload, old));
+      this.#open = false;
+      bump(store.control, store.countersAt + counter.puts, 1);
+      return version;
+    } catch (error) {
+      this.abort();
+      throw error;
+    }
+  }
+
+  abort(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (!this.#store.closed) freePayload(this.#store, this.#spec, this.#payload);
+  }
+
+  #grow(sizeBytes: number): void {
+    const store = this.#store;
+    try {
+      const wanted = Math.max(sizeBytes, Math.ceil(sizeBytes * growthFactor));
+      this.#exchange(sizeBytes, Math.min(wanted, Math.max(sizeBytes, store.maxPartBytes)));
+    } catch (error) {
+      this.abort();
+      throw error;
+    }
+  }
+
+  /** Gives unused room back where that is worth a copy. */
+  #trim(): void {
+    const { blockBytes, ref } = this.#payload;
+    if (ref === 0 || this.#sizeBytes >= blockBytes * (1 - slackShare)) return;
+    this.#exchange(this.#sizeBytes, this.#sizeBytes);
+  }
+
+  #exchange(sizeBytes: number, preferredBytes: number): void {
+    const store = this.#store;
+    const old = this.#payload;
+    const fresh = reservePayload(store, this.#spec.kind, sizeBytes, preferredBytes);
+    if (old.ref !== 0 && fresh.ref !== 0) {
+      const source = segmentOf(store.region, old.ref).bytes;
+      const from = byteOf(store.region, old.ref);
+      const target = segmentOf(store.region, fresh.ref).bytes;
+      const written = source.subarray(from, from + this.#sizeBytes);
+      copyInto(target, byteOf(store.region, fresh.ref), written);
+    }
+    this.#payload = fresh;
+    freePayload(store, this.#spec, old);
+  }
+
+  /** Runs with the part that the draft will replace safe from eviction. */
+  #sparing<T>(old: Ref, work: () => T): T {
+    this.#store.protectedEntry = old;
+    try {
+      return work();
+    } finally {
+      this.#store.protectedEntry = 0;
+    }
+  }
+}
+

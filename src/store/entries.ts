@@ -1,0 +1,151 @@
+/**
+ * Entries in chunks of metadata memory that are never given back (an entry's lease words must never become anything else).
+ *
+ * ```
+ * chunk: word 0   1             2      3
+ *        ┌───────┬─────────────┬──────┬────────────────┬─────────┬─────────┬─
+ *        │ magic │ first       │ count│ ref of the next│ entry 0 │ entry 1 │ …
+ *        │ 'CENE'│ ordinal     │      │ older chunk, 0 │ 192 B   │         │
+ *        └───────┴─────────────┴──────┴────────────────┴─────────┴─────────┴─
+ *          one granule                                   entryWords each
+ * ```
+ */
+
+import type { Allocator } from '../alloc/api.ts';
+import { control, controlByte } from '../memory/layout.ts';
+import { granuleBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
+import { load, peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { entryGranules, entryWords, field, nextSequence, segmentOf, state, wordOf } from './entry.ts';
+import type { AllocateMetadata } from './ref-index.ts';
+
+const chunkMagic = 0x45_4e_45_43; // 'CENE'
+const chunkField = { magic: 0, firstOrdinal: 1, count: 2, older: 3 } as const;
+/** Chunks double from the first size to the last: a small pool stays small. */
+const firstChunkBytes = 4096;
+const largestChunkBytes = 65536;
+
+interface Chunk {
+  readonly ref: Ref;
+  readonly firstOrdinal: number;
+  readonly count: number;
+}
+
+export class Entries {
+  readonly #region: Region;
+  readonly #allocator: Allocator;
+  readonly #allocate: AllocateMetadata;
+  /** Oldest first, so that ordinals rise. */
+  #chunks: Chunk[] = [];
+  /** Number of entry slots. */
+  count = 0;
+  readonly #control: Words;
+  readonly #freeHead = (controlByte >>> 2) + control.freeEntry;
+
+  constructor(region: Region, allocator: Allocator, allocate: AllocateMetadata) {
+    this.#region = region;
+    this.#allocator = allocator;
+    this.#allocate = allocate;
+    this.#control = (region.segments[0] as Segment).words;
+    this.refresh();
+  }
+
+  /** Reads the chain of chunks from the superblock. */
+  refresh(): void {
+    const chunks: Chunk[] = [];
+    let ref = this.#region.superblock.rootEntries;
+    while (ref !== 0) {
+      const { words } = segmentOf(this.#region, ref);
+      const at = wordOf(this.#region, ref);
+      chunks.push({
+        ref,
+        firstOrdinal: peek(words, at + chunkField.firstOrdinal),
+        count: peek(words, at + chunkField.count),
+      });
+      ref = peek(words, at + chunkField.older);
+    }
+    this.#chunks = chunks.reverse();
+    const last = this.#chunks.at(-1);
+    this.count = last === undefined ? 0 : last.firstOrdinal + last.count;
+  }
+
+  get chunkRefs(): Ref[] {
+    return this.#chunks.map((chunk) => chunk.ref);
+  }
+
+  /** Reference of entry number `ordinal`, 0 ≤ ordinal < count. */
+  at(ordinal: number): Ref {
+    let low = 0;
+    let high = this.#chunks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#chunks[middle] as Chunk).firstOrdinal <= ordinal) low = middle;
+      else high = middle - 1;
+    }
+    const chunk = this.#chunks[low] as Chunk;
+    return chunk.ref + 1 + (ordinal - chunk.firstOrdinal) * entryGranules;
+  }
+
+  /** True when `ref` is one of the entry slots. */
+  isEntry(ref: Ref): boolean {
+    return this.#chunks.some((chunk) => {
+      const granule = ref - chunk.ref - 1;
+      const inside = granule >= 0 && granule < chunk.count * entryGranules;
+      return inside && granule % entryGranules === 0;
+    });
+  }
+
+  /** A free entry, now claimed; 0 when memory is exhausted. */
+  claim(): Ref {
+    if (peek(this.#control, this.#freeHead) === 0 && !this.#addChunk()) return 0;
+    const ref = peek(this.#control, this.#freeHead);
+    const { words } = segmentOf(this.#region, ref);
+    const at = wordOf(this.#region, ref);
+    poke(this.#control, this.#freeHead, peek(words, at + field.next));
+    store(words, at + field.state, nextSequence(load(words, at + field.state), state.claimed));
+    return ref;
+  }
+
+  release(ref: Ref): void {
+    const { words } = segmentOf(this.#region, ref);
+    const at = wordOf(this.#region, ref);
+    poke(words, at + field.next, peek(this.#control, this.#freeHead));
+    store(words, at + field.state, nextSequence(load(words, at + field.state), state.free));
+    poke(this.#control, this.#freeHead, ref);
+  }
+
+  /** Forgets the free list: for recovery, which releases anew what is not live. */
+  forgetFree(): void {
+    poke(this.#control, this.#freeHead, 0);
+  }
+
+  #addChunk(): boolean {
+    const last = this.#chunks.at(-1);
+    const previousBytes = last === undefined ? 0 : (last.count + 1) * entryWords * 4;
+    const chunkBytes = Math.min(Math.max(firstChunkBytes, 2 * previousBytes), largestChunkBytes);
+    const sizeBytes = 2 ** Math.floor(Math.log2(chunkBytes));
+    const ref = this.#allocate(sizeBytes) || this.#allocate(firstChunkBytes);
+    if (ref === 0) return false;
+    const usable = Math.min(sizeBytes, this.#allocator.sizeOf(ref));
+    this.#format(ref, usable);
+    this.#allocator.keep(ref);
+    this.#region.commit({ rootEntries: ref });
+    this.refresh();
+    const chunk = this.#chunks.at(-1) as Chunk;
+    for (let i = chunk.count - 1; i >= 0; i--) this.release(this.at(chunk.firstOrdinal + i));
+    return true;
+  }
+
+  #format(ref: Ref, sizeBytes: number): void {
+    const { words, bytes } = segmentOf(this.#region, ref);
+    const at = wordOf(this.#region, ref);
+    zero(bytes, at << 2, (at << 2) + sizeBytes);
+    const count = Math.floor((sizeBytes - granuleBytes) / (entryWords * 4));
+    poke(words, at + chunkField.magic, chunkMagic);
+    poke(words, at + chunkField.firstOrdinal, this.count);
+    poke(words, at + chunkField.count, count);
+    poke(words, at + chunkField.older, this.#region.superblock.rootEntries);
+    for (let i = 0; i < count; i++) {
+      poke(words, at + 16 + i * entryWords + field.ordinal, this.count + i);
+    }
+  }
+}

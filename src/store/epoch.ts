@@ -1,0 +1,10 @@
+import type { Store } from './store.ts';
+
+/** Starts an epoch of writing. `suspect`: parts written before it are verified at their first get. */
+export function begin(store: Store, suspect: boolean): void {
+  const { region } = store;
+  const epoch = region.superblock.epoch + 1;
+  const trustedEpoch = suspect ? epoch : region.superblock.trustedEpoch;
+  region.commit({ clean: false, epoch, trustedEpoch, bootId: region.bootId });
+  store.setEpoch(epoch, trustedEpoch);
+}

@@ -1,0 +1,175 @@
+/**
+ * Keys: a context id and a part name, as the bytes that entries store and the index hashes.
+ *
+ * ```
+ * word 0            word 1 …
+ * ┌────────┬───────┬───────────┬─────────────┬──────────────┐
+ * │ partLen│ idLen │ id, UTF-8 │ part, UTF-8 │ 0 to word end│
+ * │ 16     │ 16    │           │             │              │
+ * └────────┴───────┴───────────┴─────────────┴──────────────┘
+ * ```
+ * A key of at most 60 bytes of text sits in its entry's third line; a longer one in a metadata block of its own.
+ */
+
+import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
+import { fail } from '../errors.ts';
+import { copyInto, peek, type Words } from '../memory/words.ts';
+
+/** Longest id or part name in UTF-8 bytes. */
+export const nameMaxBytes = 512;
+/** Words of a key that fit an entry's own line. */
+export const inlineKeyWords = 16;
+
+const scratchWordCount = 1 + (2 * nameMaxBytes) / 4;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/**
+ * The key under consideration: encoded once per operation into scratch words. One per store; not re-entrant.
+ */
+export class Key {
+  readonly words: Words = new Int32Array(scratchWordCount);
+  readonly bytes: Uint8Array = new Uint8Array(this.words.buffer);
+  /** Words in use. */
+  length = 0;
+  idBytes = 0;
+  low = 0;
+  high = 0;
+  readonly #idWords: Words = new Int32Array(1 + nameMaxBytes / 4);
+  readonly #seedLow: number;
+  readonly #seedHigh: number;
+
+  constructor(seedLow: number, seedHigh: number) {
+    this.#seedLow = seedLow;
+    this.#seedHigh = seedHigh;
+  }
+
+  /** @throws invalid_argument unless both are 1–512 bytes of well-formed text */
+  set(id: string, part: string): void {
+    const idEnd = this.#encode(id, 4, 'context id');
+    this.idBytes = idEnd - 4;
+    const end = this.#encode(part, idEnd, 'part name');
+    this.#finish(end, this.idBytes | ((end - idEnd) << 16));
+  }
+
+  /** A key of which only the context is asked for. @throws as `set` */
+  setContext(id: string): void {
+    this.set(id, '-');
+  }
+
+  /** Hash of a tag's text with the pool's seed. */
+  tagHash(words: Words, count: number): number {
+    hashWords(words, 0, count, this.#seedLow, this.#seedHigh);
+    return hashLow;
+  }
+
+  /** Takes the key of an entry (`words` from `at`). @returns false when its lengths are impossible */
+  load(words: Words, at: number): boolean {
+    const header = peek(words, at);
+    const idBytes = header & 0xffff;
+    const partBytes = header >>> 16;
+    if (idBytes < 1 || idBytes > nameMaxBytes || partBytes < 1 || partBytes > nameMaxBytes) {
+      return false;
+    }
+    const count = 1 + ((idBytes + partBytes + 3) >> 2);
+    if (at + count > words.length) return false;
+    for (let i = 0; i < count; i++) this.words[i] = peek(words, at + i);
+    this.idBytes = idBytes;
+    this.#finish(4 + idBytes + partBytes, header);
+    return true;
+  }
+
+  /** Hash of the id alone: the tag of the context. */
+  contextTag(): number {
+    const count = (this.idBytes + 7) >> 2;
+    for (let i = 1; i < count; i++) this.#idWords[i] = this.words[i] as number;
+    const rest = this.idBytes & 3;
+    if (rest !== 0) this.#idWords[count - 1] = (this.#idWords[count - 1] as number) & ((1 << (rest << 3)) - 1);
+    this.#idWords[0] = this.idBytes;
+    hashWords(this.#idWords, 0, count, this.#seedLow, this.#seedHigh);
+    return hashLow;
+  }
+
+  /** True when the key at `at` is this one. */
+  equals(words: Words, at: number): boolean {
+    const mine = this.words;
+    for (let i = 0; i < this.length; i++) {
+      if (peek(words, at + i) !== (mine[i] as number)) return false;
+    }
+    return true;
+  }
+
+  /** True when the key at `at` is of this key's context. */
+  sameContext(words: Words, at: number): boolean {
+    if ((peek(words, at) & 0xffff) !== this.idBytes) return false;
+    const whole = this.idBytes >> 2;
+    for (let i = 1; i <= whole; i++) {
+      if (peek(words, at + i) !== (this.words[i] as number)) return false;
+    }
+    const rest = this.idBytes & 3;
+    if (rest === 0) return true;
+    const mask = (1 << (rest << 3)) - 1;
+    return ((peek(words, at + whole + 1) ^ (this.words[whole + 1] as number)) & mask) === 0;
+  }
+
+  /** Writes the key into pool memory. */
+  write(target: Uint8Array, targetOffset: number): void {
+    copyInto(target, targetOffset, this.bytes.subarray(0, this.length << 2));
+  }
+
+  #finish(endByte: number, header: number): void {
+    this.length = (endByte + 3) >> 2;
+    for (let i = endByte; i < this.length << 2; i++) this.bytes[i] = 0;
+    this.words[0] = header;
+    hashWords(this.words, 0, this.length, this.#seedLow, this.#seedHigh);
+    this.low = hashLow;
+    this.high = hashHigh;
+  }
+
+  /** @returns the byte after the text */
+  #encode(text: string, at: number, what: string): number {
+    const { length } = text;
+    if (typeof text !== 'string' || length === 0 || length > nameMaxBytes) badName(text, what);
+    const { bytes } = this;
+    for (let i = 0; i < length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 0x7f) return this.#encodeWide(text, at, what);
+      bytes[at + i] = code;
+    }
+    return at + length;
+  }
+
+  #encodeWide(text: string, at: number, what: string): number {
+    if (!text.isWellFormed()) badName(text, what);
+    const { read, written } = encoder.encodeInto(text, this.bytes.subarray(at, at + nameMaxBytes));
+    if (read !== text.length) badName(text, what);
+    return at + written;
+  }
+}
+
+function badName(text: unknown, what: string): never {
+  const shown = typeof text === 'string' ? JSON.stringify(text.slice(0, 40)) : String(text);
+  fail('invalid_argument', `The ${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${shown}.`);
+}
+
+/** Decodes the key at word `at` of a segment. Copies: shared memory cannot be decoded in place. */
+export function readNames(
+  words: Words,
+  bytes: Uint8Array,
+  at: number,
+): { readonly id: string; readonly part: string } {
+  const header = peek(words, at);
+  const idEnd = (at << 2) + 4 + (header & 0xffff);
+  const text = bytes.slice((at << 2) + 4, idEnd + (header >>> 16));
+  const idBytes = header & 0xffff;
+  return {
+    id: decoder.decode(text.subarray(0, idBytes)),
+    part: decoder.decode(text.subarray(idBytes)),
+  };
+}
+
+/** UTF-8 bytes of a context id at word `at`, copied. */
+export function readIdBytes(words: Words, bytes: Uint8Array, at: number): Uint8Array {
+  const from = (at << 2) + 4;
+  return bytes.slice(from, from + (peek(words, at) & 0xffff));
+}

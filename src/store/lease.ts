@@ -1,0 +1,69 @@
+import { kinds, type KindName } from '../alloc/kind.ts';
+import { fail } from '../errors.ts';
+import type { Ref } from '../memory/region.ts';
+import { elementTypes, type ElementType, type PartView } from './element.ts';
+import { trait } from './entry.ts';
+import type { Store } from './store.ts';
+
+const decoder = new TextDecoder();
+
+/** A read lease: see `Lease` in pool/api.ts. */
+export class LeaseView {
+  readonly version: number;
+  readonly sizeBytes: number;
+  readonly #store: Store;
+  readonly #entry: Ref;
+  readonly #traits: number;
+  readonly #view: PartView;
+  #released = false;
+
+  constructor(
+    store: Store,
+    entry: Ref,
+    version: number,
+    traits: number,
+    sizeBytes: number,
+    view: PartView,
+  ) {
+    this.#store = store;
+    this.#entry = entry;
+    this.version = version;
+    this.#traits = traits;
+    this.sizeBytes = sizeBytes;
+    this.#view = view;
+  }
+
+  get data(): PartView {
+    if (this.#released) released(this.version);
+    return this.#view;
+  }
+
+  get kind(): KindName {
+    return kinds[this.#traits & trait.kindMask] as KindName;
+  }
+
+  get elementType(): ElementType {
+    return elementTypes[(this.#traits >>> trait.elementShift) & trait.elementMask] as ElementType;
+  }
+
+  /** Decodes a copy: shared memory cannot be decoded in place. */
+  text(): string {
+    const { data } = this;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return decoder.decode(data.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
+  }
+
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#store.drop(this.#entry);
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+function released(version: number): never {
+  fail('lease_released', `The lease on version ${version} was released.`);
+}

@@ -1,0 +1,73 @@
+/** How a store comes over a region: made anew, taken over from an orderly close, or recovered after a crash. */
+
+import { createAllocator, openAllocator } from '../alloc/allocator.ts';
+import { fail } from '../errors.ts';
+import { control } from '../memory/layout.ts';
+import type { Region } from '../memory/region.ts';
+import { load, peek, poke } from '../memory/words.ts';
+import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
+import { begin } from './epoch.ts';
+import { recoverStore, type RecoveryReport } from './recover.ts';
+import { RefIndex } from './ref-index.ts';
+import { Store, type StoreOptions } from './store.ts';
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** Present when the last owner did not close the pool. */
+  readonly recovery?: RecoveryReport;
+}
+
+export interface AllocatorChoices {
+  readonly zeroKinds: number;
+}
+
+/** Opens for writing: the caller is the region's owner, slot 0. */
+export function openStore(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
+  if (region.superblock.rootParts === 0) return { store: createStore(region, choices, options) };
+  const allocator = openAllocator(region, choices);
+  if (!region.superblock.clean) return recoverStore(region, allocator, options);
+  const store = new Store(region, allocator, options);
+  gatherRetired(store);
+  begin(store, false);
+  return { store };
+}
+
+/** Attaches without owning: a thread that reads, or an inspection. */
+export function attachStore(region: Region, options: StoreOptions): Store {
+  if (region.superblock.rootParts === 0) fail('not_a_pool', 'The pool was never finished.');
+  return new Store(region, openAllocator(region, {}), options);
+}
+
+/** Leaves everything in order for the next opening. */
+export function closeStore(store: Store): void {
+  if (store.closed) return;
+  store.releaseAll();
+  if (store.region.ownerSlot === 0) {
+    store.allocator.flush();
+    store.region.commit({ clean: true });
+  }
+  store.closed = true;
+}
+
+function createStore(region: Region, choices: AllocatorChoices, options: StoreOptions): Store {
+  const allocator = createAllocator(region, choices);
+  const rootParts = RefIndex.createFirst(region, allocator);
+  const rootContexts = RefIndex.createFirst(region, allocator);
+  const rootTags = RefIndex.createFirst(region, allocator);
+  region.commit({ rootParts, rootContexts, rootTags });
+  const store = new Store(region, allocator, options);
+  begin(store, false);
+  return store;
+}
+
+/** Parts that were retired and still leased by another thread when the last owner closed. */
+function gatherRetired(store: Store): void {
+  if (peek(store.control, store.controlAt + control.retiredParts) === 0) return;
+  for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const stateWord = load(words, wordOf(store.region, ref) + field.state);
+    if ((stateWord & stateMask) === state.retired) store.retired.push(ref);
+  }
+  poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
+}

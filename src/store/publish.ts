@@ -1,0 +1,243 @@
+/**
+ * How a part comes to be: everything is allocated and written first, then one store of the entry's state makes it live. Before that
+ * store a crash leaves the old part, after it the new one.
+ */
+
+import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
+import { crc32 } from '../base/checksum.ts';
+import { fail } from '../errors.ts';
+import { control } from '../memory/layout.ts';
+import type { Ref } from '../memory/region.ts';
+import { copyInto, load, peek, poke, store as storeWord } from '../memory/words.ts';
+import { linkContext } from './context-chain.ts';
+import { bump, counter, readCell, writeCell } from './counters.ts';
+import {
+  byteOf,
+  field,
+  segmentOf,
+  setExpiresAt,
+  state,
+  stateMask,
+  tierMask,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import { inlineKeyWords } from './keys.ts';
+import { countPart, retire, wipe } from './remove.ts';
+import type { Store } from './store.ts';
+import { keepTags, linkTags, makeTags, type Tag } from './tags.ts';
+
+/** What is known of a part before its bytes are written. */
+export interface PartSpec {
+  readonly kind: Kind;
+  /** Index into elementTypes. */
+  readonly element: number;
+  readonly pinned: boolean;
+  readonly sensitive: boolean;
+  /** Milliseconds since 1970; 0: never. */
+  readonly expiresAtMs: number;
+  readonly tags: readonly Tag[];
+  readonly ifVersion: number | undefined;
+}
+
+/** Bytes that are in pool memory and not yet a part. */
+export interface Payload {
+  readonly ref: Ref;
+  readonly blockBytes: number;
+  readonly sizeBytes: number;
+  /** undefined: no checksum is taken. */
+  readonly crc32: number | undefined;
+}
+
+/** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
+const versionsPerMs = 2048;
+
+/** Replaces or creates the part that `store.key` names. @throws version_conflict, value_too_large, pool_full */
+export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
+  const old = store.findFresh();
+  checkVersion(store, old, spec.ifVersion);
+  store.protectedEntry = old;
+  try {
+    const payload = reservePayload(store, spec.kind, bytes.length);
+    try {
+      if (bytes.length > 0) {
+        const { bytes: target } = segmentOf(store.region, payload.ref);
+        copyInto(target, byteOf(store.region, payload.ref), bytes);
+      }
+      const crc = store.options.checksums ? crc32(bytes) : undefined;
+      const version = publish(store, spec, { ...payload, crc32: crc }, old);
+      bump(store.control, store.countersAt + counter.puts, 1);
+      return version;
+    } catch (error) {
+      freePayload(store, spec, payload);
+      throw error;
+    }
+  } finally {
+    store.protectedEntry = 0;
+  }
+}
+
+/** @throws version_conflict when the current version of `ref` (0: no part) is not the one asked for */
+export function checkVersion(store: Store, ref: Ref, ifVersion: number | undefined): void {
+  if (ifVersion === undefined) return;
+  const current =
+    ref === 0 ? 0 : versionOf(segmentOf(store.region, ref).words, wordOf(store.region, ref));
+  if (current === ifVersion) return;
+  bump(store.control, store.countersAt + counter.versionConflicts, 1);
+  const found = current === 0 ? 'there is no such part' : `the current version is ${current}`;
+  fail('version_conflict', `Expected version ${ifVersion}, but ${found}.`);
+}
+
+/**
+ * Memory for `sizeBytes`, or better for `preferredBytes`; budget included.
+ * @throws value_too_large, budget_exceeded, pool_full
+ */
+export function reservePayload(
+  store: Store,
+  kind: Kind,
+  sizeBytes: number,
+  preferredBytes: number = sizeBytes,
+): Payload {
+  if (sizeBytes > store.maxPartBytes) {
+    fail('value_too_large', `${sizeBytes} bytes; this pool takes parts of at most ${store.maxPartBytes}.`);
+  }
+  if (sizeBytes === 0) return { ref: 0, blockBytes: 0, sizeBytes: 0, crc32: undefined };
+  const preferred = store.evictor.allocate(kind, preferredBytes);
+  const ref = preferred !== 0 ? preferred : store.evictor.allocate(kind, sizeBytes);
+  if (ref === 0) poolFull(store, sizeBytes);
+  const blockBytes = store.allocator.sizeOf(ref);
+  try {
+    store.options.hooks.budget?.reserve(kinds[kind] as KindName, blockBytes);
+  } catch (error) {
+    store.allocator.free(ref, kind);
+    throw error;
+  }
+  return { ref, blockBytes, sizeBytes, crc32: undefined };
+}
+
+/** Gives back what `reservePayload` gave. */
+export function freePayload(
+  store: Store,
+  spec: { readonly kind: Kind; readonly sensitive: boolean },
+  payload: Payload,
+): void {
+  if (payload.ref === 0) return;
+  if (spec.sensitive) wipe(store, payload.ref, payload.blockBytes);
+  store.allocator.free(payload.ref, spec.kind);
+  store.options.hooks.budget?.refund(kinds[spec.kind] as KindName, payload.blockBytes);
+}
+
+/**
+ * Makes the payload the part that `store.key` names, in place of `old` (0: none).
+ * @returns the version
+ * @throws pool_full: nothing has changed, the payload is the caller's
+ */
+export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref): number {
+  const entry = prepareEntry(store, spec, payload, old);
+  const { words } = segmentOf(store.region, entry);
+  const at = wordOf(store.region, entry);
+  if (payload.ref !== 0) store.allocator.keep(payload.ref);
+  const keyRef = peek(words, at + field.keyRef);
+  if (keyRef !== 0) store.allocator.keep(keyRef);
+  keepTags(store, peek(words, at + field.tagRef));
+  // The commit: recovery takes live entries for the truth, and of two with one key the higher version.
+  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.live);
+  const tag = store.key.low;
+  if (old === 0 || !store.parts.replace(tag, old, entry)) store.parts.insert(tag, entry);
+  linkContext(store, entry, store.key.contextTag());
+  linkTags(store, peek(words, at + field.tagRef));
+  countPart(store, 1, payload.sizeBytes, spec.pinned ? 1 : 0);
+  if (old !== 0) retire(store, old, 'replaced');
+  store.touch(words, at);
+  bump(store.control, store.countersAt + counter.bytesWritten, payload.sizeBytes);
+  return versionOf(words, at);
+}
+
+/** A claimed entry with everything written that needs memory. */
+function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref): Ref {
+  const room =
+    store.parts.reserve(1) && store.contexts.reserve(1) && store.tags.reserve(spec.tags.length);
+  const entry = room ? store.entries.claim() : 0;
+  if (entry === 0) poolFull(store, payload.sizeBytes);
+  const { words } = segmentOf(store.region, entry);
+  const at = wordOf(store.region, entry);
+  const keyRef = writeKey(store, entry);
+  const tagRef = keyRef < 0 ? undefined : makeTags(store, entry, spec.tags);
+  if (tagRef === undefined) {
+    if (keyRef > 0) store.allocator.free(keyRef, metadataKind);
+    store.entries.release(entry);
+    poolFull(store, payload.sizeBytes);
+  }
+  const generation = nextVersion(store, old);
+  poke(words, at + field.hashLow, store.key.low);
+  poke(words, at + field.hashHigh, store.key.high);
+  poke(words, at + field.traits, traitsOf(spec, payload.crc32 !== undefined));
+  poke(words, at + field.generationLow, generation | 0);
+  poke(words, at + field.generationHigh, Math.floor(generation / 0x1_0000_0000));
+  poke(words, at + field.origin, tierMask.hot);
+  poke(words, at + field.homeEpoch, 0);
+  poke(words, at + field.commit, payload.ref);
+  poke(words, at + field.commit + 1, payload.sizeBytes);
+  poke(words, at + field.commit + 2, payload.crc32 ?? 0);
+  poke(words, at + field.selector, 0);
+  poke(words, at + field.checkedEpoch, store.epoch);
+  poke(words, at + field.uses, 0);
+  poke(words, at + field.blockBytes, payload.blockBytes);
+  setExpiresAt(words, at, spec.expiresAtMs);
+  poke(words, at + field.sealKeyId, 0);
+  poke(words, at + field.sealRef, 0);
+  poke(words, at + field.tagRef, tagRef);
+  poke(words, at + field.keyRef, keyRef);
+  poke(words, at + field.hints, 0);
+  return entry;
+}
+
+/** Writes the key into the entry, or into a block of its own: its reference, 0 when inline, -1 when memory is exhausted. */
+function writeKey(store: Store, entry: Ref): Ref {
+  const { key, region } = store;
+  if (key.length <= inlineKeyWords) {
+    key.write(segmentOf(region, entry).bytes, (wordOf(region, entry) + field.key) << 2);
+    return 0;
+  }
+  const ref = store.evictor.allocateMetadata(key.length << 2);
+  if (ref === 0) return -1;
+  key.write(segmentOf(region, ref).bytes, byteOf(region, ref));
+  return ref;
+}
+
+function traitsOf(spec: PartSpec, checksummed: boolean): number {
+  return (
+    spec.kind |
+    (spec.element << trait.elementShift) |
+    (spec.pinned ? trait.pinned : 0) |
+    (spec.sensitive ? trait.sensitive : 0) |
+    trait.movable |
+    (checksummed ? trait.checksummed : 0)
+  );
+}
+
+/** Hybrid clock: time where it runs ahead, a counter where it does not; always above what was given before. */
+function nextVersion(store: Store, old: Ref): number {
+  const cell = store.controlAt + control.versionLow;
+  const oldVersion =
+    old === 0 ? 0 : versionOf(segmentOf(store.region, old).words, wordOf(store.region, old));
+  const last = Math.max(readCell(store.control, cell), oldVersion);
+  const version = Math.max(last + 1, store.options.clock.nowMs() * versionsPerMs);
+  writeCell(store.control, cell, version);
+  return version;
+}
+
+/** Counts and throws `pool_full`. */
+export function poolFull(store: Store, sizeBytes: number): never {
+  bump(store.control, store.countersAt + counter.poolFull, 1);
+  const { parts, pinnedParts, retiredParts } = control;
+  const at = (which: number): number => peek(store.control, store.controlAt + which);
+  const { usedBytes, reservedBytes, largestFreeRunBytes } = store.allocator.stats();
+  fail(
+    'pool_full',
+    `No room for ${sizeBytes} bytes: ${usedBytes} of ${reservedBytes} bytes are in use by ${at(parts)} parts ` +
+      `(${at(pinnedParts)} pinned, ${at(retiredParts)} replaced but leased); the largest free run has ` +
+      `${largestFreeRunBytes} bytes and nothing else may go.`,
+  );
+}

@@ -1,0 +1,257 @@
+/**
+ * Recovery after the owner died: the entries are the truth, everything else is rebuilt from them.
+ *
+ * 1. The allocator frees what was allocated and never published, and repairs its page table.
+ * 2. The tables of the index are emptied in place and filled from the live entries; of two with one key the higher version stays.
+ * 3. A deletion of a context that was under way (intent record) is completed.
+ * 4. Published memory that no live entry reaches is freed.
+ *
+ * A crash at any point of it is followed by the same recovery from the start: nothing it reads is destroyed before the end.
+ */
+
+import { kinds, metadataKind, type Kind } from '../alloc/kind.ts';
+import type { Allocator, Marks } from '../alloc/api.ts';
+import { control, ownersMaxLimit } from '../memory/layout.ts';
+import { ownerSlot, ownerWord } from '../memory/owners.ts';
+import type { Ref, Region } from '../memory/region.ts';
+import { load, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { headOf, linkContext, nextOf } from './context-chain.ts';
+import { intent, isLive, removeContext } from './contexts.ts';
+import { readCell, writeCell } from './counters.ts';
+import { elementTypes } from './element.ts';
+import {
+  commitSlot,
+  committed,
+  field,
+  segmentOf,
+  state,
+  stateMask,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import { inlineKeyWords } from './keys.ts';
+import { begin } from './epoch.ts';
+import { RefIndex } from './ref-index.ts';
+import { Table, tableBytes } from './ref-table.ts';
+import { countPart, retire } from './remove.ts';
+import { Store, type StoreOptions } from './store.ts';
+import { linkTags, nextTagOf, node, tagsMax } from './tags.ts';
+
+export interface RecoveryReport {
+  /** Live parts found. */
+  readonly parts: number;
+  /** Live entries whose structure is impossible: dropped. Zero after a process crash. */
+  readonly dropped: number;
+  readonly freedBlocks: number;
+  readonly freedBytes: number;
+}
+
+export function recoverStore(
+  region: Region,
+  allocator: Allocator,
+  options: StoreOptions,
+): { store: Store; recovery: RecoveryReport } {
+  const unpublished = allocator.recover();
+  emptyTables(region, allocator);
+  const store = new Store(region, allocator, options);
+  resetCounts(store);
+  const marks = allocator.newMarks();
+  for (const ref of store.entries.chunkRefs) marks.add(ref);
+  for (const index of [store.parts, store.contexts, store.tags]) {
+    for (const ref of index.blocks) marks.add(ref);
+  }
+  const dropped = rebuild(store, marks);
+  finishIntents(store);
+  const unreachable = allocator.sweep(reachable(store));
+  begin(store, true);
+  return {
+    store,
+    recovery: {
+      parts: peek(store.control, store.controlAt + control.parts),
+      dropped,
+      freedBlocks: unpublished.freedBlocks + unreachable.freedBlocks,
+      freedBytes: unpublished.freedBytes + unreachable.freedBytes,
+    },
+  };
+}
+
+/** Everything that live entries, retired ones and the store itself hold. */
+export function reachable(store: Store): Marks {
+  const marks = store.allocator.newMarks();
+  for (const ref of store.entries.chunkRefs) marks.add(ref);
+  for (const index of [store.parts, store.contexts, store.tags]) {
+    for (const ref of index.blocks) marks.add(ref);
+  }
+  for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    const held = load(words, at + field.state) & stateMask;
+    if (held === state.live || held === state.retired) markHeld(store, marks, words, at);
+  }
+  return marks;
+}
+
+/** @returns false when something is held twice */
+function markHeld(store: Store, marks: Marks, words: Words, at: number): boolean {
+  let unique = true;
+  const payload = peek(words, committed(words, at) + commitSlot.ref);
+  if (payload !== 0) unique = marks.add(payload) && unique;
+  const keyRef = peek(words, at + field.keyRef);
+  if (keyRef !== 0) unique = marks.add(keyRef) && unique;
+  let tag = peek(words, at + field.tagRef);
+  for (; tag !== 0; tag = nextTagOf(store, tag)) unique = marks.add(tag) && unique;
+  return unique;
+}
+
+function emptyTables(region: Region, allocator: Allocator): void {
+  const { superblock } = region;
+  const { rootParts, rootContexts, rootTags } = superblock;
+  region.commit({
+    rootParts: emptyTable(region, allocator, rootParts),
+    rootPartsOld: 0,
+    rootContexts: emptyTable(region, allocator, rootContexts),
+    rootContextsOld: 0,
+    rootTags: emptyTable(region, allocator, rootTags),
+    rootTagsOld: 0,
+  });
+}
+
+/** Empties a table in place: it was large enough for every entry before the crash. */
+function emptyTable(region: Region, allocator: Allocator, ref: Ref): Ref {
+  if (!allocator.isLive(ref)) return RefIndex.createFirst(region, allocator);
+  const { log2 } = new Table(region, ref);
+  if (!(log2 >= 1 && log2 <= 26) || tableBytes(log2) > allocator.sizeOf(ref)) {
+    return RefIndex.createFirst(region, allocator);
+  }
+  Table.format(region, ref, log2);
+  return ref;
+}
+
+function resetCounts(store: Store): void {
+  const { control: words, controlAt } = store;
+  for (const name of ['contexts', 'parts', 'pinnedParts', 'retiredParts'] as const) {
+    poke(words, controlAt + control[name], 0);
+  }
+  writeCell(words, controlAt + control.partBytesLow, 0);
+  store.entries.forgetFree();
+}
+
+/** Indexes every sound live entry and frees the others. @returns how many live ones were dropped */
+function rebuild(store: Store, marks: Marks): number {
+  let dropped = 0;
+  for (let ordinal = store.entries.count - 1; ordinal >= 0; ordinal--) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    storeWord(words, at + field.leases, 0);
+    storeWord(words, at + field.leases + 1, 0);
+    if (isLive(words, at)) {
+      if (isSound(store, words, at) && markHeld(store, marks, words, at)) {
+        adopt(store, ref, words, at);
+        continue;
+      }
+      dropped++;
+    }
+    store.entries.release(ref);
+  }
+  return dropped;
+}
+
+/** Indexes a live entry, unless a higher version of the part is there already. */
+function adopt(store: Store, ref: Ref, words: Words, at: number): void {
+  const other = store.find();
+  if (other !== 0) {
+    const otherWords = segmentOf(store.region, other).words;
+    const otherAt = wordOf(store.region, other);
+    if (versionOf(otherWords, otherAt) > versionOf(words, at)) {
+      store.entries.release(ref);
+      return;
+    }
+    retire(store, other, 'replaced');
+  }
+  store.parts.insert(store.key.low, ref);
+  linkContext(store, ref, store.key.contextTag());
+  linkTags(store, peek(words, at + field.tagRef));
+  const pinned = (peek(words, at + field.traits) & trait.pinned) !== 0;
+  countPart(store, 1, peek(words, committed(words, at) + commitSlot.length), pinned ? 1 : 0);
+  const cell = store.controlAt + control.versionLow;
+  const version = versionOf(words, at);
+  if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
+}
+
+/** A deletion of a context that was under way is completed. */
+function finishIntents(store: Store): void {
+  const words = store.control;
+  for (let slot = 0; slot < ownersMaxLimit; slot++) {
+    const op = load(words, ownerWord(slot, ownerSlot.intentOp));
+    if (op === intent.deleteContext) {
+      finishDelete(store, peek(words, ownerWord(slot, ownerSlot.intentEntry)));
+    }
+    if (op !== intent.none) storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
+  }
+}
+
+function finishDelete(store: Store, entry: Ref): void {
+  if (!store.entries.isEntry(entry)) return;
+  const { words } = segmentOf(store.region, entry);
+  if (!loadKey(store, words, wordOf(store.region, entry))) return;
+  const refs: Ref[] = [];
+  let ref = headOf(store, store.key.contextTag());
+  for (; ref !== 0; ref = nextOf(store, ref)) refs.push(ref);
+  // The named entry goes last again: it keeps the key for another recovery.
+  refs.sort((a, b) => Number(b === entry) - Number(a === entry));
+  if (refs.length > 0) removeContext(store, refs);
+}
+
+/** True when an entry's fields are possible; its key is then in `store.key`. */
+export function isSound(store: Store, words: Words, at: number): boolean {
+  if (!loadKey(store, words, at)) return false;
+  if (peek(words, at + field.hashLow) !== store.key.low) return false;
+  if (peek(words, at + field.hashHigh) !== store.key.high) return false;
+  const traits = peek(words, at + field.traits);
+  const element = (traits >>> trait.elementShift) & trait.elementMask;
+  if ((traits & trait.kindMask) >= kinds.length || element >= elementTypes.length) return false;
+  return isPayloadSound(store, words, at) && areTagsSound(store, words, at);
+}
+
+/** Loads an entry's key into `store.key`. */
+function loadKey(store: Store, words: Words, at: number): boolean {
+  const keyRef = peek(words, at + field.keyRef);
+  if (keyRef === 0) {
+    return store.key.load(words, at + field.key) && store.key.length <= inlineKeyWords;
+  }
+  if (!holds(store, keyRef, metadataKind, 4 * (inlineKeyWords + 1))) return false;
+  const segment = segmentOf(store.region, keyRef);
+  const loaded = store.key.load(segment.words, wordOf(store.region, keyRef));
+  return loaded && store.key.length << 2 <= store.allocator.sizeOf(keyRef);
+}
+
+function isPayloadSound(store: Store, words: Words, at: number): boolean {
+  const slot = committed(words, at);
+  const length = peek(words, slot + commitSlot.length);
+  const payload = peek(words, slot + commitSlot.ref);
+  const blockBytes = peek(words, at + field.blockBytes);
+  if (length < 0 || length > blockBytes) return false;
+  if (payload === 0) return blockBytes === 0;
+  const kind = peek(words, at + field.traits) & trait.kindMask;
+  return holds(store, payload, kind, blockBytes);
+}
+
+function areTagsSound(store: Store, words: Words, at: number): boolean {
+  let count = 0;
+  for (let ref = peek(words, at + field.tagRef); ref !== 0; ref = nextTagOf(store, ref)) {
+    if (++count > tagsMax || !holds(store, ref, metadataKind, 4 * (node.text + 1))) return false;
+    const tagWords = segmentOf(store.region, ref).words;
+    const bytes = peek(tagWords, wordOf(store.region, ref) + node.bytes);
+    if (bytes < 1 || 4 * node.text + bytes > store.allocator.sizeOf(ref)) return false;
+  }
+  return true;
+}
+
+/** True for a live allocation of that kind and at least that size. */
+function holds(store: Store, ref: Ref, kind: Kind, sizeBytes: number): boolean {
+  const { allocator } = store;
+  return allocator.isLive(ref) && allocator.kindOf(ref) === kind && allocator.sizeOf(ref) >= sizeBytes;
+}

@@ -1,0 +1,197 @@
+/** A RefTable that grows online: while a growth is under way, `old` holds what has not moved yet. */
+
+import { metadataKind } from '../alloc/kind.ts';
+import type { Allocator } from '../alloc/api.ts';
+import type { Superblock } from '../memory/superblock.ts';
+import { fail } from '../errors.ts';
+import { control, controlByte } from '../memory/layout.ts';
+import type { Ref, Region, Segment } from '../memory/region.ts';
+import { add } from '../memory/words.ts';
+import { largestTableLog2, smallestTableLog2, Table, tableBytes } from './ref-table.ts';
+
+/** Slots of the old table moved by each change while a growth is under way. */
+const migrateSlots = 32;
+
+/** Metadata memory, evicting parts when that makes room; 0 when nothing may go. */
+export type AllocateMetadata = (sizeBytes: number) => Ref;
+
+type RootName = 'rootParts' | 'rootContexts' | 'rootTags';
+
+export class RefIndex {
+  current: Table;
+  old: Table | undefined;
+  readonly #region: Region;
+  readonly #allocator: Allocator;
+  readonly #allocate: AllocateMetadata;
+  readonly #root: RootName;
+  /** Next slot of `old` to move. */
+  #cursor = 0;
+
+  private constructor(
+    region: Region,
+    allocator: Allocator,
+    root: RootName,
+    allocate: AllocateMetadata,
+  ) {
+    this.#region = region;
+    this.#allocator = allocator;
+    this.#allocate = allocate;
+    this.#root = root;
+    this.current = new Table(region, region.superblock[root]);
+    const old = region.superblock[`${root}Old`];
+    this.old = old === 0 ? undefined : new Table(region, old);
+  }
+
+  /** A new, empty table; the caller commits its reference as a root. 0 when memory is exhausted. */
+  static create(
+    region: Region,
+    allocator: Allocator,
+    allocate: AllocateMetadata,
+    log2: number = smallestTableLog2,
+  ): Ref {
+    const ref = allocate(tableBytes(log2));
+    if (ref === 0) return 0;
+    Table.format(region, ref, log2);
+    allocator.keep(ref);
+    return ref;
+  }
+
+  /** The table that a pool begins with. @throws pool_corrupt when there is no memory even for that */
+  static createFirst(region: Region, allocator: Allocator): Ref {
+    const ref = RefIndex.create(region, allocator, (sizeBytes) =>
+      allocator.allocate(metadataKind, sizeBytes),
+    );
+    if (ref === 0) fail('pool_corrupt', 'There is no memory for the tables of the index.');
+    return ref;
+  }
+
+  static open(
+    region: Region,
+    allocator: Allocator,
+    root: RootName,
+    allocate: AllocateMetadata,
+  ): RefIndex {
+    return new RefIndex(region, allocator, root, allocate);
+  }
+
+  /** Re-reads the roots: for readers, after the writer has grown the index. */
+  refresh(): void {
+    const { superblock } = this.#region;
+    const current = superblock[this.#root];
+    const old = superblock[`${this.#root}Old`];
+    if (this.current.ref !== current) this.current = new Table(this.#region, current);
+    if ((this.old?.ref ?? 0) !== old) this.old = old === 0 ? undefined : new Table(this.#region, old);
+  }
+
+  get live(): number {
+    return this.current.live + (this.old?.live ?? 0);
+  }
+
+  /** Blocks that belong to the index. */
+  get blocks(): Ref[] {
+    return this.old === undefined ? [this.current.ref] : [this.current.ref, this.old.ref];
+  }
+
+  /**
+   * Makes sure that `count` more inserts fit, starting or finishing a growth when due.
+   * @returns false when the table is full and there is no memory for a larger one
+   */
+  reserve(count: number): boolean {
+    if (!this.current.wantsGrowth(count)) return true;
+    if (this.old !== undefined) this.#migrate(this.old.mask + 1);
+    if (this.current.wantsGrowth(count)) this.#grow();
+    return !this.current.isFull(count);
+  }
+
+  insert(tag: number, ref: Ref): void {
+    this.current.insert(tag, ref);
+    this.#migrate(migrateSlots);
+  }
+
+  /** The first reference with that tag that `matches`, or 0. Old before current: a slot on the move is never missed. */
+  find(tag: number, matches: (ref: Ref) => boolean): Ref {
+    for (const table of [this.old, this.current]) {
+      if (table === undefined) continue;
+      let slot = table.seek(tag, table.home(tag));
+      while (slot >= 0) {
+        const ref = table.refAt(slot);
+        if (ref > 0 && matches(ref)) return ref;
+        slot = table.seek(tag, slot + 1);
+      }
+    }
+    return 0;
+  }
+
+  /** Every reference in the index. */
+  *refs(): Generator<Ref> {
+    for (const table of [this.old, this.current]) {
+      if (table === undefined) continue;
+      for (let slot = 0; slot <= table.mask; slot++) {
+        const ref = table.refAt(slot);
+        if (ref > 0) yield ref;
+      }
+    }
+  }
+
+  /** Puts `to` where `from` is. @returns false when `from` is not in the index */
+  replace(tag: number, from: Ref, to: Ref): boolean {
+    for (const table of [this.current, this.old]) {
+      const slot = table?.slotOf(tag, from) ?? -1;
+      if (slot >= 0) {
+        table?.replace(slot, to);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** @returns false when it is not in the index */
+  remove(tag: number, ref: Ref): boolean {
+    for (const table of [this.current, this.old]) {
+      const slot = table?.slotOf(tag, ref) ?? -1;
+      if (slot >= 0) {
+        table?.removeAt(slot);
+        this.#migrate(migrateSlots);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #grow(): void {
+    const crowded = this.current.live * 2 >= this.current.mask + 1;
+    const log2 = this.current.log2 + (crowded ? 1 : 0);
+    if (log2 > largestTableLog2 || tableBytes(log2) > this.#allocator.maxAllocationBytes) return;
+    const ref = RefIndex.create(this.#region, this.#allocator, this.#allocate, log2);
+    if (ref === 0) return;
+    this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: this.current.ref });
+    this.old = this.current;
+    this.current = new Table(this.#region, ref);
+    this.#cursor = 0;
+  }
+
+  #migrate(slots: number): void {
+    const { old, current } = this;
+    if (old === undefined) return;
+    const end = Math.min(this.#cursor + slots, old.mask + 1);
+    for (; this.#cursor < end; this.#cursor++) {
+      const ref = old.refAt(this.#cursor);
+      if (ref <= 0) continue;
+      current.insert(old.tagAt(this.#cursor), ref);
+      old.removeAt(this.#cursor);
+    }
+    if (this.#cursor <= old.mask) return;
+    this.#commit({ [`${this.#root}Old`]: 0 });
+    this.old = undefined;
+    this.#cursor = 0;
+    this.#allocator.unkeep(old.ref);
+    this.#allocator.free(old.ref, metadataKind);
+  }
+
+  /** Changes roots; readers of other threads see from the epoch that their tables are out of date. */
+  #commit(roots: Record<string, Ref>): void {
+    this.#region.commit(roots as Partial<Superblock>);
+    const { words } = this.#region.segments[0] as Segment;
+    add(words, (controlByte >>> 2) + control.indexEpoch, 1);
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * A hash table of references in pool memory: open addressing, linear probing, tags that are compared by the caller.
+ *
+ * ```
+ * word 0      1      2            3 … 15   16      17     18      19
+ * ┌──────────┬──────┬────────────┬───────┬───────┬──────┬───────┬──────┬──
+ * │ log2     │ live │ tombstones │ 0     │ tag 0 │ ref 0│ tag 1 │ ref 1│ …
+ * └──────────┴──────┴────────────┴───────┴───────┴──────┴───────┴──────┴──
+ * ```
+ * ref 0 is an empty slot, -1 a tombstone. A slot is published by the single store of its ref; readers without a lock see it or do
+ * not. The table is an index, not the truth: recovery empties it and fills it from the entries. Growth is online: a larger table
+ * takes over, and every change moves some slots of the old one.
+ */
+
+import { type Ref, type Region } from '../memory/region.ts';
+import { load, peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { byteOf, segmentOf, wordOf } from './entry.ts';
+
+const headerWords = 16;
+const tableField = { log2: 0, live: 1, tombstones: 2 } as const;
+const tombstone = -1;
+/** Fullest a table may get, tombstones included, before it must grow: 3/4. */
+const growNumerator = 3;
+const growDenominator = 4;
+/** Tables never fill beyond 15/16: an empty slot ends every probe. */
+const hardNumerator = 15;
+const hardDenominator = 16;
+const goldenRatio = 0x9e3779b1 | 0;
+
+export const smallestTableLog2 = 8;
+export const largestTableLog2 = 26;
+
+export function tableBytes(log2: number): number {
+  return headerWords * 4 + 8 * 2 ** log2;
+}
+
+/** One table block, as views. */
+export class Table {
+  readonly ref: Ref;
+  readonly words: Words;
+  readonly log2: number;
+  readonly mask: number;
+  /** Word of slot 0's tag. */
+  readonly base: number;
+  readonly #header: number;
+  readonly #shift: number;
+
+  constructor(region: Region, ref: Ref) {
+    this.ref = ref;
+    this.words = segmentOf(region, ref).words;
+    this.#header = wordOf(region, ref);
+    this.base = this.#header + headerWords;
+    this.log2 = peek(this.words, this.#header + tableField.log2);
+    this.mask = (1 << this.log2) - 1;
+    this.#shift = 32 - this.log2;
+  }
+
+  /** Makes an empty table of a fresh block. */
+  static format(region: Region, ref: Ref, log2: number): Table {
+    const segment = segmentOf(region, ref);
+    const from = byteOf(region, ref);
+    zero(segment.bytes, from, from + tableBytes(log2));
+    poke(segment.words, (from >>> 2) + tableField.log2, log2);
+    return new Table(region, ref);
+  }
+
+  /** Slot at which the probe for `tag` starts. */
+  home(tag: number): number {
+    return Math.imul(tag, goldenRatio) >>> this.#shift;
+  }
+
+  /** The next slot from `slot` on with that tag, or -1 at the end of the probe. */
+  seek(tag: number, slot: number): number {
+    const { words, base, mask } = this;
+    for (let at = slot & mask; ; at = (at + 1) & mask) {
+      const ref = load(words, base + (at << 1) + 1);
+      if (ref === 0) return -1;
+      if (ref > 0 && peek(words, base + (at << 1)) === tag) return at;
+    }
+  }
+
+  /** The slot that holds exactly this reference, or -1. */
+  slotOf(tag: number, ref: Ref): number {
+    let slot = this.seek(tag, this.home(tag));
+    while (slot >= 0 && this.refAt(slot) !== ref) slot = this.seek(tag, slot + 1);
+    return slot;
+  }
+
+  refAt(slot: number): Ref {
+    return load(this.words, this.base + (slot << 1) + 1);
+  }
+
+  tagAt(slot: number): number {
+    return peek(this.words, this.base + (slot << 1));
+  }
+
+  /** Puts another reference with the same tag into a slot: one store. */
+  replace(slot: number, ref: Ref): void {
+    store(this.words, this.base + (slot << 1) + 1, ref);
+  }
+
+  /** Adds. The caller has made sure of room. */
+  insert(tag: number, ref: Ref): void {
+    const { words, base, mask } = this;
+    let slot = this.home(tag);
+    let old = peek(words, base + (slot << 1) + 1);
+    while (old > 0) {
+      slot = (slot + 1) & mask;
+      old = peek(words, base + (slot << 1) + 1);
+    }
+    poke(words, base + (slot << 1), tag);
+    store(words, base + (slot << 1) + 1, ref);
+    this.#adjust(tableField.live, 1);
+    if (old === tombstone) this.#adjust(tableField.tombstones, -1);
+  }
+
+  removeAt(slot: number): void {
+    const { words, base, mask } = this;
+    const nextIsEmpty = peek(words, base + (((slot + 1) & mask) << 1) + 1) === 0;
+    store(words, base + (slot << 1) + 1, nextIsEmpty ? 0 : tombstone);
+    this.#adjust(tableField.live, -1);
+    if (!nextIsEmpty) this.#adjust(tableField.tombstones, 1);
+  }
+
+  get live(): number {
+    return peek(this.words, this.#header + tableField.live);
+  }
+
+  get tombstones(): number {
+    return peek(this.words, this.#header + tableField.tombstones);
+  }
+
+  /** True when `count` more inserts should start a growth. */
+  wantsGrowth(count: number): boolean {
+    const used = this.live + this.tombstones + count;
+    return used > ((this.mask + 1) / growDenominator) * growNumerator;
+  }
+
+  /** True when `count` more inserts need a growth first. */
+  isFull(count: number): boolean {
+    const used = this.live + this.tombstones + count;
+    return used > ((this.mask + 1) / hardDenominator) * hardNumerator;
+  }
+
+  #adjust(which: number, by: number): void {
+    poke(this.words, this.#header + which, peek(this.words, this.#header + which) + by);
+  }
+}

@@ -1,0 +1,132 @@
+/** How a part goes: retired by one store, unlinked from every index, and freed when its last lease ends. */
+
+import { kinds, metadataKind, type KindName } from '../alloc/kind.ts';
+import { control } from '../memory/layout.ts';
+import type { Ref } from '../memory/region.ts';
+import { load, peek, poke, store as storeWord, zero, type Words } from '../memory/words.ts';
+import { unlinkContext } from './context-chain.ts';
+import { bump, counter, readCell, writeCell } from './counters.ts';
+import {
+  byteOf,
+  commitSlot,
+  committed,
+  field,
+  segmentOf,
+  state,
+  stateMask,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import type { RemovalReason } from './hooks.ts';
+import { readNames } from './keys.ts';
+import { bytesOfEntry, type Store } from './store.ts';
+import { dropTags } from './tags.ts';
+
+const reasonCounter: Record<RemovalReason, number | undefined> = {
+  replaced: undefined,
+  deleted: counter.deletes,
+  evicted: counter.evictions,
+  expired: counter.expirations,
+  invalidated: counter.invalidations,
+};
+
+const auditAction = {
+  replaced: undefined,
+  deleted: 'delete',
+  evicted: 'evict',
+  expired: 'expire',
+  invalidated: 'invalidate',
+} as const;
+
+/** Takes a live part away. Its bytes stay until its last lease ends. */
+export function retire(store: Store, ref: Ref, reason: RemovalReason): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  tell(store, ref, words, at, reason);
+  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.retired);
+  store.parts.remove(peek(words, at + field.hashLow), ref);
+  unlinkContext(store, ref);
+  dropTags(store, words, at);
+  const cell = reasonCounter[reason];
+  if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);
+  const pinned = (peek(words, at + field.traits) & trait.pinned) !== 0;
+  countPart(store, -1, -peek(words, committed(words, at) + commitSlot.length), pinned ? -1 : 0);
+  if (!store.isLeased(words, at)) {
+    dispose(store, ref);
+    return;
+  }
+  store.retired.push(ref);
+  poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
+}
+
+/** Frees everything that a retired entry holds, and the entry. */
+export function dispose(store: Store, ref: Ref): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  const traits = peek(words, at + field.traits);
+  const payload = peek(words, committed(words, at) + commitSlot.ref);
+  const blockBytes = peek(words, at + field.blockBytes);
+  if (payload !== 0) {
+    if ((traits & trait.sensitive) !== 0) wipe(store, payload, blockBytes);
+    store.allocator.free(payload, traits & trait.kindMask);
+  }
+  const keyRef = peek(words, at + field.keyRef);
+  if (keyRef !== 0) store.allocator.free(keyRef, metadataKind);
+  store.entries.release(ref);
+  const waiting = store.retired.indexOf(ref);
+  if (waiting >= 0) {
+    store.retired.splice(waiting, 1);
+    poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
+  }
+  store.options.hooks.budget?.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
+}
+
+/** Frees retired parts whose leases of other threads have ended. @returns how many */
+export function sweepRetired(store: Store): number {
+  let freed = 0;
+  for (let i = store.retired.length - 1; i >= 0; i--) {
+    const ref = store.retired[i] as Ref;
+    const { words } = segmentOf(store.region, ref);
+    if (store.isLeased(words, wordOf(store.region, ref))) continue;
+    dispose(store, ref);
+    freed++;
+  }
+  return freed;
+}
+
+/** Zeroes a block that held something sensitive. */
+export function wipe(store: Store, payload: Ref, blockBytes: number): void {
+  const from = byteOf(store.region, payload);
+  zero(segmentOf(store.region, payload).bytes, from, from + blockBytes);
+}
+
+/** Adjusts the counts of live parts. */
+export function countPart(store: Store, parts: number, bytes: number, pinned: number): void {
+  const { control: words, controlAt } = store;
+  poke(words, controlAt + control.parts, peek(words, controlAt + control.parts) + parts);
+  const cell = controlAt + control.partBytesLow;
+  writeCell(words, cell, readCell(words, cell) + bytes);
+  if (pinned === 0) return;
+  poke(words, controlAt + control.pinnedParts, peek(words, controlAt + control.pinnedParts) + pinned);
+}
+
+/** Names of an entry's context and part. */
+export function namesOf(store: Store, ref: Ref): { readonly id: string; readonly part: string } {
+  const { words } = segmentOf(store.region, ref);
+  const keyRef = peek(words, wordOf(store.region, ref) + field.keyRef);
+  const at = keyRef === 0 ? wordOf(store.region, ref) + field.key : wordOf(store.region, keyRef);
+  const segment = segmentOf(store.region, keyRef === 0 ? ref : keyRef);
+  return readNames(segment.words, segment.bytes, at);
+}
+
+function tell(store: Store, ref: Ref, words: Words, at: number, reason: RemovalReason): void {
+  const { audit, tierSink } = store.options.hooks;
+  if (audit === undefined && tierSink === undefined) return;
+  const { id, part } = namesOf(store, ref);
+  const version = versionOf(words, at);
+  const action = auditAction[reason];
+  if (action !== undefined) audit?.record(action, id, part, version);
+  tierSink?.leaving(id, part, version, bytesOfEntry(store, words, at), reason);
+}
+

@@ -1,0 +1,357 @@
+/**
+ * The store: where a part is found, leased and given back. Changes live beside it (publish, append, remove, evict); this file is
+ * the read path and the state that they share.
+ *
+ * Threads: one writer (owner slot 0) and any number of readers that joined by handle. A reader takes no lock: it finds an entry,
+ * sets its lease bit, and looks again whether the entry is still the same life; the writer retires an entry first and looks at
+ * the lease bits after that. Both orders are sequentially consistent, so one of the two sees the other.
+ */
+
+import type { Kind } from '../alloc/kind.ts';
+import type { Allocator } from '../alloc/api.ts';
+import { crc32 } from '../base/checksum.ts';
+import type { Clock } from '../base/clock.ts';
+import { Random } from '../base/random.ts';
+import { fail } from '../errors.ts';
+import { control, controlByte } from '../memory/layout.ts';
+import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
+import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
+import { bump, counter, countersOf } from './counters.ts';
+import { bytesPerElement, viewOf } from './element.ts';
+import { Entries } from './entries.ts';
+import {
+  byteOf,
+  commitSlotWords,
+  expiresAtMs,
+  field,
+  segmentOf,
+  state,
+  stateMask,
+  trait,
+  versionOf,
+  wordOf,
+} from './entry.ts';
+import { Evictor } from './evictor.ts';
+import type { Hooks } from './hooks.ts';
+import { Key } from './keys.ts';
+import { LeaseView } from './lease.ts';
+import { RefIndex } from './ref-index.ts';
+import type { Table } from './ref-table.ts';
+import { dispose, retire } from './remove.ts';
+
+/** Largest part, whatever the segments could hold. */
+export const partMaxBytes: number = 512 * 2 ** 20;
+/** How often a reader looks again when writers keep changing what it found. */
+const readAttempts = 10_000;
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly seed: number;
+  readonly checksums: boolean;
+  readonly hooks: Partial<Hooks>;
+}
+
+export class Store {
+  readonly region: Region;
+  readonly allocator: Allocator;
+  readonly options: StoreOptions;
+  readonly key: Key;
+  /** Key of another entry than the one that the operation is about. */
+  readonly otherKey: Key;
+  readonly entries: Entries;
+  readonly parts: RefIndex;
+  readonly contexts: RefIndex;
+  readonly tags: RefIndex;
+  readonly evictor: Evictor;
+  readonly random: Random;
+  /** Words of segment 0: control words and counters. */
+  readonly control: Words;
+  readonly controlAt: number = controlByte >>> 2;
+  readonly countersAt: number;
+  /** Entries that this writer retired and that were leased then. */
+  readonly retired: Ref[] = [];
+  /** Spared by eviction: the part that the running operation changes. */
+  protectedEntry: Ref = 0;
+  closed = false;
+  readonly maxPartBytes: number;
+
+  readonly #segments: readonly Segment[];
+  readonly #refShift: number;
+  readonly #refMask: number;
+  readonly #leaseField: number;
+  readonly #leaseBit: number;
+  /** Leases of this thread per entry ordinal. */
+  #leaseCounts: Int32Array;
+  /** State word of the entry that `find` matched. */
+  #matchedState = 0;
+  #indexEpoch: number;
+  #epoch: number;
+  #trustedEpoch: number;
+
+  constructor(region: Region, allocator: Allocator, options: StoreOptions) {
+    this.region = region;
+    this.allocator = allocator;
+    this.options = options;
+    const { hashSeedLow, hashSeedHigh, epoch, trustedEpoch } = region.superblock;
+    this.key = new Key(hashSeedLow, hashSeedHigh);
+    this.otherKey = new Key(hashSeedLow, hashSeedHigh);
+    this.random = new Random(options.seed);
+    this.control = (region.segments[0] as Segment).words;
+    const slot = Math.max(region.ownerSlot, 0);
+    this.countersAt = countersOf(slot);
+    this.#segments = region.segments;
+    this.#refShift = region.segmentShift - granuleShift;
+    this.#refMask = (1 << this.#refShift) - 1;
+    this.#leaseField = field.leases + (slot >>> 5);
+    this.#leaseBit = 1 << (slot & 31);
+    this.#epoch = epoch;
+    this.#trustedEpoch = trustedEpoch;
+    this.#indexEpoch = load(this.control, this.controlAt + control.indexEpoch);
+    this.evictor = new Evictor(this);
+    const { allocateMetadata } = this.evictor;
+    this.entries = new Entries(region, allocator, allocateMetadata);
+    this.parts = RefIndex.open(region, allocator, 'rootParts', allocateMetadata);
+    this.contexts = RefIndex.open(region, allocator, 'rootContexts', allocateMetadata);
+    this.tags = RefIndex.open(region, allocator, 'rootTags', allocateMetadata);
+    this.#leaseCounts = new Int32Array(Math.max(this.entries.count, 64));
+    this.maxPartBytes = Math.min(partMaxBytes, allocator.maxAllocationBytes);
+  }
+
+  /** Parts written from now on carry this epoch; those older than `trusted` are verified at their next get. */
+  setEpoch(epoch: number, trusted: number): void {
+    this.#epoch = epoch;
+    this.#trustedEpoch = trusted;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** The live entry of `this.key`, or 0. */
+  find(): Ref {
+    const { old } = this.parts;
+    if (old !== undefined) {
+      const ref = this.#findIn(old);
+      if (ref !== 0) return ref;
+    }
+    return this.#findIn(this.parts.current);
+  }
+
+  /** A lease on a hot part, or undefined. @throws part_corrupt */
+  get(id: string, part: string): LeaseView | undefined {
+    this.key.set(id, part);
+    for (let attempt = 0; attempt < readAttempts; attempt++) {
+      const ref = this.find();
+      if (ref === 0) {
+        if (this.refreshIndex()) continue;
+        bump(this.control, this.countersAt + counter.misses, 1);
+        return undefined;
+      }
+      const lease = this.#acquire(ref);
+      if (lease === 'changed') continue;
+      if (lease === undefined) {
+        bump(this.control, this.countersAt + counter.misses, 1);
+        return undefined;
+      }
+      bump(this.control, this.countersAt + counter.hits, 1);
+      bump(this.control, this.countersAt + counter.bytesRead, lease.sizeBytes);
+      this.options.hooks.audit?.record('get', id, part, lease.version);
+      return lease;
+    }
+    return fail('pool_busy', `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`);
+  }
+
+  /** Gives back one lease of this thread on an entry. */
+  drop(ref: Ref): void {
+    if (this.closed) return;
+    const { words } = this.#segments[ref >>> this.#refShift] as Segment;
+    const at = (ref & this.#refMask) << 4;
+    const ordinal = peek(words, at + field.ordinal);
+    const left = (this.#leaseCounts[ordinal] as number) - 1;
+    this.#leaseCounts[ordinal] = left;
+    if (left > 0) return;
+    and(words, at + this.#leaseField, ~this.#leaseBit);
+    if (this.region.ownerSlot !== 0) return;
+    if ((load(words, at + field.state) & stateMask) !== state.retired) return;
+    if (!this.isLeased(words, at)) dispose(this, ref);
+  }
+
+  isLeased(words: Words, at: number): boolean {
+    return load(words, at + field.leases) !== 0 || load(words, at + field.leases + 1) !== 0;
+  }
+
+  /** Marks an entry as just used. */
+  touch(words: Words, at: number): void {
+    const tick = (peek(this.control, this.controlAt + control.tick) + 1) & 0x7fffffff;
+    poke(this.control, this.controlAt + control.tick, tick);
+    poke(words, at + field.lastAccess, tick);
+    poke(words, at + field.uses, (peek(words, at + field.uses) + 1) & 0x7fffffff);
+  }
+
+  isExpired(words: Words, at: number): boolean {
+    if ((peek(words, at + field.expiresLow) | peek(words, at + field.expiresHigh)) === 0) return false;
+    return expiresAtMs(words, at) <= this.options.clock.nowMs();
+  }
+
+  /** The live, unexpired entry of `this.key`, or 0. An expired one is removed on the way. */
+  findFresh(): Ref {
+    const ref = this.find();
+    if (ref === 0) return 0;
+    const { words } = segmentOf(this.region, ref);
+    if (!this.isExpired(words, wordOf(this.region, ref))) return ref;
+    if (this.region.ownerSlot === 0) retire(this, ref, 'expired');
+    return 0;
+  }
+
+  /** True for the live entry whose id is that of `this.key`. A stable function: for RefIndex.find. */
+  readonly isOfContext = (ref: Ref): boolean => {
+    const segment = this.#segments[ref >>> this.#refShift];
+    if (segment === undefined) return false;
+    const at = (ref & this.#refMask) << 4;
+    const keyRef = peek(segment.words, at + field.keyRef);
+    if (keyRef === 0) return this.key.sameContext(segment.words, at + field.key);
+    return this.key.sameContext(segmentOf(this.region, keyRef).words, wordOf(this.region, keyRef));
+  };
+
+  /** For joined readers: takes over an index that the writer has grown. @returns true when something changed */
+  refreshIndex(): boolean {
+    const epoch = load(this.control, this.controlAt + control.indexEpoch);
+    if (epoch === this.#indexEpoch) return false;
+    this.#indexEpoch = epoch;
+    if (this.region.ownerSlot === 0) return false;
+    this.region.refresh();
+    this.parts.refresh();
+    this.contexts.refresh();
+    this.tags.refresh();
+    this.entries.refresh();
+    return true;
+  }
+
+  /** Ends every lease of this thread: views read zeros or stale bytes from now on. */
+  releaseAll(): void {
+    for (let ordinal = 0; ordinal < this.#leaseCounts.length; ordinal++) {
+      if (this.#leaseCounts[ordinal] === 0) continue;
+      this.#leaseCounts[ordinal] = 0;
+      const ref = this.entries.at(ordinal);
+      const { words } = segmentOf(this.region, ref);
+      and(words, wordOf(this.region, ref) + this.#leaseField, ~this.#leaseBit);
+    }
+  }
+
+  #findIn(table: Table): Ref {
+    const tag = this.key.low;
+    let slot = table.seek(tag, table.home(tag));
+    while (slot >= 0) {
+      const ref = table.refAt(slot);
+      if (ref > 0 && this.#matches(ref)) return ref;
+      slot = table.seek(tag, slot + 1);
+    }
+    return 0;
+  }
+
+  #matches(ref: Ref): boolean {
+    const segment = this.#segments[ref >>> this.#refShift];
+    if (segment === undefined) return false;
+    const { words } = segment;
+    const at = (ref & this.#refMask) << 4;
+    const stateWord = load(words, at + field.state);
+    if ((stateWord & stateMask) !== state.live) return false;
+    if (peek(words, at + field.hashHigh) !== this.key.high) return false;
+    this.#matchedState = stateWord;
+    const keyRef = peek(words, at + field.keyRef);
+    if (keyRef === 0) return this.key.equals(words, at + field.key);
+    const keySegment = this.#segments[keyRef >>> this.#refShift];
+    if (keySegment === undefined) return false;
+    return this.key.equals(keySegment.words, (keyRef & this.#refMask) << 4);
+  }
+
+  #acquire(ref: Ref): LeaseView | 'changed' | undefined {
+    const { words } = this.#segments[ref >>> this.#refShift] as Segment;
+    const at = (ref & this.#refMask) << 4;
+    this.#countLease(words, at);
+    if (load(words, at + field.state) !== this.#matchedState) {
+      this.drop(ref);
+      return 'changed';
+    }
+    if (this.isExpired(words, at)) {
+      this.drop(ref);
+      if (this.region.ownerSlot === 0) retire(this, ref, 'expired');
+      return undefined;
+    }
+    let selector = load(words, at + field.selector);
+    let slot = at + field.commit + (selector & 1) * commitSlotWords;
+    let payload = peek(words, slot);
+    let sizeBytes = peek(words, slot + 1);
+    while (load(words, at + field.selector) !== selector) {
+      selector = load(words, at + field.selector);
+      slot = at + field.commit + (selector & 1) * commitSlotWords;
+      payload = peek(words, slot);
+      sizeBytes = peek(words, slot + 1);
+    }
+    const traits = peek(words, at + field.traits);
+    const version =
+      (peek(words, at + field.generationHigh) >>> 0) * 0x1_0000_0000 +
+      (peek(words, at + field.generationLow) >>> 0) +
+      selector;
+    const segment = this.#segments[payload >>> this.#refShift] as Segment;
+    const byte = (payload & this.#refMask) << granuleShift;
+    if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {
+      this.#verify(ref, words, at, segment.bytes.subarray(byte, byte + sizeBytes));
+    }
+    this.touch(words, at);
+    const code = (traits >>> trait.elementShift) & trait.elementMask;
+    const view = viewOf(code, segment.bytes.buffer, segment.bytes.byteOffset + byte, sizeBytes);
+    return new LeaseView(this, ref, version, traits, sizeBytes, view);
+  }
+
+  #countLease(words: Words, at: number): void {
+    const ordinal = peek(words, at + field.ordinal);
+    if (ordinal >= this.#leaseCounts.length) {
+      const grown = new Int32Array(Math.max(2 * this.#leaseCounts.length, ordinal + 1));
+      grown.set(this.#leaseCounts);
+      this.#leaseCounts = grown;
+    }
+    const count = this.#leaseCounts[ordinal] as number;
+    this.#leaseCounts[ordinal] = count + 1;
+    if (count === 0) or(words, at + this.#leaseField, this.#leaseBit);
+  }
+
+  /** First get after a crash: the bytes must be those that were written. */
+  #verify(ref: Ref, words: Words, at: number, bytes: Uint8Array): void {
+    if (!isIntact(words, at, bytes)) {
+      this.drop(ref);
+      bump(this.control, this.countersAt + counter.corruptParts, 1);
+      const version = versionOf(words, at);
+      fail('part_corrupt', `The bytes of version ${version} do not match their checksum.`);
+    }
+    poke(words, at + field.checkedEpoch, this.#epoch);
+  }
+}
+
+/** True when the committed bytes match their checksum, or none was taken. */
+export function isIntact(words: Words, at: number, bytes: Uint8Array): boolean {
+  if ((peek(words, at + field.traits) & trait.checksummed) === 0) return true;
+  const slot = at + field.commit + (load(words, at + field.selector) & 1) * commitSlotWords;
+  return crc32(bytes) === peek(words, slot + 2);
+}
+
+/** The committed bytes of an entry, in place. */
+export function bytesOfEntry(store: Store, words: Words, at: number): Uint8Array {
+  const slot = at + field.commit + (load(words, at + field.selector) & 1) * commitSlotWords;
+  const payload = peek(words, slot);
+  const { bytes } = segmentOf(store.region, payload);
+  const from = byteOf(store.region, payload);
+  return bytes.subarray(from, from + peek(words, slot + 1));
+}
+
+/** Kind of an entry. */
+export function kindOfEntry(words: Words, at: number): Kind {
+  return peek(words, at + field.traits) & trait.kindMask;
+}
+
+/** @throws invalid_argument unless `sizeBytes` is a whole number of elements */
+export function assertWhole(sizeBytes: number, code: number): void {
+  if (sizeBytes % bytesPerElement(code) === 0) return;
+  fail('invalid_argument', `${sizeBytes} bytes are not a whole number of ${bytesPerElement(code)}-byte elements.`);
+}
+
