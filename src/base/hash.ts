@@ -1,6 +1,7 @@
 /**
- * HalfSipHash-1-3 over 32-bit words with a 64-bit secret key and a 64-bit result (Aumasson and Bernstein; the variant that Linux
- * uses for hash tables). Keyed, so that ids cannot be chosen to collide.
+ * HalfSipHash-1-3 over 32-bit words with a 64-bit secret key (Aumasson and Bernstein; the variant that Linux uses for hash
+ * tables). Keyed, so that ids cannot be chosen to collide. The second word comes from the same finalisation, not from three rounds more:
+ * it only confirms a match before keys are compared, and the rounds are a fifth of a get.
  */
 
 /** Results of the last `hashWords`: signed 32-bit words. One hash at a time per thread; read them before the next call. */
@@ -35,11 +36,7 @@ export function hashWords(
     v0 ^= m;
   }
   v2 ^= 0xee;
-  for (let round = 0; round < 6; round++) {
-    if (round === 3) {
-      hashLow = v1 ^ v3;
-      v1 ^= 0xdd;
-    }
+  for (let round = 0; round < 3; round++) {
     v0 = (v0 + v1) | 0;
     v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
     v0 = (v0 << 16) | (v0 >>> 16);
@@ -51,5 +48,6 @@ export function hashWords(
     v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
     v2 = (v2 << 16) | (v2 >>> 16);
   }
-  hashHigh = v1 ^ v3;
+  hashLow = v1 ^ v3;
+  hashHigh = v0 ^ v2;
 }

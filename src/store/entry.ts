@@ -2,25 +2,25 @@
  * The entry of a part: 192 bytes, three lines, in type-stable memory that never holds anything else.
  *
  * ```
- * line 0, what lookup reads                     line 1, what use changes             line 2, the key
- *  0 state(4) │ sequence(28)                    16 leases of owners 0–31             32 key.ts, up to 60 bytes of text,
- *  1 hash, low                                  17 leases of owners 32–63               or unused when keyRef is set
- *  2 hash, high                                 18 lastAccess (tick)
- *  3 traits (below)                             19 uses
- *  4 generation, low                            20 blockBytes: room of the payload block
- *  5 generation, high                           21 expiresAt ms, low; 0 0: never
- *  6 originRegion(16)│retention(8)│tierMask(8)  22 expiresAt ms, high
- *  7 homeEpoch                                  23 sealKeyId
- *  8 commit 0: ref                              24 sealRef
- *  9           length                           25 tagRef: first tag node
- * 10           crc32                            26 keyRef: 0, or the block of a long key
- * 11 commit 1: ref                              27 nextInContext; next free while free
- * 12           length                           28 previousInContext
- * 13           crc32                            29 ordinal: number of this entry
- * 14 selector: appends so far                   30 hints
- * 15 checkedEpoch                               31 contextTag: hash of the id
+ * line 0, all that a get reads                  line 1, what changes and sweeps read     line 2, the key
+ *  0 state(4) │ sequence(28)                    16 commit 1: ref                         32 key.ts, up to 60 bytes of text,
+ *  1 hash, high                                 17           length                         or unused when keyRef is set
+ *  2 traits (below)                             18           crc32
+ *  3 generation, low                            19 hash, low
+ *  4 generation, high                           20 blockBytes: room of the payload block
+ *  5 selector: appends so far                   21 expiresAt ms, low
+ *  6 checkedEpoch                               22 expiresAt ms, high
+ *  7 leases of owners 0–31                      23 sealKeyId
+ *  8 leases of owners 32–63                     24 sealRef
+ *  9 lastAccess (tick)                          25 tagRef: first tag node
+ * 10 uses                                       26 nextInContext; next free while free
+ * 11 ordinal: number of this entry              27 previousInContext
+ * 12 keyRef: 0, or the block of a long key      28 contextTag: hash of the id
+ * 13 commit 0: ref                              29 hints
+ * 14           length                           30 originRegion(16)│retention(8)│tierMask(8)
+ * 15           crc32                            31 homeEpoch
  *
- * traits  0–2 kind │ 3–6 element type │ 7–10 codec │ 16 pinned │ 17 sealed │ 18 sensitive │ 19 movable │ 20 checksummed
+ * traits  0–2 kind │ 3–6 element type │ 7–10 codec │ 16 pinned │ 17 sealed │ 18 sensitive │ 19 movable │ 20 checksummed │ 21 expiring
  * hints   0 closed │ 1 toolPending │ 2–4 stop reason + 1
  * ```
  * The committed bytes are those of commit slot `selector & 1`. An append writes the idle slot, then adds one to the selector: a
@@ -35,31 +35,31 @@ export const entryGranules = 3;
 
 export const field = {
   state: 0,
-  hashLow: 1,
-  hashHigh: 2,
-  traits: 3,
-  generationLow: 4,
-  generationHigh: 5,
-  origin: 6,
-  homeEpoch: 7,
-  commit: 8,
-  selector: 14,
-  checkedEpoch: 15,
-  leases: 16,
-  lastAccess: 18,
-  uses: 19,
+  hashHigh: 1,
+  traits: 2,
+  generationLow: 3,
+  generationHigh: 4,
+  selector: 5,
+  checkedEpoch: 6,
+  leases: 7,
+  lastAccess: 9,
+  uses: 10,
+  ordinal: 11,
+  keyRef: 12,
+  commit: 13,
+  hashLow: 19,
   blockBytes: 20,
   expiresLow: 21,
   expiresHigh: 22,
   sealKeyId: 23,
   sealRef: 24,
   tagRef: 25,
-  keyRef: 26,
-  next: 27,
-  previous: 28,
-  ordinal: 29,
-  hints: 30,
-  contextTag: 31,
+  next: 26,
+  previous: 27,
+  contextTag: 28,
+  hints: 29,
+  origin: 30,
+  homeEpoch: 31,
   key: 32,
 } as const;
 
@@ -81,6 +81,7 @@ export const trait = {
   sensitive: 0x4_0000,
   movable: 0x8_0000,
   checksummed: 0x10_0000,
+  expiring: 0x20_0000,
 } as const;
 
 export const hintBit = { closed: 1, toolPending: 2, stopShift: 2, stopMask: 0x1c } as const;
@@ -129,7 +130,11 @@ export function expiresAtMs(words: Words, at: number): number {
   );
 }
 
+/** Sets the expiry of an entry; 0: never. The trait is set last and cleared first, so that a get need not read the time. */
 export function setExpiresAt(words: Words, at: number, atMs: number): void {
+  const traits = peek(words, at + field.traits);
+  if (atMs === 0) poke(words, at + field.traits, traits & ~trait.expiring);
   poke(words, at + field.expiresLow, atMs | 0);
   poke(words, at + field.expiresHigh, Math.floor(atMs / 0x1_0000_0000));
+  if (atMs !== 0) poke(words, at + field.traits, traits | trait.expiring);
 }

@@ -189,7 +189,7 @@ export class Store {
   }
 
   isExpired(words: Words, at: number): boolean {
-    if ((peek(words, at + field.expiresLow) | peek(words, at + field.expiresHigh)) === 0) return false;
+    if ((peek(words, at + field.traits) & trait.expiring) === 0) return false;
     return expiresAtMs(words, at) <= this.options.clock.nowMs();
   }
 
