@@ -31,7 +31,7 @@ import {
   segmentPath,
   writerPid,
 } from './pool-files.ts';
-import type { MappedSystem, SegmentAccess } from './pool-files.ts';
+import type { MappedSystem, OpenedSegment, SegmentAccess } from './pool-files.ts';
 import { thisBootId, thisOwner } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { mustReadOnly } from './superblock.ts';
@@ -51,7 +51,7 @@ class MappedBacking implements Backing {
   readonly #folder: string;
   readonly #access: SegmentAccess;
   readonly #lockFd: number | undefined;
-  /** Identity of the file that is mapped as segment n: a dropped and added one has the same name. */
+  /** Identity of the file that is mapped as segment n. */
   readonly #ids: string[] = [];
 
   constructor(
@@ -68,9 +68,9 @@ class MappedBacking implements Backing {
   }
 
   create(number: number, sizeBytes: number): Segment {
-    const path = segmentPath(this.#folder, number);
-    return coded(`cannot add segment ${path} of ${sizeBytes} bytes`, () =>
-      createSegmentFile(this.#system, this.#folder, number, sizeBytes),
+    const what = `cannot add segment ${number} of ${sizeBytes} bytes to ${this.#folder}`;
+    return this.#remember(
+      coded(what, () => createSegmentFile(this.#system, this.#folder, number, sizeBytes)),
     );
   }
 
@@ -80,11 +80,11 @@ class MappedBacking implements Backing {
   }
 
   open(number: number, pool: Superblock): Segment {
-    const opened = coded(`cannot open segment ${number} of ${this.#folder}`, () =>
-      openSegmentFile(this.#system, this.#folder, number, pool, this.#access),
+    return this.#remember(
+      coded(`cannot open segment ${number} of ${this.#folder}`, () =>
+        openSegmentFile(this.#system, this.#folder, number, pool, this.#access),
+      ),
     );
-    this.#ids[number] = opened.id;
-    return opened.segment;
   }
 
   isCurrent(segment: Segment): boolean {
@@ -97,7 +97,7 @@ class MappedBacking implements Backing {
   }
 
   release(segment: Segment): void {
-    releaseSegment(segment);
+    coded(`cannot let segment ${segment.number} go`, () => releaseSegment(segment));
   }
 
   remove(number: number): void {
@@ -113,6 +113,11 @@ class MappedBacking implements Backing {
 
   close(): void {
     if (this.#lockFd !== undefined) this.#system.files.close(this.#lockFd);
+  }
+
+  #remember(opened: OpenedSegment): Segment {
+    this.#ids[opened.segment.number] = opened.id;
+    return opened.segment;
   }
 }
 
@@ -238,10 +243,25 @@ function joinPool(system: MappedSystem, folder: string): Region {
   });
 }
 
+/** For asking whether owners live, never for locking; undefined where this user cannot read the file. */
+function openLockFileToAsk(system: MappedSystem, folder: string): number | undefined {
+  try {
+    return system.files.open(resolve(folder, lockFileName), constants.O_RDONLY, 0);
+  } catch {
+    return undefined; // a copy without its lock file: what the owner slots say has to do
+  }
+}
+
 function inspect(system: MappedSystem, folder: string): Region {
   const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
-  const backing = new MappedBacking(system, folder, 'inspect', undefined);
-  return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
+  const lockFd = openLockFileToAsk(system, folder);
+  const backing = new MappedBacking(system, folder, 'inspect', lockFd);
+  try {
+    return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
+  } catch (error) {
+    backing.close();
+    throw error;
+  }
 }
 
 /**

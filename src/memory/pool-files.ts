@@ -152,16 +152,24 @@ export function createPoolFile(system: MappedSystem, folder: string, block: Supe
   });
 }
 
+/** A mapped segment, and the identity of its file: a dropped and added one has the same name. */
+export interface OpenedSegment {
+  readonly segment: Segment;
+  readonly id: string;
+}
+
 /** A new segment, all zero, in place of whatever uncounted file a crash has left. */
 export function createSegmentFile(
   system: MappedSystem,
   folder: string,
   number: number,
   sizeBytes: number,
-): Segment {
-  return makeFile(system, segmentPath(folder, number), sizeBytes, (fd) =>
-    mapSegment(system.os, fd, number, sizeBytes, 'shared'),
-  );
+): OpenedSegment {
+  const path = segmentPath(folder, number);
+  return makeFile(system, path, sizeBytes, (fd) => {
+    const { id } = system.files.status(fd);
+    return { segment: mapSegment(system.os, fd, number, sizeBytes, 'shared'), id };
+  });
 }
 
 /** How a segment is opened: `write` also fills holes, `join` maps what is there, `inspect` writes to nobody. */
@@ -177,11 +185,11 @@ export function openSegmentFile(
   number: number,
   pool: Superblock,
   access: SegmentAccess,
-): { readonly segment: Segment; readonly id: string } {
+): OpenedSegment {
   const { files, os } = system;
   const path = segmentPath(folder, number);
   const prefix = new Int32Array(segmentHeaderEndByte >> 2);
-  const open = (fd: number): { segment: Segment; id: string } => {
+  const open = (fd: number): OpenedSegment => {
     const status = files.status(fd);
     if (!readFully(files, fd, new Uint8Array(prefix.buffer), 0))
       fail('pool_corrupt', `${path} has no room for a segment header`);

@@ -1,0 +1,141 @@
+/** Mapped regions between real processes and threads: sharing, locks, and owners that die. */
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openMappedRegion } from '../../src/memory/mapped.ts';
+import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
+import { openerProcess, openerThread } from './support/opener.ts';
+
+const spot = 100_000;
+const options = { capacityBytes: 12 * mib, segmentBytes: 4 * mib, ...identity };
+
+describe('processes', () => {
+  it('share memory, and only one of them owns it', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const region = openMappedRegion(folder, 'own', options);
+    const other = openerProcess(folder, 'own');
+    const reader = openerProcess(folder, 'join');
+    const refused = await other.ask('open');
+    expect(refused.code).toBe('pool_busy');
+    expect(refused.message).toContain(`process ${process.pid}`);
+    expect(refused.message).toContain(folder);
+
+    expect((await reader.ask('open')).ok).toEqual({ slot: 1, abandoned: false, clean: true });
+    segmentOf(region, 0).words[spot] = 17;
+    expect((await reader.ask('add', spot, 3)).ok).toBe(17);
+    expect(segmentOf(region, 0).words[spot]).toBe(20);
+    expect((await reader.ask('commit', { epoch: 1 })).code).toBe('read_only');
+
+    region.close();
+    expect((await other.ask('open')).ok).toEqual({ slot: 0, abandoned: false, clean: true });
+    expect((await other.ask('read', spot)).ok).toBe(20);
+    expect(codeOf(() => openMappedRegion(folder, 'own', options))).toBe('pool_busy');
+    expect((await other.ask('close')).code).toBeUndefined();
+  });
+
+  it('are free of an owner that was killed, and keep what it wrote', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const owner = openerProcess(folder, 'own');
+    const reader = openerProcess(folder, 'join');
+    await owner.ask('open');
+    await owner.ask('commit', { clean: false, epoch: 1 });
+    await owner.ask('grow');
+    await owner.ask('write', spot, 99);
+    await reader.ask('open');
+    const looker = openMappedRegion(folder, 'join');
+    expect([0, 1, 2, 3].map((slot) => looker.ownerLives(slot))).toEqual([true, true, true, false]);
+    expect(await owner.kill()).toBe('SIGKILL');
+    expect(await reader.kill()).toBe('SIGKILL');
+    expect([0, 1, 2].map((slot) => looker.ownerLives(slot))).toEqual([false, false, true]);
+
+    const region = openMappedRegion(folder, 'own');
+    expect(region.slotAbandoned).toBe(true);
+    expect(region.superblock).toMatchObject({ clean: false, epoch: 1, segmentCount: 2 });
+    expect(region.segments.length).toBe(2);
+    expect(segmentOf(region, 0).words[spot]).toBe(99);
+    expect(segmentOf(looker, 0).words[spot]).toBe(99);
+    region.close();
+    const again = openMappedRegion(folder, 'own');
+    expect(again.slotAbandoned).toBe(false);
+    again.close();
+    looker.close();
+  });
+
+  it('take the slot of a dead reader when no other is left', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const region = openMappedRegion(folder, 'own', { ...options, ownersMax: 3 });
+    const reader = openerProcess(folder, 'join');
+    expect((await reader.ask('open')).ok).toMatchObject({ slot: 1 });
+    await reader.kill();
+    const second = openMappedRegion(folder, 'join');
+    const third = openMappedRegion(folder, 'join');
+    expect([second.ownerSlot, second.slotAbandoned]).toEqual([2, false]);
+    expect([third.ownerSlot, third.slotAbandoned]).toEqual([1, true]);
+    expect(codeOf(() => openMappedRegion(folder, 'join'))).toBe('too_many_owners');
+    for (const open of [second, third, region]) open.close();
+  });
+
+  it('read zeros through views that outlive the region, and never fault', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const owner = openerProcess(folder, 'own');
+    await owner.ask('open');
+    await owner.ask('grow');
+    await owner.ask('write', 4096 * 10, 7);
+    expect((await owner.ask('touch')).ok).not.toBe(0);
+    await owner.ask('close');
+    expect((await owner.ask('touch')).ok).toBe(0);
+    expect((await owner.ask('read', 5000)).ok).toBe(1);
+    const region = openMappedRegion(folder, 'own');
+    expect(segmentOf(region, 0).words[4096 * 10]).toBe(7);
+    region.close();
+    expect(await owner.kill()).toBe('SIGKILL');
+  });
+
+  it('that start together make one pool', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const rivals = Array.from({ length: 4 }, () => openerProcess(folder, 'own'));
+    const answers = await Promise.all(rivals.map((rival) => rival.ask('open')));
+    const winners = answers.filter((answer) => answer.code === undefined);
+    expect(winners.length).toBe(1);
+    expect(answers.filter((answer) => answer.code === 'pool_busy').length).toBe(3);
+    await Promise.all(rivals.map((rival) => rival.kill()));
+    const region = openMappedRegion(folder, 'own');
+    expect(readdirSync(folder).toSorted()).toEqual(['owners.lock', 'segment-0000']);
+    region.close();
+  });
+});
+
+describe('worker threads', () => {
+  it('join by themselves, and their lock goes with them', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const region = openMappedRegion(folder, 'own', options);
+    const descriptors = readdirSync('/proc/self/fd').length;
+    const first = openerThread(folder, 'join');
+    const second = openerThread(folder, 'join');
+    expect((await first.ask('open')).ok).toMatchObject({ slot: 1, abandoned: false });
+    expect((await second.ask('open')).ok).toMatchObject({ slot: 2, abandoned: false });
+    segmentOf(region, 0).words[spot] = 40;
+    expect((await first.ask('add', spot, 2)).ok).toBe(40);
+    expect((await second.ask('read', spot)).ok).toBe(42);
+    expect([1, 2].map((slot) => region.ownerLives(slot))).toEqual([true, true]);
+    await first.kill();
+    expect([1, 2].map((slot) => region.ownerLives(slot))).toEqual([false, true]);
+    await second.ask('close');
+    expect(region.ownerLives(2)).toBe(false);
+    await second.kill();
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(descriptors);
+    region.close();
+  });
+
+  it('find the pool busy when another thread owns it', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const owner = openerThread(folder, 'own');
+    expect((await owner.ask('open')).ok).toMatchObject({ slot: 0 });
+    expect(codeOf(() => openMappedRegion(folder, 'own', options))).toBe('pool_busy');
+    await owner.kill();
+    const region = openMappedRegion(folder, 'own', options);
+    expect(region.slotAbandoned).toBe(true);
+    region.close();
+  });
+});
