@@ -33,7 +33,7 @@ export interface Exchange {
   awaitsContinue: boolean;
   /** The message broke while its body was arriving. */
   fault: CenoteError | undefined;
-  /** Set while the body is being received: ends that. */
+  /** Set while the body is being received or dropped: ends that. */
   interrupt: ((error: CenoteError) => void) | undefined;
 }
 

@@ -113,11 +113,14 @@ function contentOf({ schema, mediaTypes }: Success): JsonSchema {
 /** One response per status, which names the codes that it stands for. */
 function errorsOf(route: Route): [string, JsonSchema][] {
   const auth: readonly ErrorCode[] = route.open === true ? [] : ['unauthorized'];
-  const codes = [...anyRoute, ...auth, ...route.errors];
-  const statuses = [...new Set(codes.map((code) => errorTable[code].httpStatus))];
+  const coded = [...anyRoute, ...auth, ...route.errors].map((code) => ({
+    code,
+    status: errorTable[code].httpStatus,
+  }));
+  const all = [...coded, { code: 'internal', status: 500 }];
   const content = { [problemType]: { schema: refTo('Problem') } };
-  return statuses.map((status) => {
-    const same = codes.filter((code) => errorTable[code].httpStatus === status);
+  return [...new Set(all.map(({ status }) => status))].map((status) => {
+    const same = all.filter((error) => error.status === status).map(({ code }) => code);
     return [String(status), { description: same.join(', '), content }];
   });
 }

@@ -1,9 +1,8 @@
 /** Answers: JSON, text, problems, and bytes straight from pool memory. */
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 
 import type { Exchange } from './exchange.ts';
-import type { HttpLimits } from './limits.ts';
 import { problemOf, problemType, type HeaderFields } from './problem.ts';
 
 const jsonType = 'application/json';
@@ -63,7 +62,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   });
   if (mustClose(exchange) && !exchange.awaitsContinue && req.method !== 'HEAD') {
     res.write(body);
-    linger(req, res, service.limits);
+    linger(exchange);
   } else {
     res.end(body);
     req.resume();
@@ -125,13 +124,15 @@ export function proceed(exchange: Exchange): void {
 }
 
 /** Reads and drops a bounded amount of the body, then ends the response, and with it the connection. */
-function linger(req: IncomingMessage, res: ServerResponse, limits: HttpLimits): void {
-  let budgetBytes = limits.lingerBytes;
-  const timer = setTimeout(finish, limits.lingerMs);
+function linger(exchange: Exchange): void {
+  const { req, res, service } = exchange;
+  let budgetBytes = service.limits.lingerBytes;
+  const timer = setTimeout(finish, service.limits.lingerMs);
   timer.unref();
   req.on('data', drop);
   req.once('end', finish);
   req.once('close', finish);
+  exchange.interrupt = finish;
   req.resume();
 
   function drop(chunk: Buffer): void {
@@ -144,6 +145,7 @@ function linger(req: IncomingMessage, res: ServerResponse, limits: HttpLimits): 
     req.off('data', drop);
     req.off('end', finish);
     req.off('close', finish);
+    exchange.interrupt = undefined;
     res.end();
   }
 }
