@@ -14,7 +14,7 @@ import { resolve } from 'node:path';
 import { fail } from '../errors.ts';
 import { BackedRegion, firstSuperblock } from './backed-region.ts';
 import type { Backing, Membership } from './backed-region.ts';
-import { coded, nodeFiles, removeIfThere, removeQuietly } from './files.ts';
+import { coded, errnoName, nodeFiles, removeIfThere, removeQuietly, withFile } from './files.ts';
 import { releaseSegment } from './mapping.ts';
 import { osCalls } from './os.ts';
 import { ownerFree, ownerSlot, ownerWord, takeOwnerSlot } from './owners.ts';
@@ -106,9 +106,16 @@ class MappedBacking implements Backing {
   }
 
   isHeld(slot: number): boolean | undefined {
+    const { files, os } = this.#system;
     const lockFd = this.#lockFd;
-    if (lockFd === undefined) return undefined;
-    return coded('cannot test a lock', () => this.#system.os.isLocked(lockFd, slot));
+    if (lockFd !== undefined) return coded('cannot test a lock', () => os.isLocked(lockFd, slot));
+    try {
+      const path = resolve(this.#folder, lockFileName);
+      return withFile(files, path, constants.O_RDONLY, 0, (fd) => os.isLocked(fd, slot));
+    } catch (error) {
+      // A copy without a lock file has no owner. Where the file cannot be asked, what the owner slots say has to do.
+      return errnoName(error) === 'ENOENT' ? false : undefined;
+    }
   }
 
   close(): void {
@@ -243,25 +250,10 @@ function joinPool(system: MappedSystem, folder: string): Region {
   });
 }
 
-/** For asking whether owners live, never for locking; undefined where this user cannot read the file. */
-function openLockFileToAsk(system: MappedSystem, folder: string): number | undefined {
-  try {
-    return system.files.open(resolve(folder, lockFileName), constants.O_RDONLY, 0);
-  } catch {
-    return undefined; // a copy without its lock file: what the owner slots say has to do
-  }
-}
-
 function inspect(system: MappedSystem, folder: string): Region {
   const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
-  const lockFd = openLockFileToAsk(system, folder);
-  const backing = new MappedBacking(system, folder, 'inspect', lockFd);
-  try {
-    return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
-  } catch (error) {
-    backing.close();
-    throw error;
-  }
+  const backing = new MappedBacking(system, folder, 'inspect', undefined);
+  return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
 }
 
 /**
