@@ -51,7 +51,6 @@ export function palette(isTTY: boolean, env: NodeJS.ProcessEnv): Palette {
   return isTTY && env['TERM'] !== 'dumb' ? colourPalette : plainPalette;
 }
 
-// eslint-disable-next-line no-control-regex
 const sequences = /\x1b\[[0-9;?]*[A-Za-z]/g;
 
 export function stripAnsi(text: string): string {
@@ -71,7 +70,7 @@ export function fit(text: string, width: number): string {
   let at = 0;
   sequences.lastIndex = 0;
   for (let match = sequences.exec(text); left > 0; match = sequences.exec(text)) {
-    const characters = [...text.slice(at, match === null ? undefined : match.index)].slice(0, left);
+    const characters = Array.from(text.slice(at, match?.index)).slice(0, left);
     out += characters.join('');
     left -= characters.length;
     if (match === null || left === 0) break;
@@ -92,7 +91,6 @@ export function padStart(text: string, width: number): string {
 
 /** Control characters of text that came from outside (ids, paths) made visible, so that they cannot steer the terminal. */
 export function printable(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\x00-\x1f\x7f-\x9f]/g, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });

@@ -16,7 +16,12 @@ export const benchCommand: Command = {
     'Benchmarks run from a clone, because they compare with peers that the package does not depend on. Build them once ' +
       'with `npx tsc -p tsconfig.bench.json`.',
   ],
-  positionals: [{ name: 'SUITE', help: 'alloc, rent, store, kv, server, engine, codec or all, as far as the clone has them' }],
+  positionals: [
+    {
+      name: 'SUITE',
+      help: 'alloc, rent, store, kv, server, engine, codec or all, as far as the clone has them',
+    },
+  ],
   options: {
     workers: { value: 'N', help: 'Worker threads.' },
     quick: { help: 'Fewer and shorter rounds: for a first look.' },
@@ -36,7 +41,9 @@ export const benchCommand: Command = {
     const entry = fileURLToPath(entryUrl);
     if (!existsSync(entry)) {
       throw new NotBuiltError(
-        existsSync(fileURLToPath(sourceUrl)) ? 'the benchmarks are not built' : 'benchmarks run from a clone of cenote',
+        existsSync(fileURLToPath(sourceUrl))
+          ? 'the benchmarks are not built'
+          : 'benchmarks run from a clone of cenote',
         'In a clone: npx tsc -p tsconfig.bench.json, then: cenote bench SUITE',
       );
     }

@@ -1,7 +1,8 @@
 /** `cenote check PATH`: every invariant and checksum, of a pool or of all pools of a server. */
 
-import { CenoteError, hasCode } from '../errors.ts';
+import { type CenoteError, hasCode } from '../errors.ts';
 import type { CheckReport } from '../pool/api.ts';
+import { poolInUse } from '../pool/in-use.ts';
 import { openPool } from '../pool/open.ts';
 import { printable } from './ansi.ts';
 import { exitFailed, exitOk, type Arguments, type Command } from './command.ts';
@@ -56,39 +57,51 @@ export const checkCommand: Command = {
 };
 
 async function checkPool(target: PoolTarget): Promise<PoolReport> {
-  let report = await readPool(target.path);
+  let report = await readPool(target);
   let errors = report.errors;
   for (let reading = 1; report.inUse && errors.length > 0 && reading < readingsMax; reading++) {
-    report = await readPool(target.path);
+    report = await readPool(target);
     const seen = new Set(report.errors);
     errors = errors.filter((error) => seen.has(error));
   }
   return { ...report, errors, ok: errors.length === 0 };
 }
 
-async function readPool(path: string): Promise<PoolReport> {
+async function readPool({ path, tenant }: PoolTarget): Promise<PoolReport> {
   try {
+    const inUse = poolInUse(path);
     const pool = await openPool({ path, readOnly: true });
     try {
-      return { ...pool.check(), path, inUse: pool.stats().ownersAlive > 0 };
+      return { ...pool.check(), path, inUse };
     } finally {
       await pool.close();
     }
   } catch (error) {
-    // Damage that keeps the pool from opening is a finding, not a failure of the check.
-    if (!hasCode(error, 'pool_corrupt') && !hasCode(error, 'format_unsupported')) throw error;
-    return { ...nothing, path, inUse: false, ok: false, errors: [describe(error)] };
+    if (!isFinding(error, tenant !== undefined)) throw error;
+    const errors = [`${error.code}: ${error.message}`];
+    return { ...nothing, path, inUse: false, ok: false, errors };
   }
 }
 
-const nothing = { version: 0, contexts: 0, parts: 0, partBytes: 0, checksumsVerified: 0, segments: 0 } as const;
-
-function describe(error: CenoteError): string {
-  return `${error.code}: ${error.message}`;
+/** Damage that keeps a pool from opening is a finding, not a failure of the check; so is a tenant's folder without a pool. */
+function isFinding(error: unknown, ofTenant: boolean): error is CenoteError {
+  if (hasCode(error, 'pool_corrupt') || hasCode(error, 'format_unsupported')) return true;
+  return ofTenant && hasCode(error, 'not_a_pool');
 }
 
+const nothing = {
+  version: 0,
+  contexts: 0,
+  parts: 0,
+  partBytes: 0,
+  checksumsVerified: 0,
+  segments: 0,
+} as const;
+
 /** One report over all pools; errors name their pool when there are several. */
-function summed(reports: readonly PoolReport[]): Omit<PoolReport, 'path'> & { readonly pools: readonly PoolReport[] } {
+function summed(
+  reports: readonly PoolReport[],
+): Omit<PoolReport, 'path'> & { readonly pools: readonly PoolReport[] } {
   const sum = (pick: (report: PoolReport) => number): number =>
     reports.reduce((total, report) => total + pick(report), 0);
   const errors = reports.flatMap((report) =>
@@ -123,7 +136,8 @@ function printReport(report: PoolReport, io: Io): void {
     printLine(io.stdout, `    ${counts.join(', ')}`);
   }
   if (report.inUse) printLine(io.stdout, '    in use by another process: figures may be in motion');
-  for (const error of report.errors.slice(0, printedErrors)) printLine(io.stdout, `    ${io.out.red('✗')} ${printable(error)}`);
+  for (const error of report.errors.slice(0, printedErrors))
+    printLine(io.stdout, `    ${io.out.red('✗')} ${printable(error)}`);
   const more = report.errors.length - printedErrors;
   if (more > 0) printLine(io.stdout, `    … and ${formatCount(more)} more: --json prints all`);
 }

@@ -135,11 +135,17 @@ export class Arguments {
  * Reads the words after the command's name.
  * @throws UsageError
  */
-export function parseArguments(command: Command, words: readonly string[], env: NodeJS.ProcessEnv): Arguments {
+export function parseArguments(
+  command: Command,
+  words: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Arguments {
   const specs: Readonly<Record<string, OptionSpec>> = { ...command.options, ...commonOptions };
   const { tokens } = parseArgs({
     args: [...words],
-    options: Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, nodeOption(spec)])),
+    options: Object.fromEntries(
+      Object.entries(specs).map(([name, spec]) => [name, nodeOption(spec)]),
+    ),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -151,7 +157,10 @@ export function parseArguments(command: Command, words: readonly string[], env: 
     if (token.kind !== 'option') continue;
     const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
     if (spec === undefined) throw unknownOption(command, token.rawName, Object.keys(specs));
-    values.set(token.name, optionValue(command, token.rawName, spec, token.value, token.inlineValue === true));
+    values.set(
+      token.name,
+      optionValue(command, token.rawName, spec, token.value, token.inlineValue === true),
+    );
   }
   if (!values.has('help')) requirePositionals(command, positionals);
   return new Arguments(command, values, positionals, env);
@@ -168,7 +177,8 @@ function seeHelp(command: Command): string {
 
 function unknownOption(command: Command, given: string, known: readonly string[]): UsageError {
   const near = suggest(given.replace(/^-+/, ''), known);
-  const advice = near === undefined ? seeHelp(command) : `Did you mean --${near}? ${seeHelp(command)}`;
+  const advice =
+    near === undefined ? seeHelp(command) : `Did you mean --${near}? ${seeHelp(command)}`;
   return new UsageError(`cenote ${command.name} has no option '${given}'`, advice);
 }
 
@@ -184,17 +194,24 @@ function optionValue(
     return true;
   }
   const missing = value === undefined || value === '' || (!inline && /^-./.test(value));
-  if (missing) throw new UsageError(`${given} needs a value: ${given} ${spec.value}`, seeHelp(command));
+  if (missing)
+    throw new UsageError(`${given} needs a value: ${given} ${spec.value}`, seeHelp(command));
   return value;
 }
 
 function requirePositionals(command: Command, given: readonly string[]): void {
   const missing = command.positionals[given.length];
   if (missing !== undefined) {
-    throw new UsageError(`cenote ${command.name} needs ${missing.name}: ${missing.help}`, seeHelp(command));
+    throw new UsageError(
+      `cenote ${command.name} needs ${missing.name}: ${missing.help}`,
+      seeHelp(command),
+    );
   }
   const extra = given[command.positionals.length];
   if (extra !== undefined) {
-    throw new UsageError(`cenote ${command.name} does not know what to do with '${extra}'`, seeHelp(command));
+    throw new UsageError(
+      `cenote ${command.name} does not know what to do with '${extra}'`,
+      seeHelp(command),
+    );
   }
 }

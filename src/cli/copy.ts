@@ -28,7 +28,12 @@ export async function copyWithProgress(
   copy: (options: SnapshotOptions) => Promise<unknown>,
 ): Promise<number> {
   const startMs = io.clock.nowMs();
-  const progress = new Progress({ label: job.label, output: io.stderr, paint: io.err, clock: io.clock });
+  const progress = new Progress({
+    label: job.label,
+    output: io.stderr,
+    paint: io.err,
+    clock: io.clock,
+  });
   using stop = listenForStop(() => progress.note('stopping …'));
   let copiedBytes = 0;
   try {
@@ -44,7 +49,12 @@ export async function copyWithProgress(
   progress.finish();
   const tookMs = io.clock.nowMs() - startMs;
   if (job.json) {
-    printJson(io.stdout, { source: job.source, destination: job.destination, bytes: copiedBytes, tookMs });
+    printJson(io.stdout, {
+      source: job.source,
+      destination: job.destination,
+      bytes: copiedBytes,
+      tookMs,
+    });
   } else {
     const amount = `${formatBytes(copiedBytes)} in ${formatDuration(tookMs)}`;
     printLine(io.stdout, `${job.label}: ${job.source} → ${job.destination}, ${amount}`);

@@ -78,7 +78,8 @@ export function formatCount(count: number): string {
 
 /** A count in little room: `999`, `12.3 k`, `4.56 M`. */
 export function formatShortCount(count: number): string {
-  if (count < 999.5) return count >= 100 || Number.isInteger(count) ? count.toFixed(0) : count.toFixed(1);
+  if (count < 999.5)
+    return count >= 100 || Number.isInteger(count) ? count.toFixed(0) : count.toFixed(1);
   const units = ['k', 'M', 'G', 'T', 'P'] as const;
   let value = count / 1000;
   let unit = 0;

@@ -26,7 +26,9 @@ function definitions(rows: readonly (readonly [string, string])[]): string[] {
   const termWidth = Math.max(...rows.map(([term]) => term.length));
   const indent = termWidth + 4;
   return rows.flatMap(([term, meaning]) =>
-    wrap(meaning, indent).map((line, index) => `  ${(index === 0 ? term : '').padEnd(termWidth)}  ${line}`),
+    wrap(meaning, indent).map(
+      (line, index) => `  ${(index === 0 ? term : '').padEnd(termWidth)}  ${line}`,
+    ),
   );
 }
 
@@ -42,7 +44,12 @@ function optionMeaning(spec: OptionSpec): string {
 }
 
 export function commandHelp(command: Command, paint: Palette): string {
-  const usage = ['cenote', command.name, ...command.positionals.map((p) => p.name), '[options]'].join(' ');
+  const usage = [
+    'cenote',
+    command.name,
+    ...command.positionals.map((p) => p.name),
+    '[options]',
+  ].join(' ');
   const options = Object.entries({ ...command.options, ...commonOptions });
   const lines = [
     `${command.summary}.`,
@@ -51,7 +58,11 @@ export function commandHelp(command: Command, paint: Palette): string {
     ...command.about.flatMap((paragraph) => ['', ...wrap(paragraph, 0)]),
   ];
   if (command.positionals.length > 0) {
-    lines.push('', paint.bold('Arguments:'), ...definitions(command.positionals.map((p) => [p.name, p.help])));
+    lines.push(
+      '',
+      paint.bold('Arguments:'),
+      ...definitions(command.positionals.map((p) => [p.name, p.help])),
+    );
   }
   lines.push(
     '',

@@ -22,7 +22,9 @@ export const inspectCommand: Command = {
     'Live is what allocations use, held is what slabs, runs and extents take for them; the difference is internal ' +
       'fragmentation.',
   ],
-  positionals: [{ name: 'PATH', help: "the folder of a pool, or a server's data folder that holds one pool" }],
+  positionals: [
+    { name: 'PATH', help: "the folder of a pool, or a server's data folder that holds one pool" },
+  ],
   options: {
     watch: { help: 'Keep refreshing even if stdout is not a terminal.' },
     once: { help: 'Print once and end.' },
@@ -31,7 +33,10 @@ export const inspectCommand: Command = {
   examples: [
     { line: 'cenote inspect ./data', what: 'the pool of a server, live' },
     { line: 'cenote inspect ./data --once', what: 'a picture for a report' },
-    { line: 'cenote inspect ./data --json --watch', what: 'statistics for a script, one JSON object per line' },
+    {
+      line: 'cenote inspect ./data --json --watch',
+      what: 'statistics for a script, one JSON object per line',
+    },
   ],
   exitCodes: [
     { code: 0, meaning: 'shown' },
@@ -44,7 +49,9 @@ export const inspectCommand: Command = {
     const inTerminal = io.stdout.isTTY === true && !args.flag('json');
     const watch = !args.flag('once') && (args.flag('watch') || inTerminal);
     if (!watch) return inspectOnce(path, args.flag('json'), io);
-    return inTerminal ? inspectLive(path, seconds, io) : inspectLines(path, seconds, args.flag('json'), io);
+    return inTerminal
+      ? inspectLive(path, seconds, io)
+      : inspectLines(path, seconds, args.flag('json'), io);
   },
 };
 
@@ -82,7 +89,9 @@ async function inspectLive(path: string, seconds: number, io: Io): Promise<numbe
   const watcher = new Watcher(path, io.clock);
   let held = false;
   const draw = (): void => {
-    const status = held ? 'held · space goes on · q quits' : `every ${seconds} s · space holds · q quits`;
+    const status = held
+      ? 'held · space goes on · q quits'
+      : `every ${seconds} s · space holds · q quits`;
     screen.draw(render({ ...view, status }, screen.width, screen.height, io.out));
   };
   const onKey = (key: string): void => {
@@ -108,12 +117,18 @@ async function inspectLive(path: string, seconds: number, io: Io): Promise<numbe
 }
 
 function printView(view: InspectView, io: Io): void {
-  for (const line of render(view, io.stdout.columns ?? 100, undefined, io.out)) printLine(io.stdout, line);
+  for (const line of render(view, io.stdout.columns ?? 100, undefined, io.out))
+    printLine(io.stdout, line);
 }
 
 function jsonOf(view: InspectView): object {
   const { path, stats, rates } = view;
-  return { path, ...stats, operationsPerSecond: rates, memoryMap: { kinds, cells: view.map(jsonCells) } };
+  return {
+    path,
+    ...stats,
+    operationsPerSecond: rates,
+    memoryMap: { kinds, cells: view.map(jsonCells) },
+  };
 }
 
 /** Resolves after the time, or at once when the signal aborts. */

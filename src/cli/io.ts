@@ -36,8 +36,9 @@ export interface Io {
   readonly err: Palette;
 }
 
-/** The io of this process. */
+/** The io of this process; call it once. */
 export function processIo(): Io {
+  exitWhenNobodyReads();
   return {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -47,6 +48,13 @@ export function processIo(): Io {
     out: palette(process.stdout.isTTY, process.env),
     err: palette(process.stderr.isTTY, process.env),
   };
+}
+
+/** `cenote … | head`: a reader that has gone is no error, and nothing is left to say. */
+function exitWhenNobodyReads(): void {
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
 }
 
 export function printLine(output: Output, line: string): void {

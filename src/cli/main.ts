@@ -1,9 +1,8 @@
 /** The command line: finds the command, reads its words, runs it, and turns what happens into an exit code. */
 
-import { readFileSync } from 'node:fs';
 import { benchCommand } from './bench.ts';
 import { checkCommand } from './check.ts';
-import { exitFailed, exitOk, exitUsage, parseArguments, UsageError, type Command } from './command.ts';
+import { exitOk, exitUsage, parseArguments, UsageError, type Command } from './command.ts';
 import { commandHelp, mainHelp } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo, type Io } from './io.ts';
@@ -12,6 +11,7 @@ import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { suggest } from './suggest.ts';
+import { version } from './version.ts';
 
 export const commands: readonly Command[] = [
   serveCommand,
@@ -22,18 +22,11 @@ export const commands: readonly Command[] = [
   benchCommand,
 ];
 
-/** The version in package.json. */
-export function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { readonly version: string }).version;
-}
-
 /**
  * Runs the command that `words` (the arguments after `cenote`) name. Never throws: errors are reported.
  * @returns the exit code
  */
 export async function main(words: readonly string[], io: Io = processIo()): Promise<number> {
-  exitWhenNobodyReads();
   const json = words.includes('--json');
   try {
     return await dispatch(words, io);
@@ -65,7 +58,9 @@ async function dispatch(words: readonly string[], io: Io): Promise<number> {
 function help(words: readonly string[], io: Io): number {
   const [name] = words;
   const page =
-    name === undefined ? mainHelp(commands, version(), io.out) : commandHelp(findCommand(name), io.out);
+    name === undefined
+      ? mainHelp(commands, version(), io.out)
+      : commandHelp(findCommand(name), io.out);
   io.stdout.write(page);
   return exitOk;
 }
@@ -76,14 +71,10 @@ function findCommand(name: string): Command {
   if (command !== undefined) return command;
   const names = commands.map((candidate) => candidate.name);
   const near = suggest(name, names);
-  const advice = near === undefined ? `Commands: ${names.join(', ')}.` : `Did you mean ${near}? Commands: ${names.join(', ')}.`;
+  const advice =
+    near === undefined
+      ? `Commands: ${names.join(', ')}.`
+      : `Did you mean ${near}? Commands: ${names.join(', ')}.`;
   const what = name.startsWith('-') ? 'option' : 'command';
   throw new UsageError(`cenote has no ${what} '${name}'`, advice);
-}
-
-/** `cenote … | head`: a reader that has gone is no error, and nothing is left to say. */
-function exitWhenNobodyReads(): void {
-  process.stdout.once('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? exitOk : exitFailed);
-  });
 }

@@ -41,9 +41,12 @@ export function progressLine(
   const amounts = `${format(state.done)} of ${format(state.total)}`;
   const rate = state.perSecond > 0 ? `${format(state.perSecond)}/s` : '';
   const remaining = timeLeft(state);
-  const right = [padStart(formatShare(share, 1), 6), amounts, rate, remaining].filter((text) => text !== '').join('  ');
+  const right = [padStart(formatShare(share, 1), 6), amounts, rate, remaining]
+    .filter((text) => text !== '')
+    .join('  ');
   const barWidth = Math.min(40, width - label.length - right.length - 4);
-  const drawn = barWidth < 6 ? '' : `${paint.cyan(bar(share, barWidth, paint.colours ? ' ' : '·'))} `;
+  const drawn =
+    barWidth < 6 ? '' : `${paint.cyan(bar(share, barWidth, paint.colours ? ' ' : '·'))} `;
   return fit(`${label} ${drawn} ${right}`, width);
 }
 
@@ -58,7 +61,7 @@ export class Progress {
   readonly #format: (amount: number) => string;
   readonly #startMs: number;
   /** Samples (time, done) within the rate window, oldest first. */
-  #samples: { atMs: number; done: number }[];
+  readonly #samples: { atMs: number; done: number }[];
   #state: ProgressState = { done: 0, total: 0, elapsedMs: 0, perSecond: 0 };
   #drawnMs = -Infinity;
   #drawnTenth = 0;
@@ -109,9 +112,11 @@ export class Progress {
   }
 
   #measure(nowMs: number, done: number, total: number): void {
-    while (this.#samples.length > 1 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= rateWindowMs) this.#samples.shift();
+    while (this.#samples.length > 1 && nowMs - (this.#samples[1]?.atMs ?? nowMs) >= rateWindowMs)
+      this.#samples.shift();
     const newest = this.#samples.at(-1);
-    if (newest === undefined || nowMs - newest.atMs >= redrawMs) this.#samples.push({ atMs: nowMs, done });
+    if (newest === undefined || nowMs - newest.atMs >= redrawMs)
+      this.#samples.push({ atMs: nowMs, done });
     const oldest = this.#samples[0] as { atMs: number; done: number };
     const spanMs = nowMs - oldest.atMs;
     const perSecond = spanMs > 0 ? ((done - oldest.done) / spanMs) * 1000 : 0;
@@ -121,7 +126,9 @@ export class Progress {
   #redraw(nowMs: number): void {
     this.#drawnMs = nowMs;
     this.#drawn = true;
-    this.#options.output.write(`\r${padEnd(this.#line((this.#options.output.columns ?? 80) - 1), 1)}\x1b[K`);
+    this.#options.output.write(
+      `\r${padEnd(this.#line((this.#options.output.columns ?? 80) - 1), 1)}\x1b[K`,
+    );
   }
 
   #line(width: number): string {

@@ -17,7 +17,9 @@ export function reportError(error: unknown, json: boolean, io: Io): number {
   if (json) {
     io.stderr.write(`${JSON.stringify({ error: described })}\n`);
   } else {
-    io.stderr.write(`${io.err.red(io.err.bold(`error[${described.code}]:`))} ${printable(described.message)}\n`);
+    io.stderr.write(
+      `${io.err.red(io.err.bold(`error[${described.code}]:`))} ${printable(described.message)}\n`,
+    );
     io.stderr.write(`  ${described.advice}\n`);
     if (described.code === 'internal' && error instanceof Error) {
       io.stderr.write(`${io.err.dim(error.stack ?? '')}\n`);
@@ -27,17 +29,30 @@ export function reportError(error: unknown, json: boolean, io: Io): number {
 }
 
 function describe(error: unknown): Described {
-  if (error instanceof CenoteError || error instanceof UsageError || error instanceof NotBuiltError) {
+  if (
+    error instanceof CenoteError ||
+    error instanceof UsageError ||
+    error instanceof NotBuiltError
+  ) {
     return { code: error.code, message: messageOf(error), advice: error.advice };
   }
   const message = error instanceof Error ? error.message : String(error);
-  return { code: 'internal', message, advice: 'This is a defect of cenote: please report it with the lines below.' };
+  return {
+    code: 'internal',
+    message,
+    advice: 'This is a defect of cenote: please report it with the lines below.',
+  };
 }
 
 /** The message, with that of the system error beneath it, which says what the operating system refused. */
 function messageOf(error: Error): string {
   const cause = error.cause;
-  if (!(cause instanceof Error) || error.message.includes(cause.message)) return error.message;
+  if (
+    !(cause instanceof Error) ||
+    cause instanceof CenoteError ||
+    error.message.includes(cause.message)
+  )
+    return error.message;
   return `${error.message} (${cause.message})`;
 }
 

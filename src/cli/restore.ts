@@ -18,14 +18,22 @@ export const restoreCommand: Command = {
   ],
   options: {},
   examples: [
-    { line: 'cenote restore /backup/monday ./data/tenants/default', what: "give a stopped server its pool back" },
-    { line: 'cenote restore /backup/monday ./look && cenote inspect ./look', what: 'look into a backup' },
+    {
+      line: 'cenote restore /backup/monday ./data/tenants/default',
+      what: 'give a stopped server its pool back',
+    },
+    {
+      line: 'cenote restore /backup/monday ./look && cenote inspect ./look',
+      what: 'look into a backup',
+    },
   ],
   exitCodes: copyExitCodes,
   run(args: Arguments, io: Io): Promise<number> {
     const [source, destination] = [args.positional(0), args.positional(1)];
-    return copyWithProgress({ label: 'restore', source, destination, json: args.flag('json') }, io, (options) =>
-      restorePool(source, destination, options),
+    return copyWithProgress(
+      { label: 'restore', source, destination, json: args.flag('json') },
+      io,
+      (options) => restorePool(source, destination, options),
     );
   },
 };

@@ -20,7 +20,10 @@ export const snapshotCommand: Command = {
   options: {},
   examples: [
     { line: 'cenote snapshot ./data /backup/monday', what: 'back up the pool of a stopped server' },
-    { line: 'cenote snapshot ./pools/acme ./acme-copy --json', what: 'what was copied, for a script' },
+    {
+      line: 'cenote snapshot ./pools/acme ./acme-copy --json',
+      what: 'what was copied, for a script',
+    },
   ],
   exitCodes: copyExitCodes,
   async run(args: Arguments, io: Io): Promise<number> {
@@ -28,13 +31,17 @@ export const snapshotCommand: Command = {
     const destination = args.positional(1);
     // Opening for writing would create a pool where there is none; reading refuses.
     await (await openPool({ path: source, readOnly: true })).close();
-    return copyWithProgress({ label: 'snapshot', source, destination, json: args.flag('json') }, io, async (options) => {
-      const pool = await openPool({ path: source });
-      try {
-        await pool.snapshot(destination, options);
-      } finally {
-        await pool.close();
-      }
-    });
+    return copyWithProgress(
+      { label: 'snapshot', source, destination, json: args.flag('json') },
+      io,
+      async (options) => {
+        const pool = await openPool({ path: source });
+        try {
+          await pool.snapshot(destination, options);
+        } finally {
+          await pool.close();
+        }
+      },
+    );
   },
 };

@@ -1,6 +1,13 @@
 /** Signals that ask a command to stop: the first asks, the second insists. */
 
+import { systemClock, type Clock } from '../base/clock.ts';
 import { exitInterrupted } from './command.ts';
+
+/**
+ * A second signal within this time is the first once more: Ctrl-C under `npm start` comes from the terminal and from npm, which
+ * passes on what it gets.
+ */
+const echoMs = 500;
 
 export interface Stop {
   /** Aborts at the first SIGINT or SIGTERM. */
@@ -15,10 +22,19 @@ export interface Stop {
  * Listens for SIGINT and SIGTERM until disposed. A second signal ends the process at once, whatever it is doing.
  * `onFirst` is told which signal came.
  */
-export function listenForStop(onFirst: (name: NodeJS.Signals) => void): Stop {
+export function listenForStop(
+  onFirst: (name: NodeJS.Signals) => void,
+  clock: Clock = systemClock,
+): Stop {
   const controller = new AbortController();
+  let firstMs: number | undefined;
   const listener = (name: NodeJS.Signals): void => {
-    if (controller.signal.aborted) process.exit(exitInterrupted);
+    const nowMs = clock.nowMs();
+    if (firstMs !== undefined) {
+      if (nowMs - firstMs >= echoMs) process.exit(exitInterrupted);
+      return;
+    }
+    firstMs = nowMs;
     controller.abort();
     onFirst(name);
   };

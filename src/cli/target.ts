@@ -39,7 +39,10 @@ export function findOnePool(path: string): PoolTarget {
   if (pools.length > 1) {
     const shown = pools.slice(0, 8).map((pool) => pool.path);
     const more = pools.length > shown.length ? ', …' : '';
-    fail('invalid_argument', `${path} holds ${pools.length} pools, name one: ${shown.join(', ')}${more}`);
+    fail(
+      'invalid_argument',
+      `${path} holds ${pools.length} pools, name one: ${shown.join(', ')}${more}`,
+    );
   }
   return pools[0] as PoolTarget;
 }

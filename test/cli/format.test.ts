@@ -43,12 +43,27 @@ describe('parseBytes', () => {
     expect(parseBytes(text, '--capacity')).toBe(bytes);
   });
 
-  it.each(['', 'x', '-1', '1.', '.5m', '2 GiBs', '0x10', '1e', '1e-3', 'NaN', 'Infinity', '1,000', '0.3', '9e15k', '1e999'])(
-    'refuses %j and names the setting',
-    (text) => {
-      expect(codeOf(() => parseBytes(text, '--capacity'))).toContain(`--capacity '${text}' is not a `);
-    },
-  );
+  it.each([
+    '',
+    'x',
+    '-1',
+    '1.',
+    '.5m',
+    '2 GiBs',
+    '0x10',
+    '1e',
+    '1e-3',
+    'NaN',
+    'Infinity',
+    '1,000',
+    '0.3',
+    '9e15k',
+    '1e999',
+  ])('refuses %j and names the setting', (text) => {
+    expect(codeOf(() => parseBytes(text, '--capacity'))).toContain(
+      `--capacity '${text}' is not a `,
+    );
+  });
 
   it('reads what formatBytes writes, within its three digits', () => {
     fc.assert(
@@ -149,9 +164,13 @@ describe('bars', () => {
 
   it('is exactly as wide as asked for, whatever the share', () => {
     fc.assert(
-      fc.property(fc.double({ min: -1, max: 2, noNaN: true }), fc.integer({ min: 0, max: 60 }), (share, width) => {
-        expect([...bar(share, width)]).toHaveLength(width);
-      }),
+      fc.property(
+        fc.double({ min: -1, max: 2, noNaN: true }),
+        fc.integer({ min: 0, max: 60 }),
+        (share, width) => {
+          expect([...bar(share, width)]).toHaveLength(width);
+        },
+      ),
     );
   });
 

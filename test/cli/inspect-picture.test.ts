@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { colourPalette, plainPalette, stripAnsi, visibleWidth, type Palette } from '../../src/cli/ansi.ts';
+import {
+  colourPalette,
+  plainPalette,
+  stripAnsi,
+  visibleWidth,
+  type Palette,
+} from '../../src/cli/ansi.ts';
 import { mapLines, mapTitle, stackedBar } from '../../src/cli/inspect/map.ts';
 import { render, type InspectView } from '../../src/cli/inspect/render.ts';
 import { ratesBetween } from '../../src/cli/inspect/rates.ts';
@@ -16,7 +22,12 @@ const view: InspectView = {
   status: 'every 1 s · space holds · q quits',
 };
 
-function picture(width: number, height: number | undefined, paint: Palette, shown: InspectView = view): string {
+function picture(
+  width: number,
+  height: number | undefined,
+  paint: Palette,
+  shown: InspectView = view,
+): string {
   return `${render(shown, width, height, paint).join('\n')}\n`;
 }
 
@@ -33,12 +44,16 @@ describe('the picture of a pool', () => {
   });
 
   it('in colour', async () => {
-    await expect(picture(80, 40, colourPalette)).toMatchFileSnapshot('pictures/inspect-80x40-colour.ansi');
+    await expect(picture(80, 40, colourPalette)).toMatchFileSnapshot(
+      'pictures/inspect-80x40-colour.ansi',
+    );
   });
 
   it('printed once: no rates, no status, as many rows as it needs', async () => {
     const once = { ...view, rates: undefined, history: [], status: '' };
-    await expect(picture(80, undefined, plainPalette, once)).toMatchFileSnapshot('pictures/inspect-once.txt');
+    await expect(picture(80, undefined, plainPalette, once)).toMatchFileSnapshot(
+      'pictures/inspect-once.txt',
+    );
   });
 
   it('of an empty pool', async () => {
@@ -59,11 +74,16 @@ describe('the picture of a pool', () => {
         kinds: [nothing, nothing, nothing, nothing, nothing],
         tiers: { l1: tier, l2: tier, l3: tier },
       },
-      operations: Object.fromEntries(Object.keys(operations).map((name) => [name, 0])) as typeof operations,
+      operations: Object.fromEntries(
+        Object.keys(operations).map((name) => [name, 0]),
+      ) as typeof operations,
     });
-    const map = (cells: number): { kind: number; fill: number }[] => Array.from({ length: cells }, () => ({ kind: -1, fill: 0 }));
+    const map = (cells: number): { kind: number; fill: number }[] =>
+      Array.from({ length: cells }, () => ({ kind: -1, fill: 0 }));
     const shown = { ...view, stats, map, rates: undefined, history: [] };
-    await expect(picture(80, 40, plainPalette, shown)).toMatchFileSnapshot('pictures/inspect-empty.txt');
+    await expect(picture(80, 40, plainPalette, shown)).toMatchFileSnapshot(
+      'pictures/inspect-empty.txt',
+    );
   });
 
   it('never exceeds the terminal, whatever its size', () => {
@@ -118,7 +138,9 @@ describe('the memory map', () => {
 describe('rates', () => {
   it('are differences over time', () => {
     const before = sampleStats();
-    const after = sampleStats({ operations: { ...before.operations, gets: before.operations.gets + 500, puts: 10 } });
+    const after = sampleStats({
+      operations: { ...before.operations, gets: before.operations.gets + 500, puts: 10 },
+    });
     const rates = ratesBetween(before, after, 2000);
     expect(rates.gets).toBe(250);
     expect(rates.hits).toBe(0);

@@ -55,11 +55,16 @@ describe('tables', () => {
       { title: 'kind', align: 'left' },
       { title: 'bytes', align: 'right' },
     ] as const;
-    expect(table(columns, [['tokens', '12'], ['blob', '1,234']], plainPalette)).toEqual([
-      'kind    bytes',
-      'tokens     12',
-      'blob    1,234',
-    ]);
+    expect(
+      table(
+        columns,
+        [
+          ['tokens', '12'],
+          ['blob', '1,234'],
+        ],
+        plainPalette,
+      ),
+    ).toEqual(['kind    bytes', 'tokens     12', 'blob    1,234']);
   });
 });
 
@@ -89,15 +94,23 @@ describe('progress', () => {
   function started(isTTY: boolean): { output: TextOutput; clock: TestClock; progress: Progress } {
     const output = new TextOutput({ isTTY, columns: 80 });
     const clock = new TestClock();
-    return { output, clock, progress: new Progress({ label: 'snapshot', output, paint: plainPalette, clock }) };
+    return {
+      output,
+      clock,
+      progress: new Progress({ label: 'snapshot', output, paint: plainPalette, clock }),
+    };
   }
 
   it('writes amounts, rate and time left', () => {
     const state = { done: 1200 * mib, total: 2550 * mib, elapsedMs: 1200, perSecond: 1000 * mib };
     const line = progressLine('snapshot', state, 80, plainPalette, (bytes) => `${bytes / mib} MiB`);
-    expect(line).toMatch(/^snapshot █+[^█]?·+ {2}47\.1 %  1200 MiB of 2550 MiB  1000 MiB\/s  1\.4 s left$/);
+    expect(line).toMatch(
+      /^snapshot █+[^█]?·+ {2}47\.1 %  1200 MiB of 2550 MiB  1000 MiB\/s  1\.4 s left$/,
+    );
     expect(visibleWidth(line)).toBeLessThanOrEqual(80);
-    expect(visibleWidth(progressLine('snapshot', state, 30, plainPalette, String))).toBeLessThanOrEqual(30);
+    expect(
+      visibleWidth(progressLine('snapshot', state, 30, plainPalette, String)),
+    ).toBeLessThanOrEqual(30);
   });
 
   it('redraws one line of a terminal, ten times a second at most', () => {

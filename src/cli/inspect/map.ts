@@ -62,7 +62,8 @@ export function mapTitle(cellBytes: number, paint: Palette): string {
 /** Capacity as a bar: what each kind holds, the rest of the committed segments, and what may still be committed. */
 export function stackedBar(stats: PoolStats, width: number, paint: Palette): string {
   const { memory, capacityBytes } = stats;
-  const column = (bytes: number): number => Math.min(width, Math.round((bytes / Math.max(1, capacityBytes)) * width));
+  const column = (bytes: number): number =>
+    Math.min(width, Math.round((bytes / Math.max(1, capacityBytes)) * width));
   let out = '';
   let bytes = 0;
   let drawn = 0;

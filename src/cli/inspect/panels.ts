@@ -3,7 +3,14 @@
 import { kinds } from '../../alloc/kind.ts';
 import { operationNames, type OperationName, type PoolStats } from '../../pool/api.ts';
 import { padEnd, padStart, printable, visibleWidth, type Palette } from '../ansi.ts';
-import { bar, formatBytes, formatCount, formatShare, formatShortCount, sparkline } from '../format.ts';
+import {
+  bar,
+  formatBytes,
+  formatCount,
+  formatShare,
+  formatShortCount,
+  sparkline,
+} from '../format.ts';
 import { table, type Column } from '../table.ts';
 import { kindMark, stackedBar } from './map.ts';
 import type { InspectView } from './render.ts';
@@ -43,7 +50,12 @@ const nameWidth = 18;
 /** The table with all columns; below it the last one is left out. */
 const tableWidth = 67;
 
-function memoryTable(title: string, rows: readonly (readonly string[])[], width: number, paint: Palette): string[] {
+function memoryTable(
+  title: string,
+  rows: readonly (readonly string[])[],
+  width: number,
+  paint: Palette,
+): string[] {
   const columns: Column[] = [
     { title, align: 'left' },
     { title: 'live', align: 'right' },
@@ -60,7 +72,11 @@ interface MemoryFigures {
   readonly liveBlocks: number;
 }
 
-function memoryRow(name: string, { usedBytes, liveBytes, liveBlocks }: MemoryFigures, paint: Palette): string[] {
+function memoryRow(
+  name: string,
+  { usedBytes, liveBytes, liveBlocks }: MemoryFigures,
+  paint: Palette,
+): string[] {
   const share = usedBytes === 0 ? 0 : liveBytes / usedBytes;
   const drawn = bar(share, fillBarWidth, paint.colours ? ' ' : '·');
   return [
@@ -81,10 +97,16 @@ export function kindTable(stats: PoolStats, width: number, paint: Palette): stri
   return memoryTable('kind', rows, width, paint);
 }
 
-const tierNames = { l1: 'L1 slabs  ≤ 4 KiB', l2: 'L2 runs   ≤ 1 MiB', l3: 'L3 extents > 1 MiB' } as const;
+const tierNames = {
+  l1: 'L1 slabs  ≤ 4 KiB',
+  l2: 'L2 runs   ≤ 1 MiB',
+  l3: 'L3 extents > 1 MiB',
+} as const;
 
 export function tierTable(stats: PoolStats, width: number, paint: Palette): string[] {
-  const rows = (['l1', 'l2', 'l3'] as const).map((tier) => memoryRow(tierNames[tier], stats.memory.tiers[tier], paint));
+  const rows = (['l1', 'l2', 'l3'] as const).map((tier) =>
+    memoryRow(tierNames[tier], stats.memory.tiers[tier], paint),
+  );
   return memoryTable('tier', rows, width, paint);
 }
 
@@ -114,8 +136,13 @@ function operationRow(name: OperationName, view: InspectView, paint: Palette): s
   const rate = view.rates?.[name];
   const alarming = name === 'corruptParts' || name === 'poolFull';
   const label = operationLabels[name];
-  const perSecond = rate === undefined || rate === 0 ? '·' : inBytes ? formatBytes(rate) : formatShortCount(rate);
-  const inAll = inBytes ? formatBytes(total) : total < longCount ? formatCount(total) : formatShortCount(total);
+  const perSecond =
+    rate === undefined || rate === 0 ? '·' : inBytes ? formatBytes(rate) : formatShortCount(rate);
+  const inAll = inBytes
+    ? formatBytes(total)
+    : total < longCount
+      ? formatCount(total)
+      : formatShortCount(total);
   return [
     padEnd(alarming && total > 0 ? paint.red(label) : label, 17),
     padStart(rate === undefined ? '' : perSecond, 8),
@@ -136,7 +163,8 @@ export function operationTable(view: InspectView, width: number, paint: Palette)
   const left = table(operationColumns, rows.slice(0, half), paint);
   const right = table(operationColumns, rows.slice(half), paint);
   const columnWidth = Math.max(...left.map(visibleWidth)) + 2;
-  if (width < columnWidth + Math.max(...right.map(visibleWidth))) return [...left, ...right.slice(1)];
+  if (width < columnWidth + Math.max(...right.map(visibleWidth)))
+    return [...left, ...right.slice(1)];
   return sideBySide(left, right, Math.min(columnWidth + 4, Math.floor(width / 2) + 1));
 }
 
@@ -145,7 +173,10 @@ export function operationLine(view: InspectView, paint: Palette): string {
   const names = ['gets', 'puts', 'appends', 'evictions'] as const;
   const items = names.map((name) => {
     const rate = view.rates?.[name];
-    const shown = rate === undefined ? formatShortCount(view.stats.operations[name]) : `${formatShortCount(rate)}/s`;
+    const shown =
+      rate === undefined
+        ? formatShortCount(view.stats.operations[name])
+        : `${formatShortCount(rate)}/s`;
     return `${paint.dim(name)} ${shown}`;
   });
   return items.join('   ');
@@ -160,7 +191,11 @@ export function hitLine(view: InspectView, width: number, paint: Palette): strin
   return `${ratio}${label}${paint.cyan(sparkline(view.history.slice(-room)))}`;
 }
 
-export function sideBySide(left: readonly string[], right: readonly string[], leftWidth: number): string[] {
+export function sideBySide(
+  left: readonly string[],
+  right: readonly string[],
+  leftWidth: number,
+): string[] {
   const rows = Math.max(left.length, right.length);
   return Array.from({ length: rows }, (_, row) =>
     `${padEnd(left[row] ?? '', leftWidth)}${right[row] ?? ''}`.trimEnd(),

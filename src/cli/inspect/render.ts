@@ -4,7 +4,15 @@ import type { MapCell } from '../../alloc/api.ts';
 import type { OperationName, PoolStats } from '../../pool/api.ts';
 import { fit, visibleWidth, type Palette } from '../ansi.ts';
 import { mapLines, mapTitle } from './map.ts';
-import { header, hitLine, kindTable, operationLine, operationTable, sideBySide, tierTable } from './panels.ts';
+import {
+  header,
+  hitLine,
+  kindTable,
+  operationLine,
+  operationTable,
+  sideBySide,
+  tierTable,
+} from './panels.ts';
 
 export interface InspectView {
   readonly path: string;
@@ -29,7 +37,12 @@ const unboundedMapRows = 8;
 const wantedMapRows = 4;
 
 /** At most `height` lines of at most `width` columns; the memory map takes the height that the figures leave. */
-export function render(view: InspectView, width: number, height: number | undefined, paint: Palette): string[] {
+export function render(
+  view: InspectView,
+  width: number,
+  height: number | undefined,
+  paint: Palette,
+): string[] {
   const columns = Math.max(minimumWidth, width) - 2;
   const figures = chooseFigures(view, columns, height, paint);
   const rows = height === undefined ? unboundedMapRows : Math.max(1, height - figures.length - 1);
@@ -41,7 +54,12 @@ export function render(view: InspectView, width: number, height: number | undefi
 }
 
 /** The most detailed figures that leave the map its rows. */
-function chooseFigures(view: InspectView, width: number, height: number | undefined, paint: Palette): string[] {
+function chooseFigures(
+  view: InspectView,
+  width: number,
+  height: number | undefined,
+  paint: Palette,
+): string[] {
   const room = height === undefined ? Infinity : height - wantedMapRows - 1;
   const choices = [allFigures, withoutOperations, kindsOnly];
   const drawn = choices.map((choice) => choice(view, width, paint));
@@ -50,23 +68,50 @@ function chooseFigures(view: InspectView, width: number, height: number | undefi
 }
 
 function allFigures(view: InspectView, width: number, paint: Palette): string[] {
-  const memory = [...kindTable(view.stats, width, paint), '', ...tierTable(view.stats, width, paint)];
+  const memory = [
+    ...kindTable(view.stats, width, paint),
+    '',
+    ...tierTable(view.stats, width, paint),
+  ];
   const isWide = width >= wideWidth - 2;
   const leftWidth = Math.max(...memory.map(visibleWidth)) + 6;
   const operationsWidth = isWide ? width - leftWidth : width;
-  const operations = [...operationTable(view, operationsWidth, paint), hitLine(view, operationsWidth, paint)];
-  const panels = isWide ? sideBySide(memory, operations, leftWidth) : [...memory, '', ...operations];
+  const operations = [
+    ...operationTable(view, operationsWidth, paint),
+    hitLine(view, operationsWidth, paint),
+  ];
+  const panels = isWide
+    ? sideBySide(memory, operations, leftWidth)
+    : [...memory, '', ...operations];
   return [...header(view, width, paint), '', ...panels, ''];
 }
 
 function withoutOperations(view: InspectView, width: number, paint: Palette): string[] {
-  const tables = [...kindTable(view.stats, width, paint), '', ...tierTable(view.stats, width, paint)];
-  return [...header(view, width, paint), '', ...tables, '', ...operationSummary(view, width, paint), ''];
+  const tables = [
+    ...kindTable(view.stats, width, paint),
+    '',
+    ...tierTable(view.stats, width, paint),
+  ];
+  return [
+    ...header(view, width, paint),
+    '',
+    ...tables,
+    '',
+    ...operationSummary(view, width, paint),
+    '',
+  ];
 }
 
 function kindsOnly(view: InspectView, width: number, paint: Palette): string[] {
   const tables = kindTable(view.stats, width, paint);
-  return [...header(view, width, paint), '', ...tables, '', ...operationSummary(view, width, paint), ''];
+  return [
+    ...header(view, width, paint),
+    '',
+    ...tables,
+    '',
+    ...operationSummary(view, width, paint),
+    '',
+  ];
 }
 
 function operationSummary(view: InspectView, width: number, paint: Palette): string[] {

@@ -29,7 +29,10 @@ export class Watcher {
     this.#pool = pool;
     const stats = pool.stats();
     const atMs = this.#clock.nowMs();
-    const rates = this.#last === undefined ? undefined : ratesBetween(this.#last.stats, stats, atMs - this.#last.atMs);
+    const rates =
+      this.#last === undefined
+        ? undefined
+        : ratesBetween(this.#last.stats, stats, atMs - this.#last.atMs);
     this.#last = { stats, atMs };
     if (rates !== undefined) this.#history.push(rates.gets + rates.puts + rates.appends);
     if (this.#history.length > historyMax) this.#history.shift();

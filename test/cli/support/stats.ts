@@ -6,7 +6,10 @@ import { operationNames, type OperationName, type PoolStats } from '../../../src
 const mib = 2 ** 20;
 
 function operations(values: Partial<Record<OperationName, number>>): Record<OperationName, number> {
-  return Object.fromEntries(operationNames.map((name) => [name, values[name] ?? 0])) as Record<OperationName, number>;
+  return Object.fromEntries(operationNames.map((name) => [name, values[name] ?? 0])) as Record<
+    OperationName,
+    number
+  >;
 }
 
 const kindFigures = [

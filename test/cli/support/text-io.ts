@@ -60,7 +60,9 @@ export interface TestIo extends Io {
   readonly clock: TestClock;
 }
 
-export function testIo(options: { isTTY?: boolean; columns?: number; rows?: number; env?: NodeJS.ProcessEnv } = {}): TestIo {
+export function testIo(
+  options: { isTTY?: boolean; columns?: number; rows?: number; env?: NodeJS.ProcessEnv } = {},
+): TestIo {
   const env = options.env ?? {};
   const isTTY = options.isTTY ?? false;
   return {

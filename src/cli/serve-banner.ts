@@ -1,0 +1,113 @@
+/** What `cenote serve` says when it listens. Pure. */
+
+import type { Palette } from './ansi.ts';
+import { printable } from './ansi.ts';
+import { formatBytes, formatCount } from './format.ts';
+
+/** How a client proves itself. */
+export type KeyNotice =
+  /** The first start: the only time that the key is known. */
+  | { readonly type: 'new'; readonly key: string }
+  /** Preset by CENOTE_API_KEY. */
+  | { readonly type: 'preset'; readonly key: string }
+  /** Made by an earlier start; only its hash is left. */
+  | { readonly type: 'stored' }
+  | { readonly type: 'none' };
+
+export interface Banner {
+  readonly version: string;
+  readonly url: string;
+  readonly dataPath: string;
+  readonly keysFile: string;
+  readonly poolType: 'mapped' | 'shared';
+  readonly poolPath: string | undefined;
+  readonly capacityBytes: number;
+  readonly contexts: number;
+  readonly key: KeyNotice;
+  /** False keeps a preset key out of logs: the reader of a terminal may see it, a log collector need not. */
+  readonly showPresetKey: boolean;
+}
+
+/** A word as a POSIX shell reads it back. */
+export function shellQuote(word: string): string {
+  return /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+const keyVariable = 'CENOTE_API_KEY';
+
+/** The words of curl that carry the key; the variable where the key is not known (or not shown). */
+function credential(banner: Banner): string {
+  const { key } = banner;
+  if (key.type === 'none') return '';
+  const isShown = key.type === 'new' || (key.type === 'preset' && banner.showPresetKey);
+  return isShown
+    ? `-H ${shellQuote(`Authorization: Bearer ${key.key}`)} `
+    : `-H "Authorization: Bearer $${keyVariable}" `;
+}
+
+/** Two lines that work when pasted into a shell: one writes a part, one reads it. */
+export function curlLines(banner: Banner): [string, string] {
+  const part = `${banner.url}/v1/contexts/hello/parts/text`;
+  const head = `curl -sS ${credential(banner)}`;
+  return [
+    `${head}-X PUT --data-binary ${shellQuote('Hello from Cenote')} ${shellQuote(`${part}?type=utf8`)}`,
+    `${head}${shellQuote(part)}`,
+  ];
+}
+
+function keyLines(banner: Banner, paint: Palette): string[] {
+  const file = printable(banner.keysFile);
+  switch (banner.key.type) {
+    case 'new':
+      return [
+        `  ${paint.dim('API key')}  ${paint.bold(banner.key.key)}`,
+        `           ${paint.yellow(`Keep it: it is shown this once. ${file} holds only its hash.`)}`,
+      ];
+    case 'preset':
+      return [`  ${paint.dim('API key')}  the value of ${keyVariable}`];
+    case 'stored':
+      return [
+        `  ${paint.dim('API key')}  the one that the first start has shown. Lost? Set ${keyVariable} to one of your own, or`,
+        `           stop the server and remove ${file}: the next start makes a new one.`,
+      ];
+    case 'none':
+      return [
+        `  ${paint.dim('API key')}  ${paint.yellow('none is asked for: everyone on this machine may read and write')}`,
+      ];
+  }
+}
+
+function poolLine(banner: Banner): string {
+  const figures = `${formatCount(banner.contexts)} contexts, capacity ${formatBytes(banner.capacityBytes)}`;
+  if (banner.poolPath === undefined)
+    return `in shared memory: gone when the server stops (${figures})`;
+  return `${printable(banner.poolPath)} (${figures})`;
+}
+
+export function bannerText(banner: Banner, paint: Palette): string {
+  const [write, read] = curlLines(banner);
+  const lines = [
+    `${paint.bold(`cenote ${banner.version}`)} is serving`,
+    '',
+    `  ${paint.dim('HTTP')}     ${paint.cyan(banner.url)}`,
+    `  ${paint.dim('OpenAPI')}  ${paint.cyan(`${banner.url}/openapi.json`)}`,
+    `  ${paint.dim('pool')}     ${poolLine(banner)}`,
+    ...keyLines(banner, paint),
+    '',
+    '  Try it: write a part, and read it.',
+    '',
+    write,
+    read,
+    '',
+    `  ${paint.dim(`Live statistics: cenote inspect ${shellQuote(banner.dataPath)}. Ctrl-C stops the server.`)}`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** The same for a program: one line. */
+export function bannerJson(banner: Banner): string {
+  const { version, url, poolType, poolPath, dataPath, capacityBytes, contexts, key } = banner;
+  const made = key.type === 'new' ? { key: key.key } : {};
+  const pool = { pool: poolType, path: poolPath, dataPath, capacityBytes, contexts };
+  return `${JSON.stringify({ version, pid: process.pid, url, ...pool, ...made })}\n`;
+}

@@ -1,0 +1,242 @@
+/** `cenote serve`: a pool over HTTP. */
+
+import { existsSync, rmSync } from 'node:fs';
+import { fail, hasCode } from '../errors.ts';
+import type { Pool } from '../pool/api.ts';
+import { openPool } from '../pool/open.ts';
+import {
+  assertAuthSafe,
+  createServer,
+  dataLayout,
+  loadOrCreateKey,
+  type CenoteServer,
+  type DataLayout,
+} from '../server/index.ts';
+import { exitOk, type Arguments, type Command } from './command.ts';
+import { parseBytes } from './format.ts';
+import { printLine, type Io } from './io.ts';
+import { reportError } from './report.ts';
+import { bannerJson, bannerText, type Banner, type KeyNotice } from './serve-banner.ts';
+import { aborted, listenForStop } from './stop.ts';
+import { version } from './version.ts';
+
+/** Expired parts are removed in the background: so many entries are looked at, so often. */
+const sweepEveryMs = 1000;
+const sweepEntries = 10_000;
+
+/** Running requests have this long to end once the server is asked to stop. */
+const stopDeadlineMs = 10_000;
+
+export const serveCommand: Command = {
+  name: 'serve',
+  summary: 'Serve contexts over HTTP from a pool on this machine',
+  about: [
+    'The pool lies in DATA/tenants/default and outlives the server, also a kill -9. The first start makes an API key and ' +
+      'shows it once; CENOTE_API_KEY gives one of your own. Options count before environment variables, these before ' +
+      'defaults.',
+    'SIGINT (Ctrl-C) and SIGTERM stop the server when running requests are answered, within 10 s; a second signal ' +
+      'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, pool, path, dataPath, ' +
+      'capacityBytes, contexts}, and key at the first start.',
+  ],
+  positionals: [],
+  options: {
+    http: {
+      value: 'PORT',
+      help: 'Port of the HTTP API; 0 takes a free one.',
+      env: 'CENOTE_HTTP',
+      fallback: '8080',
+    },
+    host: {
+      value: 'HOST',
+      help: 'Address to listen on.',
+      env: 'CENOTE_HOST',
+      fallback: '127.0.0.1',
+    },
+    data: {
+      value: 'DIR',
+      help: 'Data folder; made if it is not there.',
+      env: 'CENOTE_DATA',
+      fallback: './data',
+    },
+    capacity: {
+      value: 'SIZE',
+      help: 'Bound on the memory of the pool: 512m, 2GiB, 1e9. A pool that exists keeps its own unless this is given.',
+      env: 'CENOTE_CAPACITY',
+      fallback: '2GiB',
+    },
+    'no-auth': { help: 'Ask for no key. Refused unless only this machine can reach the address.' },
+  },
+  examples: [
+    { line: 'cenote serve', what: 'on port 8080, with a pool in ./data' },
+    {
+      line: 'cenote serve --http 9000 --data /var/lib/cenote --capacity 16GiB',
+      what: 'with settings of its own',
+    },
+    {
+      line: 'CENOTE_API_KEY=$(openssl rand -hex 32) cenote serve',
+      what: 'with a key that you know beforehand',
+    },
+    {
+      line: 'cenote serve --http 0 --data "$(mktemp -d)" --json',
+      what: 'for a test: a free port, and where it is',
+    },
+  ],
+  exitCodes: [
+    { code: 0, meaning: 'stopped by a signal, everything in order' },
+    { code: 1, meaning: 'could not start, or could not stop in order' },
+    { code: 2, meaning: 'the command line or the environment is wrong' },
+    { code: 130, meaning: 'stopped at once by a second signal' },
+  ],
+  async run(args: Arguments, io: Io): Promise<number> {
+    const config = readConfig(args);
+    using stop = listenForStop((name) => {
+      printLine(
+        io.stderr,
+        `${name}: stopping when running requests are answered; once more stops at once`,
+      );
+    });
+    const pool = await openServedPool(config, io);
+    try {
+      await servePool(pool, config, io, stop.signal);
+    } finally {
+      await pool.close();
+    }
+    printLine(io.stderr, 'stopped');
+    return exitOk;
+  },
+};
+
+interface ServeConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly dataPath: string;
+  readonly layout: DataLayout;
+  /** Undefined: a pool that exists keeps its own. */
+  readonly capacityBytes: number | undefined;
+  readonly withAuth: boolean;
+  readonly json: boolean;
+}
+
+/** Everything that can be wrong with the settings is found here, before anything is made. */
+function readConfig(args: Arguments): ServeConfig {
+  const host = args.required('host').text;
+  const port = args.integer('http', 0, 65_535);
+  const dataPath = args.required('data').text;
+  const layout = dataLayout(dataPath);
+  const capacity = args.required('capacity');
+  const capacityBytes = parseBytes(capacity.text, capacity.source);
+  const withAuth = !args.flag('no-auth');
+  if (!withAuth) assertAuthSafe(host, 'none');
+  const keepsItsOwn = !capacity.given && existsSync(layout.poolFolder);
+  const bound = keepsItsOwn ? undefined : capacityBytes;
+  return { host, port, dataPath, layout, capacityBytes: bound, withAuth, json: args.flag('json') };
+}
+
+/** The pool of the data folder; where this machine cannot map files, one that lasts as long as the process. */
+async function openServedPool(config: ServeConfig, io: Io): Promise<Pool> {
+  const capacity =
+    config.capacityBytes === undefined ? {} : { capacityBytes: config.capacityBytes };
+  try {
+    return await openPool({ path: config.layout.poolFolder, ...capacity });
+  } catch (error) {
+    if (!hasCode(error, 'koffi_missing') && !hasCode(error, 'platform_unsupported')) throw error;
+    const note = `${io.err.yellow('note:')} contexts will be gone when the server stops: ${error.message}`;
+    printLine(io.stderr, note);
+    printLine(io.stderr, `  ${error.advice}`);
+    return openPool(capacity);
+  }
+}
+
+/** Serves until the signal aborts. The pool is left open. */
+async function servePool(
+  pool: Pool,
+  config: ServeConfig,
+  io: Io,
+  signal: AbortSignal,
+): Promise<void> {
+  const { keyring, newKey } = config.withAuth
+    ? await loadOrCreateKey(config.dataPath, { env: io.env })
+    : { keyring: 'none' as const, newKey: undefined };
+  const server = createServer({
+    pool,
+    http: { host: config.host, port: config.port },
+    auth: keyring,
+    onError: (error) => void reportError(error, config.json, io),
+  });
+  try {
+    await listen(server, config);
+  } catch (error) {
+    // Nobody has seen the key that was made for this start: the next one shall make and show another.
+    if (newKey !== undefined) rmSync(config.layout.keysFile, { force: true });
+    throw error;
+  }
+  const sweeping = setInterval(() => sweep(pool, config, io), sweepEveryMs);
+  sweeping.unref();
+  announce(pool, server, keyNotice(config, newKey, io), config, io);
+  await aborted(signal);
+  clearInterval(sweeping);
+  const { cutConnections } = await server.close({ deadlineMs: stopDeadlineMs });
+  if (cutConnections > 0)
+    printLine(io.stderr, `cut ${cutConnections} connections that were still busy`);
+}
+
+/** @throws address_unavailable */
+async function listen(server: CenoteServer, { host, port }: ServeConfig): Promise<void> {
+  try {
+    await server.listen();
+  } catch (error) {
+    const cause = error instanceof Error ? error.cause : undefined;
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const reason = listenReasons[String(code)];
+    if (reason === undefined) throw error;
+    fail('address_unavailable', `cannot listen on ${host} port ${port}: ${reason}`, error);
+  }
+}
+
+const listenReasons: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else does already',
+  EACCES: 'this user may not',
+  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOTFOUND: 'there is no such host',
+};
+
+/** An error here is nobody's request: it is reported, and the server goes on. */
+function sweep(pool: Pool, config: ServeConfig, io: Io): void {
+  try {
+    pool.sweepExpired(sweepEntries);
+  } catch (error) {
+    reportError(error, config.json, io);
+  }
+}
+
+function keyNotice(config: ServeConfig, newKey: string | undefined, io: Io): KeyNotice {
+  const preset = io.env['CENOTE_API_KEY'];
+  if (!config.withAuth) return { type: 'none' };
+  if (newKey !== undefined) return { type: 'new', key: newKey };
+  return preset === undefined || preset === ''
+    ? { type: 'stored' }
+    : { type: 'preset', key: preset };
+}
+
+function announce(
+  pool: Pool,
+  server: CenoteServer,
+  key: KeyNotice,
+  config: ServeConfig,
+  io: Io,
+): void {
+  const { contexts, capacityBytes } = pool.stats();
+  const banner: Banner = {
+    version: version(),
+    url: server.urls[0] as string,
+    dataPath: config.dataPath,
+    keysFile: config.layout.keysFile,
+    poolType: pool.path === undefined ? 'shared' : 'mapped',
+    poolPath: pool.path,
+    capacityBytes,
+    contexts,
+    key,
+    showPresetKey: io.stdout.isTTY === true,
+  };
+  io.stdout.write(config.json ? bannerJson(banner) : bannerText(banner, io.out));
+}
