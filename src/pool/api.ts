@@ -116,6 +116,8 @@ export interface PoolStats {
   readonly partBytes: number;
   readonly maxPartBytes: number;
   readonly formatVersion: number;
+  /** Threads that have the pool open, the writer included. */
+  readonly ownersAlive: number;
   readonly segments: number;
   readonly memory: AllocatorStats;
   readonly operations: Record<OperationName, number>;

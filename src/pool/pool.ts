@@ -220,6 +220,7 @@ export class StorePool implements Pool {
       partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
       maxPartBytes: store.maxPartBytes,
       formatVersion,
+      ownersAlive: countOwners(store),
       segments: store.region.segments.length,
       memory: store.allocator.stats(),
       operations: sumOperations(store.region),
@@ -289,6 +290,15 @@ export class StorePool implements Pool {
     if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
+}
+
+function countOwners(store: Store): number {
+  const { region } = store;
+  let alive = 0;
+  for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
+    if (region.ownerLives(slot)) alive++;
+  }
+  return alive;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

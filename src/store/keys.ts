@@ -119,31 +119,43 @@ export class Key {
 
   #finish(endByte: number, header: number): void {
     this.length = (endByte + 3) >> 2;
-    for (let i = endByte; i < this.length << 2; i++) this.bytes[i] = 0;
     this.words[0] = header;
     hashWords(this.words, 0, this.length, this.#seedLow, this.#seedHigh);
     this.low = hashLow;
     this.high = hashHigh;
   }
 
-  /** @returns the byte after the text */
+  /**
+   * Appends text at byte `at`, whole words at a time (bytes read back as words would stall). Bytes behind it up to the word's end are 0.
+   * @returns the byte after the text
+   */
   #encode(text: string, at: number, what: string): number {
     const { length } = text;
     if (typeof text !== 'string' || length === 0 || length > nameMaxBytes) badName(text, what);
-    const { bytes } = this;
+    const { words } = this;
+    let word = (at & 3) === 0 ? 0 : (words[at >> 2] as number);
+    let to = at;
     for (let i = 0; i < length; i++) {
       const code = text.charCodeAt(i);
       if (code > 0x7f) return this.#encodeWide(text, at, what);
-      bytes[at + i] = code;
+      word |= code << ((to & 3) << 3);
+      to++;
+      if ((to & 3) === 0) {
+        words[(to >> 2) - 1] = word;
+        word = 0;
+      }
     }
-    return at + length;
+    if ((to & 3) !== 0) words[to >> 2] = word;
+    return to;
   }
 
   #encodeWide(text: string, at: number, what: string): number {
     if (!text.isWellFormed()) badName(text, what);
     const { read, written } = encoder.encodeInto(text, this.bytes.subarray(at, at + nameMaxBytes));
     if (read !== text.length) badName(text, what);
-    return at + written;
+    const end = at + written;
+    for (let i = end; (i & 3) !== 0; i++) this.bytes[i] = 0;
+    return end;
   }
 }
 

@@ -9,26 +9,32 @@ const decoder = new TextDecoder();
 
 /** A read lease: see `Lease` in pool/api.ts. */
 export class LeaseView {
-  readonly version: number;
   readonly sizeBytes: number;
   readonly #store: Store;
   readonly #entry: Ref;
   readonly #traits: number;
+  readonly #generationLow: number;
+  readonly #generationHigh: number;
+  readonly #selector: number;
   readonly #view: PartView;
   #released = false;
 
   constructor(
     store: Store,
     entry: Ref,
-    version: number,
     traits: number,
+    generationLow: number,
+    generationHigh: number,
+    selector: number,
     sizeBytes: number,
     view: PartView,
   ) {
     this.#store = store;
     this.#entry = entry;
-    this.version = version;
     this.#traits = traits;
+    this.#generationLow = generationLow;
+    this.#generationHigh = generationHigh;
+    this.#selector = selector;
     this.sizeBytes = sizeBytes;
     this.#view = view;
   }
@@ -36,6 +42,12 @@ export class LeaseView {
   get data(): PartView {
     if (this.#released) released(this.version);
     return this.#view;
+  }
+
+  /** Put together when asked for: a number above 2^31 would cost every get an allocation. */
+  get version(): number {
+    const high = (this.#generationHigh >>> 0) * 0x1_0000_0000;
+    return high + (this.#generationLow >>> 0) + this.#selector;
   }
 
   get kind(): KindName {

@@ -32,7 +32,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { Evictor } from './evictor.ts';
-import type { Hooks } from './hooks.ts';
+import type { Audit, Hooks } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
 import { RefIndex } from './ref-index.ts';
@@ -84,6 +84,7 @@ export class Store {
   #leaseCounts: Int32Array;
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
+  readonly #audit: Audit | undefined;
   #indexEpoch: number;
   #epoch: number;
   #trustedEpoch: number;
@@ -104,6 +105,7 @@ export class Store {
     this.#refMask = (1 << this.#refShift) - 1;
     this.#leaseField = field.leases + (slot >>> 5);
     this.#leaseBit = 1 << (slot & 31);
+    this.#audit = options.hooks.audit;
     this.#epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
     this.#indexEpoch = load(this.control, this.controlAt + control.indexEpoch);
@@ -155,7 +157,7 @@ export class Store {
       }
       bump(this.control, this.countersAt + counter.hits, 1);
       bump(this.control, this.countersAt + counter.bytesRead, lease.sizeBytes);
-      this.options.hooks.audit?.record('get', id, part, lease.version);
+      this.#audit?.record('get', id, part, lease.version);
       return lease;
     }
     return fail('pool_busy', `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`);
@@ -289,10 +291,6 @@ export class Store {
       sizeBytes = peek(words, slot + 1);
     }
     const traits = peek(words, at + field.traits);
-    const version =
-      (peek(words, at + field.generationHigh) >>> 0) * 0x1_0000_0000 +
-      (peek(words, at + field.generationLow) >>> 0) +
-      selector;
     const segment = this.#segments[payload >>> this.#refShift] as Segment;
     const byte = (payload & this.#refMask) << granuleShift;
     if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {
@@ -301,7 +299,16 @@ export class Store {
     this.touch(words, at);
     const code = (traits >>> trait.elementShift) & trait.elementMask;
     const view = viewOf(code, segment.bytes.buffer, segment.bytes.byteOffset + byte, sizeBytes);
-    return new LeaseView(this, ref, version, traits, sizeBytes, view);
+    return new LeaseView(
+      this,
+      ref,
+      traits,
+      peek(words, at + field.generationLow),
+      peek(words, at + field.generationHigh),
+      selector,
+      sizeBytes,
+      view,
+    );
   }
 
   #countLease(words: Words, at: number): void {
