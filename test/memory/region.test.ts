@@ -19,8 +19,8 @@ vi.mock('../../src/memory/words.ts', async (original) => {
 
 interface Subject {
   readonly name: string;
-  create(options?: Partial<RegionOptions>): Region;
-  join(region: Region): Region;
+  readonly create: (options?: Partial<RegionOptions>) => Region;
+  readonly join: (region: Region) => Region;
 }
 
 const subjects: Subject[] = [

@@ -129,7 +129,7 @@ describe('superblock', () => {
         writeSuperblock(words, next);
         expect(readSuperblock(words)).toEqual(next);
       }
-      expect([...seen].toSorted()).toEqual([7, 8]);
+      expect(seen).toEqual(new Set([7, 8]));
     },
   );
 
