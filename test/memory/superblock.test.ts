@@ -38,6 +38,11 @@ function prefixOf(block: Superblock): Int32Array {
   return words;
 }
 
+/** Flips bit `bit % 32` of word `bit / 32`. */
+function flip(words: Int32Array, bit: number): void {
+  words[bit >> 5] = (words[bit >> 5] ?? 0) ^ (1 << (bit & 31));
+}
+
 /** A prefix that holds words as copy A only, with a fitting checksum. */
 function forged(change: (image: Int32Array) => void): Int32Array {
   const image = encodeSuperblock(first);
@@ -92,19 +97,17 @@ describe('superblock', () => {
 
   it('survives every bit flip of either copy, and notices every bit flip of the only copy', () => {
     const words = prefixOf(first);
-    for (const start of [0, copyB]) {
-      for (let bit = 0; bit < superblockWords * 32; bit += 1) {
-        const at = start + (bit >> 5);
-        words[at] = (words[at] as number) ^ (1 << (bit & 31));
-        expect(readSuperblock(words)).toEqual(first);
-        words[at] = (words[at] as number) ^ (1 << (bit & 31));
-      }
+    for (let bit = 0; bit < superblockWords * 64; bit += 1) {
+      const start = bit < superblockWords * 32 ? 0 : copyB - superblockWords;
+      flip(words, start * 32 + bit);
+      expect(readSuperblock(words)).toEqual(first);
+      flip(words, start * 32 + bit);
     }
     words.fill(0, copyB);
     for (let bit = 0; bit < superblockWords * 32; bit += 1) {
-      words[bit >> 5] = (words[bit >> 5] as number) ^ (1 << (bit & 31));
+      flip(words, bit);
       expect(codeOf(() => readSuperblock(words))).toBe(bit < 32 ? 'not_a_pool' : 'pool_corrupt');
-      words[bit >> 5] = (words[bit >> 5] as number) ^ (1 << (bit & 31));
+      flip(words, bit);
     }
   });
 
