@@ -35,6 +35,25 @@ export function linkContext(store: Store, ref: Ref, contextTag: number): void {
   store.contexts.replace(contextTag, head, ref);
 }
 
+/** Puts an entry where its predecessor was. */
+export function relinkContext(store: Store, old: Ref, ref: Ref): void {
+  const from = segmentOf(store.region, old).words;
+  const oldAt = wordOf(store.region, old);
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  const next = peek(from, oldAt + field.next);
+  const previous = peek(from, oldAt + field.previous);
+  const contextTag = peek(from, oldAt + field.contextTag);
+  poke(words, at + field.next, next);
+  poke(words, at + field.previous, previous);
+  poke(words, at + field.contextTag, contextTag);
+  if (next !== 0) {
+    poke(segmentOf(store.region, next).words, wordOf(store.region, next) + field.previous, ref);
+  }
+  if (previous === 0) store.contexts.replace(contextTag, old, ref);
+  else poke(segmentOf(store.region, previous).words, wordOf(store.region, previous) + field.next, ref);
+}
+
 export function unlinkContext(store: Store, ref: Ref): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);

@@ -13,7 +13,7 @@
 
 import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
 import { fail } from '../errors.ts';
-import { copyInto, peek, type Words } from '../memory/words.ts';
+import { peek, poke, type Words } from '../memory/words.ts';
 
 /** Longest id or part name in UTF-8 bytes. */
 export const nameMaxBytes = 512;
@@ -112,9 +112,9 @@ export class Key {
     return ((peek(words, at + whole + 1) ^ (this.words[whole + 1] as number)) & mask) === 0;
   }
 
-  /** Writes the key into pool memory. */
-  write(target: Uint8Array, targetOffset: number): void {
-    copyInto(target, targetOffset, this.bytes.subarray(0, this.length << 2));
+  /** Writes the key into pool memory from word `at` on. */
+  write(words: Words, at: number): void {
+    for (let i = 0; i < this.length; i++) poke(words, at + i, this.words[i] as number);
   }
 
   #finish(endByte: number, header: number): void {

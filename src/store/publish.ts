@@ -9,7 +9,7 @@ import { fail } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { copyInto, load, peek, poke, store as storeWord } from '../memory/words.ts';
-import { linkContext } from './context-chain.ts';
+import { linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
   byteOf,
@@ -24,7 +24,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
-import { countPart, retire, wipe } from './remove.ts';
+import { countPart, retireReplaced, wipe } from './remove.ts';
 import type { Store } from './store.ts';
 import { keepTags, linkTags, makeTags, type Tag } from './tags.ts';
 
@@ -143,12 +143,16 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
   keepTags(store, peek(words, at + field.tagRef));
   // The commit: recovery takes live entries for the truth, and of two with one key the higher version.
   storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.live);
-  const tag = store.key.low;
-  if (old === 0 || !store.parts.replace(tag, old, entry)) store.parts.insert(tag, entry);
-  linkContext(store, entry, store.key.contextTag());
+  if (old === 0) {
+    store.parts.insert(store.key.low, entry);
+    linkContext(store, entry, store.key.contextTag());
+  } else {
+    store.parts.replace(store.key.low, old, entry);
+    relinkContext(store, old, entry);
+    retireReplaced(store, old);
+  }
   linkTags(store, peek(words, at + field.tagRef));
   countPart(store, 1, payload.sizeBytes, spec.pinned ? 1 : 0);
-  if (old !== 0) retire(store, old, 'replaced');
   store.touch(words, at);
   bump(store.control, store.countersAt + counter.bytesWritten, payload.sizeBytes);
   return versionOf(words, at);
@@ -197,12 +201,12 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
 function writeKey(store: Store, entry: Ref): Ref {
   const { key, region } = store;
   if (key.length <= inlineKeyWords) {
-    key.write(segmentOf(region, entry).bytes, (wordOf(region, entry) + field.key) << 2);
+    key.write(segmentOf(region, entry).words, wordOf(region, entry) + field.key);
     return 0;
   }
   const ref = store.evictor.allocateMetadata(key.length << 2);
   if (ref === 0) return -1;
-  key.write(segmentOf(region, ref).bytes, byteOf(region, ref));
+  key.write(segmentOf(region, ref).words, wordOf(region, ref));
   return ref;
 }
 

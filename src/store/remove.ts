@@ -43,13 +43,30 @@ const auditAction = {
 export function retire(store: Store, ref: Ref, reason: RemovalReason): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
-  tell(store, ref, words, at, reason);
-  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.retired);
+  setRetired(store, ref, words, at, reason);
   store.parts.remove(peek(words, at + field.hashLow), ref);
   unlinkContext(store, ref);
-  dropTags(store, words, at);
+  settle(store, ref, words, at);
+}
+
+/** The same for a part whose places in the index its successor has taken. */
+export function retireReplaced(store: Store, ref: Ref): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  setRetired(store, ref, words, at, 'replaced');
+  settle(store, ref, words, at);
+}
+
+function setRetired(store: Store, ref: Ref, words: Words, at: number, reason: RemovalReason): void {
+  tell(store, ref, words, at, reason);
+  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.retired);
   const cell = reasonCounter[reason];
   if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);
+}
+
+/** Counts a retired part out, and frees it unless it is leased. */
+function settle(store: Store, ref: Ref, words: Words, at: number): void {
+  dropTags(store, words, at);
   const pinned = (peek(words, at + field.traits) & trait.pinned) !== 0;
   countPart(store, -1, -peek(words, committed(words, at) + commitSlot.length), pinned ? -1 : 0);
   if (!store.isLeased(words, at)) {
