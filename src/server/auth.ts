@@ -26,7 +26,10 @@ export class Keyring {
   constructor(records: readonly KeyRecord[]) {
     this.#keys = records.map(({ tenant, sha256 }) => {
       if (!/^[0-9a-f]{64}$/.test(sha256)) {
-        fail('invalid_argument', `The key of tenant ${JSON.stringify(tenant)} has no SHA-256 hash.`);
+        fail(
+          'invalid_argument',
+          `The key of tenant ${JSON.stringify(tenant)} has no SHA-256 hash.`,
+        );
       }
       return { tenant, hash: Buffer.from(sha256, 'hex') };
     });
@@ -55,7 +58,11 @@ export class Keyring {
 export const defaultTenant = 'default';
 
 /** What to store of a key. @throws invalid_argument unless it is 1–512 visible ASCII characters */
-export function keyRecord(key: string, createdAtMs: number, tenant: string = defaultTenant): KeyRecord {
+export function keyRecord(
+  key: string,
+  createdAtMs: number,
+  tenant: string = defaultTenant,
+): KeyRecord {
   if (key.length > keyMaxLength || !/^[\x21-\x7e]+$/.test(key)) {
     fail(
       'invalid_argument',

@@ -109,7 +109,10 @@ function parseKeys(keysFile: string, text: string): readonly KeyRecord[] {
 }
 
 function damaged(keysFile: string): never {
-  fail('invalid_argument', `${keysFile} has a damaged key: restore the file, or remove it to get a new key.`);
+  fail(
+    'invalid_argument',
+    `${keysFile} has a damaged key: restore the file, or remove it to get a new key.`,
+  );
 }
 
 /** Writes the file whole or not at all, and only if there is none. @returns false when there is one */

@@ -9,4 +9,5 @@ export {
   type LoadedKeys,
 } from './data-folder.ts';
 export { defaultHttpLimits, type HttpLimits } from './http/limits.ts';
+export type { TrafficStats } from './http/traffic.ts';
 export { createServer, type CenoteServer, type CloseReport, type ServerOptions } from './server.ts';

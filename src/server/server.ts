@@ -10,7 +10,7 @@ import { resolveLimits, type HttpLimits } from './http/limits.ts';
 import { openApiOf } from './http/openapi.ts';
 import { Router } from './http/router.ts';
 import { routes } from './http/routes.ts';
-import { Traffic } from './http/traffic.ts';
+import { Traffic, type TrafficStats } from './http/traffic.ts';
 import { Wire } from './http/wire.ts';
 
 export interface ServerOptions {
@@ -37,6 +37,7 @@ export interface CenoteServer {
   readonly urls: readonly string[];
   /** @throws io_failed when the address cannot be listened on */
   listen(): Promise<void>;
+  stats(): TrafficStats;
   /** Makes /readyz say 503, while everything is still answered: for a load balancer to look away. */
   drain(): void;
   /** Stops accepting, answers running requests until the deadline (default 10 s), then cuts. Idempotent. */
@@ -75,6 +76,7 @@ export function createServer(options: ServerOptions): CenoteServer {
       const address = await wire.listen(host, port);
       urls.push(urlOf(host, address.port));
     },
+    stats: () => service.traffic.stats(service.inFlight.usedBytes),
     drain() {
       if (service.phase === 'serving') service.phase = 'draining';
     },

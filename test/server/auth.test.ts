@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { assertAuthSafe, createServer, Keyring } from '../../src/server/index.ts';
+import { assertAuthSafe, createServer, Keyring, keyRecord } from '../../src/server/index.ts';
 import { call, codeOf, RawClient, testKey } from './support/client.ts';
 import { footprint, serve } from './support/serve.ts';
 
@@ -23,10 +23,21 @@ it.each([
   const before = footprint(pool);
   const headers = authorization === undefined ? {} : { authorization };
   const tries = [
-    ['GET', path], ['HEAD', path], ['PUT', path], ['POST', `${path}/append`], ['DELETE', path],
-    ['GET', '/v1/contexts'], ['GET', '/v1/contexts/c'], ['DELETE', '/v1/contexts/c'],
-    ['POST', '/v1/contexts/c/expire'], ['POST', '/v1/invalidate'], ['GET', '/v1/stats'],
-    ['GET', '/metrics'], ['GET', '/no/such/path'], ['GET', '/v1/contexts/%ff'], ['PATCH', '/healthz/x'],
+    ['GET', path],
+    ['HEAD', path],
+    ['PUT', path],
+    ['POST', `${path}/append`],
+    ['DELETE', path],
+    ['GET', '/v1/contexts'],
+    ['GET', '/v1/contexts/c'],
+    ['DELETE', '/v1/contexts/c'],
+    ['POST', '/v1/contexts/c/expire'],
+    ['POST', '/v1/invalidate'],
+    ['GET', '/v1/stats'],
+    ['GET', '/metrics'],
+    ['GET', '/no/such/path'],
+    ['GET', '/v1/contexts/%ff'],
+    ['PATCH', '/healthz/x'],
   ] as const;
   for (const [method, target] of tries) {
     const answer = await keyed(method, target, { key: null, headers });
@@ -42,7 +53,9 @@ it.each([`Bearer ${testKey}`, `bearer ${testKey}`, `BEARER   ${testKey}`])(
   'accepts %s',
   async (authorization) => {
     const { call: keyed } = await serve();
-    expect((await keyed('GET', '/v1/stats', { key: null, headers: { authorization } })).status).toBe(200);
+    expect(
+      (await keyed('GET', '/v1/stats', { key: null, headers: { authorization } })).status,
+    ).toBe(200);
   },
 );
 
@@ -60,7 +73,9 @@ it('answers before the body is sent, and reads little of it', async () => {
 it('refuses a body that is only announced without inviting it', async () => {
   const { url } = await serve();
   const client = await RawClient.to(url);
-  client.send(`PUT ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`);
+  client.send(
+    `PUT ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n`,
+  );
   expect(await client.receiveAll()).toMatch(/^HTTP\/1.1 401 /);
   const keyed = await RawClient.to(url);
   keyed.send(
@@ -118,21 +133,31 @@ describe('without keys', () => {
     },
   );
 
-  it.each(['0.0.0.0', '::', '192.168.1.5', 'example.com', '', '127.evil.example', '::ffff:10.0.0.1'])(
-    'refuses to listen on %j',
-    async (host) => {
-      expect(() => assertAuthSafe(host, 'none')).toThrow(/without authentication is refused/);
-      expect(() => assertAuthSafe(host, Keyring.of('k'))).not.toThrow();
-      const { pool } = await serve();
-      expect(() => createServer({ pool, auth: 'none', http: { host } })).toThrow(/is refused/);
-    },
-  );
+  it.each([
+    '0.0.0.0',
+    '::',
+    '192.168.1.5',
+    'example.com',
+    '',
+    '127.evil.example',
+    '::ffff:10.0.0.1',
+  ])('refuses to listen on %j', async (host) => {
+    expect(() => assertAuthSafe(host, 'none')).toThrow(/without authentication is refused/);
+    expect(() => assertAuthSafe(host, Keyring.of('k'))).not.toThrow();
+    const { pool } = await serve();
+    expect(() => createServer({ pool, auth: 'none', http: { host } })).toThrow(/is refused/);
+  });
 });
 
 it('gives metrics to everyone only when told to', async () => {
   const { url } = await serve({ publicMetrics: true });
   expect((await call(url, 'GET', '/metrics', { key: null })).status).toBe(200);
   expect((await call(url, 'GET', '/v1/stats', { key: null })).status).toBe(401);
+});
+
+it('shows the pool to its own tenant only', async () => {
+  const { call: keyed } = await serve({ auth: new Keyring([keyRecord('theirs', 0, 'acme')]) });
+  expect(codeOf(await keyed('GET', '/v1/stats', { key: 'theirs' }))).toBe('forbidden 403');
 });
 
 it('lets no key pass when there are none', async () => {

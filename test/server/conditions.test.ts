@@ -27,7 +27,11 @@ it.each(writes)('writes under %s: %s (part there: %s): %s', async (name, value, 
     headers: { [name]: value.replaceAll('V', `"${String(version)}"`) },
     body: 'new!',
   });
-  for (const [method, target] of [['PUT', path], ['POST', `${path}/append`], ['DELETE', path]] as const) {
+  for (const [method, target] of [
+    ['PUT', path],
+    ['POST', `${path}/append`],
+    ['DELETE', path],
+  ] as const) {
     pool.delete('c', 'p');
     const version = there ? pool.put('c', 'p', Buffer.from('old.')) : 0;
     const before = footprint(pool);

@@ -111,7 +111,9 @@ describe('one context', () => {
   it.each(['expire', 'pin', 'unpin', 'hint'])('cannot %s when it is not there', async (action) => {
     const { call } = await serve();
     const body = action === 'expire' ? { ttlMs: 1 } : {};
-    expect(codeOf(await call('POST', `/v1/contexts/c/${action}`, json(body)))).toBe('not_found 404');
+    expect(codeOf(await call('POST', `/v1/contexts/c/${action}`, json(body)))).toBe(
+      'not_found 404',
+    );
   });
 });
 
@@ -120,10 +122,14 @@ it('invalidates by tag', async () => {
   pool.put('c', 'a', 'x', { tags: ['doc-7'] });
   pool.put('d', 'a', 'y', { dependsOn: ['doc-7'] });
   pool.put('d', 'b', 'z');
-  expect((await call('POST', '/v1/invalidate', json({ tag: 'doc-7' }))).json()).toEqual({ deleted: 1 });
+  expect((await call('POST', '/v1/invalidate', json({ tag: 'doc-7' }))).json()).toEqual({
+    deleted: 1,
+  });
   const derived = await call('POST', '/v1/invalidate', json({ tag: 'dep:doc-7' }));
   expect(derived.json()).toEqual({ deleted: 1 });
-  expect((await call('POST', '/v1/invalidate', json({ tag: 'none' }))).json()).toEqual({ deleted: 0 });
+  expect((await call('POST', '/v1/invalidate', json({ tag: 'none' }))).json()).toEqual({
+    deleted: 0,
+  });
   expect(pool.stats().parts).toBe(1);
 });
 
@@ -163,7 +169,11 @@ it('bounds JSON bodies, and wants UTF-8', async () => {
   const { call } = await serve({ limits: { maxJsonBytes: 100 } });
   const large = Buffer.alloc(101, ' ');
   expect(codeOf(await call('POST', '/v1/invalidate', { body: large }))).toBe('value_too_large 413');
-  expect(codeOf(await call('POST', '/v1/invalidate', { body: [large] }))).toBe('value_too_large 413');
+  expect(codeOf(await call('POST', '/v1/invalidate', { body: [large] }))).toBe(
+    'value_too_large 413',
+  );
   const latin1 = Buffer.from('{"tag":"ü"}', 'latin1');
-  expect(codeOf(await call('POST', '/v1/invalidate', { body: latin1 }))).toBe('invalid_argument 400');
+  expect(codeOf(await call('POST', '/v1/invalidate', { body: latin1 }))).toBe(
+    'invalid_argument 400',
+  );
 });

@@ -34,7 +34,9 @@ describe('loadOrCreateKey', () => {
 
   it('agrees on one key when several processes start at once', async () => {
     const folder = await temporaryFolder();
-    const starts = await Promise.all(Array.from({ length: 8 }, () => loadOrCreateKey(folder, { env })));
+    const starts = await Promise.all(
+      Array.from({ length: 8 }, () => loadOrCreateKey(folder, { env })),
+    );
     const made = starts.flatMap(({ newKey }) => newKey ?? []);
     expect(made.length).toBe(1);
     for (const { keyring } of starts) expect(keyring.tenantOf(made[0] as string)).toBe('default');

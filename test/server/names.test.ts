@@ -20,7 +20,9 @@ it.each([
   ['append', 'append'],
 ])('reads %s as the name %j', async (encoded, name) => {
   const { call, pool } = await serve();
-  expect((await call('PUT', `/v1/contexts/${encoded}/parts/${encoded}`, { body: 'x' })).status).toBe(201);
+  expect(
+    (await call('PUT', `/v1/contexts/${encoded}/parts/${encoded}`, { body: 'x' })).status,
+  ).toBe(201);
   expect(pool.describe(name, name)?.sizeBytes).toBe(1);
   expect((await call('GET', `/v1/contexts/${encoded}/parts/${encoded}`)).body.toString()).toBe('x');
 });
@@ -42,7 +44,11 @@ it.each([
   const { call, pool } = await serve();
   const raw = Buffer.from(encoded).toString('latin1');
   const before = footprint(pool);
-  const paths = [`/v1/contexts/${raw}/parts/p`, `/v1/contexts/c/parts/${raw}`, `/v1/contexts/${raw}`];
+  const paths = [
+    `/v1/contexts/${raw}/parts/p`,
+    `/v1/contexts/c/parts/${raw}`,
+    `/v1/contexts/${raw}`,
+  ];
   for (const path of paths) {
     expect(codeOf(await call('DELETE', path))).toBe('invalid_argument 400');
   }

@@ -31,7 +31,12 @@ describe('PUT', () => {
     const before = Date.now();
     expect((await call('PUT', path + query, { body: Buffer.alloc(8) })).status).toBe(201);
     const info = pool.describe('chat-42', 'tokens');
-    expect(info).toMatchObject({ kind: 'attention', elementType: 'f32', pinned: true, sensitive: true });
+    expect(info).toMatchObject({
+      kind: 'attention',
+      elementType: 'f32',
+      pinned: true,
+      sensitive: true,
+    });
     expect([...(info?.tags ?? [])].sort()).toEqual(['a', 'b,c', 'd e', 'dep:doc-7']);
     expect(info?.expiresAtMs).toBeGreaterThanOrEqual(before + 3_600_000);
     expect(info?.expiresAtMs).toBeLessThanOrEqual(Date.now() + 3_600_000);
@@ -75,7 +80,11 @@ describe('PUT', () => {
   it('refuses text that is not UTF-8', async () => {
     const { call, pool } = await serve();
     const before = footprint(pool);
-    for (const body of [Buffer.of(0xff), Buffer.of(0x61, 0xe2, 0x82), Buffer.of(0xed, 0xa0, 0x80)]) {
+    for (const body of [
+      Buffer.of(0xff),
+      Buffer.of(0x61, 0xe2, 0x82),
+      Buffer.of(0xed, 0xa0, 0x80),
+    ]) {
       expect(codeOf(await call('PUT', `${path}?type=utf8`, { body }))).toBe('invalid_argument 400');
     }
     expect(footprint(pool)).toEqual(before);
@@ -207,7 +216,9 @@ describe('POST …/append', () => {
     expect((await call('GET', path)).body.toString()).toBe('Grüße 🌊');
     const before = footprint(pool);
     const half = Buffer.from('🌊').subarray(0, 2);
-    expect(codeOf(await call('POST', `${path}/append`, { body: half }))).toBe('invalid_argument 400');
+    expect(codeOf(await call('POST', `${path}/append`, { body: half }))).toBe(
+      'invalid_argument 400',
+    );
     expect(footprint(pool)).toEqual(before);
   });
 
@@ -216,10 +227,16 @@ describe('POST …/append', () => {
     await call('PUT', `${path}?type=u32`, { body: Buffer.alloc(4) });
     const other = await call('POST', `${path}/append?type=f32`, { body: Buffer.alloc(4) });
     expect(codeOf(other)).toBe('element_type_mismatch 409');
-    expect(codeOf(await call('POST', `${path}/append`, { body: 'abc' }))).toBe('invalid_argument 400');
+    expect(codeOf(await call('POST', `${path}/append`, { body: 'abc' }))).toBe(
+      'invalid_argument 400',
+    );
     const large = Buffer.alloc(20);
-    expect(codeOf(await call('POST', `${path}/append`, { body: large }))).toBe('value_too_large 413');
-    expect(codeOf(await call('POST', `${path}/append`, { body: [large] }))).toBe('value_too_large 413');
+    expect(codeOf(await call('POST', `${path}/append`, { body: large }))).toBe(
+      'value_too_large 413',
+    );
+    expect(codeOf(await call('POST', `${path}/append`, { body: [large] }))).toBe(
+      'value_too_large 413',
+    );
     expect((await call('GET', path)).body.length).toBe(4);
   });
 });
@@ -239,7 +256,9 @@ describe('DELETE', () => {
 describe('a full pool', () => {
   it('answers 507 and changes nothing', async () => {
     const { call, pool } = await serve({ pool: { capacityBytes: 8 * 2 ** 20 } });
-    expect((await call('PUT', `${path}?pinned=true`, { body: Buffer.alloc(2 ** 20) })).status).toBe(201);
+    expect((await call('PUT', `${path}?pinned=true`, { body: Buffer.alloc(2 ** 20) })).status).toBe(
+      201,
+    );
     let status = 201;
     for (let i = 0; status === 201; i++) {
       const pinned = `/v1/contexts/c${i}/parts/p?pinned=true`;

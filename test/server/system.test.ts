@@ -64,7 +64,9 @@ describe('openapi.json', () => {
       }
     }
     for (const [path, byMethod] of Object.entries(paths)) {
-      const other = ['GET', 'PUT', 'POST', 'DELETE'].filter((method) => !(method.toLowerCase() in byMethod));
+      const other = ['GET', 'PUT', 'POST', 'DELETE'].filter(
+        (method) => !(method.toLowerCase() in byMethod),
+      );
       for (const method of other) {
         const answer = await call(method, path.replace('{id}', 'c').replace('{part}', 'p'));
         expect(answer.status, `${method} ${path}`).toBe(405);

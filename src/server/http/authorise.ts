@@ -3,7 +3,7 @@
 import type { IncomingMessage } from 'node:http';
 
 import { fail } from '../../errors.ts';
-import { isLoopback, type Auth } from '../auth.ts';
+import { defaultTenant, isLoopback, type Auth } from '../auth.ts';
 import { Refusal } from './problem.ts';
 import { show } from './schema.ts';
 
@@ -20,11 +20,16 @@ export function authorise(auth: Auth, req: IncomingMessage): void {
     });
   }
   const key = /^Bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1];
-  if (key === undefined || auth.tenantOf(key) === undefined) {
-    const message = key === undefined ? 'Authorization is not "Bearer KEY".' : 'The key is not known.';
+  const tenant = key === undefined ? undefined : auth.tenantOf(key);
+  if (tenant === undefined) {
+    const message =
+      key === undefined ? 'Authorization is not "Bearer KEY".' : 'The key is not known.';
     throw new Refusal('unauthorized', message, {
       'WWW-Authenticate': 'Bearer realm="cenote", error="invalid_token"',
     });
+  }
+  if (tenant !== defaultTenant) {
+    fail('forbidden', `The key is of tenant ${show(tenant)}, which has no pool here.`);
   }
 }
 

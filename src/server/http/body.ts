@@ -55,7 +55,7 @@ export function receive(
         if (receivedBytes > maxBytes) tooLarge(maxBytes);
         take(chunk);
       } catch (error) {
-        giveUp(error);
+        giveUp(error as Error);
       }
     }
 
@@ -65,18 +65,23 @@ export function receive(
     }
 
     function onClose(): void {
-      giveUp(new CenoteError('aborted', `The client left after ${receivedBytes} bytes of its body.`));
+      giveUp(
+        new CenoteError('aborted', `The client left after ${receivedBytes} bytes of its body.`),
+      );
     }
 
     function onTimeout(): void {
       // What comes later belongs to no request.
       exchange.res.shouldKeepAlive = false;
       giveUp(
-        new CenoteError('request_timeout', `The body paused for too long after ${receivedBytes} bytes.`),
+        new CenoteError(
+          'request_timeout',
+          `The body paused for too long after ${receivedBytes} bytes.`,
+        ),
       );
     }
 
-    function giveUp(error: unknown): void {
+    function giveUp(error: Error): void {
       stop();
       reject(error);
     }

@@ -41,7 +41,10 @@ export const hintSchema: ObjectSchema = {
   type: 'object',
   properties: {
     closed: { type: 'boolean', description: 'The session is over.' },
-    toolPending: { type: 'boolean', description: 'A tool call is running: the session will return.' },
+    toolPending: {
+      type: 'boolean',
+      description: 'A tool call is running: the session will return.',
+    },
     stop: { type: 'string', enum: stopReasons, description: 'Why the model stopped.' },
   },
   required: [],
@@ -81,7 +84,10 @@ export function describeContext(exchange: RoutedExchange): void {
 export function deleteContext(exchange: RoutedExchange): void {
   const { service, req, id } = exchange;
   if (isConditional(req)) {
-    fail('invalid_argument', 'A context has no version: If-Match and If-None-Match apply to parts.');
+    fail(
+      'invalid_argument',
+      'A context has no version: If-Match and If-None-Match apply to parts.',
+    );
   }
   sendJson(exchange, 200, { deleted: found(service.pool.delete(id), id) });
 }

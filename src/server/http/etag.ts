@@ -18,9 +18,15 @@ const oneTag = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/;
 function parseTags(header: string, name: string): Tags {
   const text = header.trim();
   if (text === '*') return '*';
-  const tags = text.split(',').map((tag) => tag.trim()).filter((tag) => tag !== '');
+  const tags = text
+    .split(',')
+    .map((tag) => tag.trim())
+    .filter((tag) => tag !== '');
   if (tags.length === 0 || !tags.every((tag) => oneTag.test(tag))) {
-    fail('invalid_argument', `${name} must be * or a list of quoted versions; got ${show(header)}.`);
+    fail(
+      'invalid_argument',
+      `${name} must be * or a list of quoted versions; got ${show(header)}.`,
+    );
   }
   return tags;
 }
@@ -32,7 +38,8 @@ function parseTags(header: string, name: string): Tags {
  */
 export function mayWrite(req: IncomingMessage, version: number | undefined): boolean {
   const { 'if-match': ifMatch, 'if-none-match': ifNoneMatch } = req.headers;
-  if (ifMatch !== undefined && !matches(parseTags(ifMatch, 'If-Match'), version, false)) return false;
+  if (ifMatch !== undefined && !matches(parseTags(ifMatch, 'If-Match'), version, false))
+    return false;
   return (
     ifNoneMatch === undefined || !matches(parseTags(ifNoneMatch, 'If-None-Match'), version, true)
   );

@@ -39,7 +39,10 @@ async function dispatch(exchange: Exchange, router: Router): Promise<void> {
 function checkMessage({ req, service }: Exchange, url: string): void {
   const { maxUrlBytes } = service.limits;
   if (url.length > maxUrlBytes) {
-    fail('uri_too_long', `The request target has ${url.length} bytes; at most ${maxUrlBytes} are allowed.`);
+    fail(
+      'uri_too_long',
+      `The request target has ${url.length} bytes; at most ${maxUrlBytes} are allowed.`,
+    );
   }
   if (req.headers.host === undefined && req.httpVersion === '1.1') {
     fail('invalid_argument', 'The request has no Host header.');

@@ -74,7 +74,10 @@ export function resolveLimits(given: Partial<HttpLimits> = {}): HttpLimits {
     }
     const max = name.endsWith('Ms') ? maxTimerMs : maxLimit;
     if (!Number.isInteger(value) || value < 1 || value > max) {
-      fail('invalid_argument', `Limit ${name} must be a whole number from 1 to ${max}; got ${value}.`);
+      fail(
+        'invalid_argument',
+        `Limit ${name} must be a whole number from 1 to ${max}; got ${value}.`,
+      );
     }
   }
   const limits = { ...defaultHttpLimits, ...given };

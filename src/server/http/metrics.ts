@@ -59,7 +59,11 @@ function poolFamilies(stats: PoolStats): Family[] {
     gauge('contexts', 'Contexts.', stats.contexts),
     gauge('parts', 'Live parts.', stats.parts),
     gauge('pinned_parts', 'Pinned parts.', stats.pinnedParts),
-    gauge('retired_parts', 'Replaced or deleted parts that a lease still shows.', stats.retiredParts),
+    gauge(
+      'retired_parts',
+      'Replaced or deleted parts that a lease still shows.',
+      stats.retiredParts,
+    ),
     gauge('segments', 'Segments.', stats.segments),
     ...allocatorFamilies(stats),
   ];
@@ -67,16 +71,25 @@ function poolFamilies(stats: PoolStats): Family[] {
 
 function allocatorFamilies({ memory }: PoolStats): Family[] {
   const byKind = (name: string, help: string, field: 'usedBytes' | 'liveBytes'): Family =>
-    labelled('gauge', name, help, memory.kinds.map((kind, index) => (
-      { labels: { kind: kinds[index] ?? String(index) }, value: kind[field] }
-    )));
+    labelled(
+      'gauge',
+      name,
+      help,
+      memory.kinds.map((kind, index) => ({
+        labels: { kind: kinds[index] ?? String(index) },
+        value: kind[field],
+      })),
+    );
   const tiers = Object.keys(memory.tiers) as Tier[];
   return [
     byKind('kind_used_bytes', 'Bytes handed out, by kind.', 'usedBytes'),
     byKind('kind_live_bytes', 'Usable bytes of live allocations, by kind.', 'liveBytes'),
-    labelled('gauge', 'tier_live_bytes', 'Usable bytes of live allocations, by tier.', tiers.map(
-      (tier) => ({ labels: { tier }, value: memory.tiers[tier].liveBytes }),
-    )),
+    labelled(
+      'gauge',
+      'tier_live_bytes',
+      'Usable bytes of live allocations, by tier.',
+      tiers.map((tier) => ({ labels: { tier }, value: memory.tiers[tier].liveBytes })),
+    ),
     counter('allocations', 'Allocations.', memory.allocations),
     counter('frees', 'Allocations freed.', memory.frees),
     counter('allocation_failures', 'Allocations that found no memory.', memory.failures),
@@ -92,7 +105,10 @@ function operationFamilies(stats: PoolStats): Family[] {
 }
 
 function httpFamilies({ connections, running, inFlightBytes, responses }: TrafficStats): Family[] {
-  const samples = Object.entries(responses).map(([status, value]) => ({ labels: { status }, value }));
+  const samples = Object.entries(responses).map(([status, value]) => ({
+    labels: { status },
+    value,
+  }));
   return [
     gauge('http_connections', 'Open connections.', connections),
     gauge('http_running_requests', 'Requests being answered.', running),

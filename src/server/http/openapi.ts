@@ -11,8 +11,14 @@ const apiVersion = '1.0.0';
 
 /** Errors that every route may give. */
 const anyRoute: readonly ErrorCode[] = [
-  'invalid_argument', 'forbidden', 'uri_too_long', 'headers_too_large', 'shutting_down',
-  'overloaded', 'pool_closed', 'pool_busy',
+  'invalid_argument',
+  'forbidden',
+  'uri_too_long',
+  'headers_too_large',
+  'shutting_down',
+  'overloaded',
+  'pool_closed',
+  'pool_busy',
 ];
 
 const headerDescriptions: Readonly<Record<string, string>> = {
@@ -92,12 +98,13 @@ function bodyOf(body: Exclude<Route['body'], undefined>): JsonSchema {
 
 function successesOf(route: Route): [string, JsonSchema][] {
   return route.successes.map((success) => {
-    const headers = (success.headers ?? []).map((name) => [name, headerOf(name)]);
+    const headers: Record<string, JsonSchema> = {};
+    for (const name of success.headers ?? []) headers[name] = headerOf(name);
     return [
       String(success.status),
       {
         description: success.description,
-        ...(headers.length > 0 && { headers: Object.fromEntries(headers) }),
+        ...(success.headers !== undefined && { headers }),
         ...contentOf(success),
       },
     ];

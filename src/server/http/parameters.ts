@@ -21,13 +21,19 @@ export const writeParameters: readonly QueryParameter[] = [
     schema: {
       type: 'string',
       enum: kinds,
-      description: 'Default: tokens for u32, embedding for f32 and f64, metadata for utf8, else blob.',
+      description:
+        'Default: tokens for u32, embedding for f32 and f64, metadata for utf8, else blob.',
     },
   },
   type,
   {
     name: 'ttlMs',
-    schema: { type: 'integer', minimum: 1, maximum: maxTtlMs, description: 'Milliseconds to live.' },
+    schema: {
+      type: 'integer',
+      minimum: 1,
+      maximum: maxTtlMs,
+      description: 'Milliseconds to live.',
+    },
   },
   {
     name: 'tags',

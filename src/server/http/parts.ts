@@ -2,7 +2,13 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import { fail } from '../../errors.ts';
-import { elementTypes, type ElementType, type Lease, type PartInfo, type PutOptions } from '../../pool/api.ts';
+import {
+  elementTypes,
+  type ElementType,
+  type Lease,
+  type PartInfo,
+  type PutOptions,
+} from '../../pool/api.ts';
 import { bytesPerElement, elementCode, viewOf, type PartData } from '../../store/element.ts';
 import { announcedBytes, receive } from './body.ts';
 import { etagOf, isConditional, mayWrite, rangeApplies, readOutcome } from './etag.ts';
@@ -203,7 +209,10 @@ function dataOf(bytes: Uint8Array, type: ElementType): PartData {
 function checkWhole(sizeBytes: number, type: ElementType): void {
   const elementBytes = bytesPerElement(elementCode(type));
   if (sizeBytes % elementBytes !== 0) {
-    fail('invalid_argument', `${sizeBytes} bytes are not a whole number of ${type} elements of ${elementBytes}.`);
+    fail(
+      'invalid_argument',
+      `${sizeBytes} bytes are not a whole number of ${type} elements of ${elementBytes}.`,
+    );
   }
 }
 

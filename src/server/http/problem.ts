@@ -48,7 +48,14 @@ export function problemOf(error: unknown): ProblemAnswer {
   const { code, message, httpStatus: status, advice } = error;
   const words = code.replaceAll('_', ' ');
   const title = words.charAt(0).toUpperCase() + words.slice(1);
-  const problem = { type: `urn:cenote:problem:${code}`, title, status, detail: message, code, advice };
+  const problem = {
+    type: `urn:cenote:problem:${code}`,
+    title,
+    status,
+    detail: message,
+    code,
+    advice,
+  };
   const headers = error instanceof Refusal ? error.headers : {};
   const retry = status === 429 || status === 503;
   return { problem, headers: retry ? { 'Retry-After': retryAfterSeconds, ...headers } : headers };

@@ -123,7 +123,10 @@ function parseList(schema: ListSchema, text: string, what: string): readonly str
     }
   }
   if (elements.length < schema.minItems || elements.length > schema.maxItems) {
-    fail('invalid_argument', `${what} takes ${schema.minItems} to ${schema.maxItems} elements; got ${elements.length}.`);
+    fail(
+      'invalid_argument',
+      `${what} takes ${schema.minItems} to ${schema.maxItems} elements; got ${elements.length}.`,
+    );
   }
   for (const element of elements) checkValue(schema.items, element, `An element of ${what}`);
   return elements;

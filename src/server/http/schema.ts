@@ -53,7 +53,10 @@ export const nameSchema: StringSchema = {
 export function checkName(text: string, what: string): void {
   const wellFormed = text.length <= nameMaxBytes && text.isWellFormed();
   if (text.length === 0 || !wellFormed || Buffer.byteLength(text) > nameMaxBytes) {
-    fail('invalid_argument', `${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`);
+    fail(
+      'invalid_argument',
+      `${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`,
+    );
   }
 }
 
@@ -102,7 +105,10 @@ function checkText(schema: StringSchema, value: unknown, what: string): void {
   }
   if (schema.format === 'name') checkName(value, what);
   if (schema.enum !== undefined && !schema.enum.includes(value)) {
-    fail('invalid_argument', `${what} must be one of ${schema.enum.join(', ')}; got ${show(value)}.`);
+    fail(
+      'invalid_argument',
+      `${what} must be one of ${schema.enum.join(', ')}; got ${show(value)}.`,
+    );
   }
 }
 

@@ -49,7 +49,7 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
   const { req, res, service } = exchange;
   const { problem, headers } = problemOf(error);
   if (problem.code === 'internal') service.onError(error);
-  if (res.headersSent || res.destroyed) {
+  if (res.headersSent || req.socket.destroyed) {
     res.destroy();
     return;
   }
@@ -60,7 +60,8 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     'Cache-Control': 'no-store',
     ...headers,
   });
-  if (mustClose(exchange) && !exchange.awaitsContinue && req.method !== 'HEAD') {
+  const moreComes = mustClose(exchange) && !exchange.awaitsContinue && !req.socket.readableEnded;
+  if (moreComes && req.method !== 'HEAD') {
     res.write(body);
     linger(exchange);
   } else {
@@ -132,6 +133,7 @@ function linger(exchange: Exchange): void {
   req.on('data', drop);
   req.once('end', finish);
   req.once('close', finish);
+  req.socket.once('end', finish);
   exchange.interrupt = finish;
   req.resume();
 
@@ -145,6 +147,7 @@ function linger(exchange: Exchange): void {
     req.off('data', drop);
     req.off('end', finish);
     req.off('close', finish);
+    req.socket.off('end', finish);
     exchange.interrupt = undefined;
     res.end();
   }

@@ -34,7 +34,10 @@ export class Utf8Check {
 
   #require(bytes: Uint8Array): void {
     if (!isUtf8(bytes)) {
-      fail('invalid_argument', `The body is not UTF-8 within ${bytes.length} bytes from byte ${this.#checkedBytes}.`);
+      fail(
+        'invalid_argument',
+        `The body is not UTF-8 within ${bytes.length} bytes from byte ${this.#checkedBytes}.`,
+      );
     }
     this.#checkedBytes += bytes.length;
   }

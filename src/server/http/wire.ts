@@ -1,6 +1,12 @@
 /** The node:http server below the routes: connections, their order of requests, malformed messages, shutdown. */
 
-import { createServer, STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -28,6 +34,8 @@ export class Wire {
   readonly #answer: (exchange: Exchange) => Promise<void>;
   readonly #server: Server;
   readonly #connections = new Map<Duplex, Connection>();
+  /** Requests that still hold memory of the pool, or may: their connections can be gone. */
+  readonly #running = new Set<Promise<void>>();
 
   constructor(service: Service, answer: (exchange: Exchange) => Promise<void>) {
     const { limits } = service;
@@ -49,6 +57,7 @@ export class Wire {
     this.#server.on('request', (req, res) => this.#onRequest(req, res, false));
     this.#server.on('checkContinue', (req, res) => this.#onRequest(req, res, true));
     this.#server.on('checkExpectation', (req, res) => this.#onRequest(req, res, false));
+    this.#server.on('connect', (_, socket) => this.#onConnect(socket));
     this.#server.on('clientError', (error, socket) => this.#onClientError(error, socket));
   }
 
@@ -71,8 +80,9 @@ export class Wire {
   }
 
   /**
-   * Stops accepting, closes what is idle, and lets running requests finish until the deadline.
-   * @returns how many connections were cut then
+   * Stops accepting, closes what is idle, and lets running requests finish until the deadline. Afterwards no request holds
+   * memory of the pool.
+   * @returns how many connections were cut at the deadline
    */
   async close(deadlineMs: number): Promise<number> {
     const closed = new Promise<void>((resolve) => {
@@ -88,6 +98,7 @@ export class Wire {
     }, deadlineMs);
     await closed;
     clearTimeout(timer);
+    await Promise.all(this.#running);
     return cut;
   }
 
@@ -129,15 +140,23 @@ export class Wire {
     connection.latest = exchange;
     const first = connection.waiting === 0;
     connection.waiting++;
-    connection.last = first
+    const run = first
       ? this.#run(connection, exchange)
       : connection.last.then(() => this.#run(connection, exchange));
+    connection.last = run;
+    this.#running.add(run);
+    void run.then(() => this.#running.delete(run));
   }
 
   async #run(connection: Connection, exchange: Exchange): Promise<void> {
     const { socket } = connection;
     // An earlier answer may have closed the connection: what nobody can be told of is not done.
-    if (!socket.destroyed && !socket.writableEnded) await this.#answer(exchange);
+    if (!socket.destroyed && !socket.writableEnded) {
+      await this.#answer(exchange).catch((error: unknown) => {
+        socket.destroy();
+        this.#service.onError(error);
+      });
+    }
     connection.waiting--;
     connection.seenBytes = socket.bytesRead;
     if (this.#service.phase === 'closing' && connection.waiting === 0) socket.destroySoon();
@@ -159,6 +178,14 @@ export class Wire {
     } else {
       void connection.last.then(() => this.#endWith(socket, wireError(error)));
     }
+  }
+
+  #onConnect(duplex: Duplex): void {
+    const connection = this.#connections.get(duplex);
+    if (connection === undefined) return;
+    const { last, socket } = connection;
+    const error = new CenoteError('method_not_allowed', 'CONNECT is not possible here.');
+    void last.then(() => this.#endWith(socket, error));
   }
 
   /** Answers what never became a request, and closes. */

@@ -1,7 +1,12 @@
 /** An HTTP client without manners of its own: paths go out as given, every answer is compared with the OpenAPI document. */
 
 import { once } from 'node:events';
-import { request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
+import {
+  request,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+} from 'node:http';
 import { connect, type Socket } from 'node:net';
 
 import { expect } from 'vitest';
@@ -39,7 +44,8 @@ export async function call(
   const { hostname, port } = new URL(url);
   const auth = key === null ? {} : { authorization: `Bearer ${key}` };
   const chunked = Array.isArray(body);
-  const length = body === undefined || chunked ? {} : { 'content-length': Buffer.byteLength(body as string) };
+  const length =
+    body === undefined || chunked ? {} : { 'content-length': Buffer.byteLength(body as string) };
   const req = request({
     host: hostname.replace(/^\[|\]$/g, ''),
     port,
@@ -53,7 +59,7 @@ export async function call(
   const answered = once(req, 'response');
   if (chunked) for (const chunk of body as readonly Uint8Array[]) req.write(chunk);
   req.end(chunked ? undefined : (body as string | Uint8Array | undefined));
-  const [res] = (await Promise.race([answered, failed])) as [import('node:http').IncomingMessage];
+  const [res] = (await Promise.race([answered, failed])) as [IncomingMessage];
   req.on('error', () => {});
   const chunks: Buffer[] = [];
   for await (const chunk of res) chunks.push(chunk as Buffer);
@@ -77,7 +83,7 @@ function expectDocumented(method: string, path: string, status: number): void {
   const name = method.toLowerCase() as 'get';
   const operations = document.paths[template] ?? {};
   const operation = operations[name] ?? (method === 'HEAD' ? operations['get'] : undefined);
-  const documented = Object.keys((operation?.['responses'] ?? {}) as object);
+  const documented = Object.keys(operation?.['responses'] ?? {});
   expect(documented, `${method} ${template}`).toContain(String(status));
 }
 

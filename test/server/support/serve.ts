@@ -8,7 +8,12 @@ import { onTestFinished } from 'vitest';
 
 import type { OpenOptions, Pool } from '../../../src/pool/api.ts';
 import { openPool } from '../../../src/pool/open.ts';
-import { createServer, Keyring, type CenoteServer, type ServerOptions } from '../../../src/server/index.ts';
+import {
+  createServer,
+  Keyring,
+  type CenoteServer,
+  type ServerOptions,
+} from '../../../src/server/index.ts';
 import { call, testKey, type Answer, type Call } from './client.ts';
 
 export interface TestServer {
@@ -17,7 +22,7 @@ export interface TestServer {
   readonly url: string;
   /** Errors without a code; a test that expects none says so. */
   readonly errors: unknown[];
-  call(method: string, path: string, options?: Call): Promise<Answer>;
+  readonly call: (method: string, path: string, options?: Call) => Promise<Answer>;
 }
 
 export interface TestServerOptions extends Partial<Omit<ServerOptions, 'pool'>> {
