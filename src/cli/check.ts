@@ -2,7 +2,6 @@
 
 import { type CenoteError, hasCode } from '../errors.ts';
 import type { CheckReport } from '../pool/api.ts';
-import { poolInUse } from '../pool/in-use.ts';
 import { openPool } from '../pool/open.ts';
 import { printable } from './ansi.ts';
 import { exitFailed, exitOk, type Arguments, type Command } from './command.ts';
@@ -69,10 +68,9 @@ async function checkPool(target: PoolTarget): Promise<PoolReport> {
 
 async function readPool({ path, tenant }: PoolTarget): Promise<PoolReport> {
   try {
-    const inUse = poolInUse(path);
     const pool = await openPool({ path, readOnly: true });
     try {
-      return { ...pool.check(), path, inUse };
+      return { ...pool.check(), path, inUse: pool.stats().ownersAlive > 0 };
     } finally {
       await pool.close();
     }

@@ -1,5 +1,6 @@
 /** What snapshot and restore share: progress, interruption, and the closing line. */
 
+import { fail, hasCode } from '../errors.ts';
 import type { SnapshotOptions } from '../pool/api.ts';
 import { exitInterrupted, exitOk, type Command } from './command.ts';
 import { formatBytes, formatDuration } from './format.ts';
@@ -44,7 +45,8 @@ export async function copyWithProgress(
     await copy({ signal: stop.signal, onProgress });
   } catch (error) {
     progress.clear();
-    throw error;
+    if (!hasCode(error, 'aborted')) throw error;
+    fail('aborted', `interrupted: nothing is left at ${job.destination}`);
   }
   progress.finish();
   const tookMs = io.clock.nowMs() - startMs;

@@ -99,7 +99,7 @@ export function bannerText(banner: Banner, paint: Palette): string {
     write,
     read,
     '',
-    `  ${paint.dim(`Live statistics: cenote inspect ${shellQuote(banner.dataPath)}. Ctrl-C stops the server.`)}`,
+    `  ${paint.dim(`Live statistics: npx cenote inspect ${shellQuote(banner.dataPath)}. Ctrl-C stops the server.`)}`,
   ];
   return `${lines.join('\n')}\n`;
 }

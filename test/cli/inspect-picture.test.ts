@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { mapCellsMax } from '../../src/alloc/memory-map.ts';
 import {
   colourPalette,
   plainPalette,
@@ -84,6 +85,14 @@ describe('the picture of a pool', () => {
     await expect(picture(80, 40, plainPalette, shown)).toMatchFileSnapshot(
       'pictures/inspect-empty.txt',
     );
+  });
+
+  it('never asks for more cells than a map has', () => {
+    const map = (cells: number): ReturnType<typeof sampleMap> => {
+      expect(cells).toBeLessThanOrEqual(mapCellsMax);
+      return sampleMap(cells);
+    };
+    expect(render({ ...view, map }, 600, 400, colourPalette).length).toBeLessThanOrEqual(400);
   });
 
   it('never exceeds the terminal, whatever its size', () => {

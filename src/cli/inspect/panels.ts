@@ -31,9 +31,9 @@ export function header(view: InspectView, width: number, paint: Palette): string
     `${formatCount(stats.retiredParts)} retired`,
   ];
   const room = [
-    `${formatBytes(memory.freeBytes)} free in ${stats.segments} ${stats.segments === 1 ? 'segment' : 'segments'}`,
+    `${formatBytes(memory.freeBytes)} free in ${plural(stats.segments, 'segment')}`,
     `longest free run ${formatBytes(memory.largestFreeRunBytes)}`,
-    `format ${stats.formatVersion}`,
+    stats.ownersAlive === 0 ? 'not open' : `open in ${plural(stats.ownersAlive, 'thread')}`,
   ];
   return [
     `${title}${status}`,
@@ -42,6 +42,10 @@ export function header(view: InspectView, width: number, paint: Palette): string
     `          ${paint.dim(counts.join(' · '))}`,
     `          ${paint.dim(room.join(' · '))}`,
   ];
+}
+
+function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 const fillBarWidth = 10;

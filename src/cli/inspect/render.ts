@@ -1,6 +1,7 @@
 /** The picture that `cenote inspect` draws, as lines of text. Pure: same view and size, same lines. */
 
 import type { MapCell } from '../../alloc/api.ts';
+import { mapCellsMax } from '../../alloc/memory-map.ts';
 import type { OperationName, PoolStats } from '../../pool/api.ts';
 import { fit, visibleWidth, type Palette } from '../ansi.ts';
 import { mapLines, mapTitle } from './map.ts';
@@ -17,7 +18,7 @@ import {
 export interface InspectView {
   readonly path: string;
   readonly stats: PoolStats;
-  /** Cells of the memory map, in equal shares of the data area. */
+  /** Cells of the memory map, in equal shares of all segments; at most mapCellsMax of them. */
   readonly map: (cells: number) => readonly MapCell[];
   /** Operations per second since the view before; undefined at the first. */
   readonly rates: Readonly<Record<OperationName, number>> | undefined;
@@ -46,9 +47,8 @@ export function render(
   const columns = Math.max(minimumWidth, width) - 2;
   const figures = chooseFigures(view, columns, height, paint);
   const rows = height === undefined ? unboundedMapRows : Math.max(1, height - figures.length - 1);
-  const cells = view.map(columns * rows);
-  const dataBytes = view.stats.memory.reservedBytes - view.stats.memory.metadataBytes;
-  const title = mapTitle(cells.length === 0 ? 0 : dataBytes / cells.length, paint);
+  const cells = view.map(columns * Math.min(rows, Math.floor(mapCellsMax / columns)));
+  const title = mapTitle(view.stats.memory.reservedBytes / Math.max(1, cells.length), paint);
   const lines = [...figures, title, ...mapLines(cells, columns, paint)];
   return lines.slice(0, height).map((line) => (line === '' ? '' : fit(` ${line}`, width)));
 }

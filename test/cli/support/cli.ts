@@ -42,9 +42,14 @@ async function outcomeOf(child: Child): Promise<Outcome> {
   return { code, stdout, stderr };
 }
 
+/** Runs a Node program to its end. */
+export function runNode(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return outcomeOf(start(process.execPath, words, env));
+}
+
 /** Runs `cenote …` to its end. */
 export function cenote(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  return outcomeOf(start(process.execPath, [program, ...words], env));
+  return runNode([program, ...words], env);
 }
 
 /** Runs a line in a real shell, as if it had been pasted. */
@@ -59,8 +64,8 @@ export class Serving {
   #stdout = '';
   #stderr = '';
 
-  private constructor(words: readonly string[], env: NodeJS.ProcessEnv) {
-    this.child = start(process.execPath, [program, 'serve', ...words], env);
+  private constructor(words: readonly string[], env: NodeJS.ProcessEnv, from: string) {
+    this.child = start(process.execPath, [from, 'serve', ...words], env);
     this.child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));
     this.ended = once(this.child, 'close').then(([code]) => ({
       code: code as number | null,
@@ -70,8 +75,12 @@ export class Serving {
   }
 
   /** Resolves when the banner is complete. @throws with all output when the server ends before */
-  static async start(words: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Serving> {
-    const serving = new Serving(words, env);
+  static async start(
+    words: readonly string[],
+    env: NodeJS.ProcessEnv = {},
+    from: string = program,
+  ): Promise<Serving> {
+    const serving = new Serving(words, env, from);
     const lines = createInterface({ input: serving.child.stdout });
     const isLast = (line: string): boolean => line.startsWith('{') || line.includes('Ctrl-C stops');
     await new Promise<void>((resolve, reject) => {

@@ -30,6 +30,7 @@ export function sampleStats(values: Partial<PoolStats> = {}): PoolStats {
     partBytes: 263 * mib,
     maxPartBytes: 255 * mib,
     formatVersion: 1,
+    ownersAlive: 1,
     segments: 2,
     memory: {
       reservedBytes: 384 * mib,
