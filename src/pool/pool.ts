@@ -26,7 +26,8 @@ import { sweepExpired } from '../store/expiry.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
 import { put } from '../store/publish.ts';
-import { assertWhole, type Store } from '../store/store.ts';
+import { assertWhole } from '../store/payload.ts';
+import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
 import type {
   AppendOptions,

@@ -28,7 +28,8 @@ import {
   put,
   reservePayload,
 } from './publish.ts';
-import { bytesOfEntry, type Store } from './store.ts';
+import { bytesOfEntry } from './payload.ts';
+import type { Store } from './store.ts';
 import { encodeTag, tagTexts } from './tags.ts';
 
 /** Appending to a full block makes the new one this much larger than needed: amortised O(1) copies per byte. */
@@ -93,7 +94,7 @@ function extend(store: Store, words: Words, at: number, length: number, bytes: U
 }
 
 function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Array): number {
-  const old = bytesOfEntry(store, words, at);
+  const old = bytesOfEntry(store.region, words, at);
   const sizeBytes = old.length + bytes.length;
   const spec = specOf(store, words, at);
   const preferred = Math.min(Math.ceil(sizeBytes * growthFactor), store.maxPartBytes);
@@ -129,7 +130,7 @@ function crcOfBoth(store: Store, words: Words, at: number, bytes: Uint8Array): n
   if ((peek(words, at + field.traits) & trait.checksummed) !== 0) {
     return crc32(bytes, peek(words, committed(words, at) + commitSlot.crc32));
   }
-  return store.options.checksums ? crc32(bytes, crc32(bytesOfEntry(store, words, at))) : undefined;
+  return store.options.checksums ? crc32(bytes, crc32(bytesOfEntry(store.region, words, at))) : undefined;
 }
 
 /** Carries what use has taught over to the larger entry. */

@@ -10,7 +10,8 @@ import { readCell } from './counters.ts';
 import { commitSlot, committed, field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
 import { isSound, reachable } from './recover.ts';
 import { namesOf } from './remove.ts';
-import { bytesOfEntry, type Store } from './store.ts';
+import { bytesOfEntry } from './payload.ts';
+import type { Store } from './store.ts';
 import { firstWithTag, encodeTag, tagTexts } from './tags.ts';
 
 /** Most violations reported; more say nothing new. */
@@ -89,7 +90,7 @@ function checkPart(
   if ((traits & trait.checksummed) === 0) return;
   totals.checksums++;
   const crc = peek(words, committed(words, at) + commitSlot.crc32);
-  if (crc32(bytesOfEntry(store, words, at)) !== crc) report(`${name} does not match its checksum`);
+  if (crc32(bytesOfEntry(store.region, words, at)) !== crc) report(`${name} does not match its checksum`);
 }
 
 function checkIndexes(store: Store, totals: Totals, report: Report): void {

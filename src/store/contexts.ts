@@ -56,7 +56,11 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
   const refs: Ref[] = [];
   const limit = store.entries.count;
   let ref = headOf(store, store.key.contextTag());
-  for (; ref !== 0 && refs.length <= limit; ref = nextOf(store, ref)) refs.push(ref);
+  for (; ref !== 0 && refs.length <= limit; ref = nextOf(store, ref)) {
+    // A joined reader may follow a list while it is being changed.
+    if (store.region.ownerSlot !== 0 && !store.entries.isEntry(ref)) break;
+    refs.push(ref);
+  }
   return refs.filter((each) => isFresh(store, each));
 }
 

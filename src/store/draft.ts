@@ -13,7 +13,8 @@ import {
   publish,
   reservePayload,
 } from './publish.ts';
-import { assertWhole, type Store } from './store.ts';
+import { assertWhole } from './payload.ts';
+import type { Store } from './store.ts';
 import { bump, counter } from './counters.ts';
 
 /** A draft that outgrows its block gets one this much larger than needed. */

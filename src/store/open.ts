@@ -35,13 +35,15 @@ export function openStore(region: Region, choices: AllocatorChoices, options: St
 /** Attaches without owning: a thread that reads, or an inspection. */
 export function attachStore(region: Region, options: StoreOptions): Store {
   if (region.superblock.rootParts === 0) fail('not_a_pool', 'The pool was never finished.');
-  return new Store(region, openAllocator(region, {}), options);
+  const store = new Store(region, openAllocator(region, {}), options);
+  if (region.slotAbandoned) store.releaseAll();
+  return store;
 }
 
 /** Leaves everything in order for the next opening. */
 export function closeStore(store: Store): void {
   if (store.closed) return;
-  store.releaseAll();
+  if (store.hasLeases) store.releaseAll();
   if (store.region.ownerSlot === 0) {
     store.allocator.flush();
     store.region.commit({ clean: true });

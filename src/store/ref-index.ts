@@ -113,7 +113,7 @@ export class RefIndex {
     for (const table of [this.old, this.current]) {
       if (table === undefined) continue;
       let slot = table.seek(tag, table.home(tag));
-      while (slot >= 0) {
+      for (let i = table.mask; slot >= 0 && i >= 0; i--) {
         const ref = table.refAt(slot);
         if (ref > 0 && matches(ref)) return ref;
         slot = table.seek(tag, slot + 1);

@@ -69,14 +69,20 @@ export class Table {
     return Math.imul(tag, goldenRatio) >>> this.#shift;
   }
 
-  /** The next slot from `slot` on with that tag, or -1 at the end of the probe. */
+  /**
+   * The next slot from `slot` on with that tag, or -1 at the end of the probe. One round at most: under a reader without a lock the table
+   * may have become something else, without an empty slot.
+   */
   seek(tag: number, slot: number): number {
     const { words, base, mask } = this;
-    for (let at = slot & mask; ; at = (at + 1) & mask) {
+    let at = slot & mask;
+    for (let left = mask; left >= 0; left--) {
       const ref = load(words, base + (at << 1) + 1);
       if (ref === 0) return -1;
       if (ref > 0 && peek(words, base + (at << 1)) === tag) return at;
+      at = (at + 1) & mask;
     }
+    return -1;
   }
 
   /** The slot that holds exactly this reference, or -1. */

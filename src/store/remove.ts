@@ -20,7 +20,8 @@ import {
 } from './entry.ts';
 import type { RemovalReason } from './hooks.ts';
 import { readNames } from './keys.ts';
-import { bytesOfEntry, type Store } from './store.ts';
+import { bytesOfEntry } from './payload.ts';
+import type { Store } from './store.ts';
 import { dropTags } from './tags.ts';
 
 const reasonCounter: Record<RemovalReason, number | undefined> = {
@@ -144,6 +145,6 @@ function tell(store: Store, ref: Ref, words: Words, at: number, reason: RemovalR
   const version = versionOf(words, at);
   const action = auditAction[reason];
   if (action !== undefined) audit?.record(action, id, part, version);
-  tierSink?.leaving(id, part, version, bytesOfEntry(store, words, at), reason);
+  tierSink?.leaving(id, part, version, bytesOfEntry(store.region, words, at), reason);
 }
 

@@ -7,9 +7,7 @@
  * the lease bits after that. Both orders are sequentially consistent, so one of the two sees the other.
  */
 
-import type { Kind } from '../alloc/kind.ts';
 import type { Allocator } from '../alloc/api.ts';
-import { crc32 } from '../base/checksum.ts';
 import type { Clock } from '../base/clock.ts';
 import { Random } from '../base/random.ts';
 import { fail } from '../errors.ts';
@@ -17,10 +15,9 @@ import { control, controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
 import { bump, counter, countersOf } from './counters.ts';
-import { bytesPerElement, viewOf } from './element.ts';
+import { viewOf } from './element.ts';
 import { Entries } from './entries.ts';
 import {
-  byteOf,
   commitSlotWords,
   expiresAtMs,
   field,
@@ -35,6 +32,8 @@ import { Evictor } from './evictor.ts';
 import type { Audit, Hooks } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
+import { LeaseCounts } from './lease-counts.ts';
+import { isIntact } from './payload.ts';
 import { RefIndex } from './ref-index.ts';
 import type { Table } from './ref-table.ts';
 import { dispose, retire } from './remove.ts';
@@ -43,6 +42,8 @@ import { dispose, retire } from './remove.ts';
 export const partMaxBytes: number = 512 * 2 ** 20;
 /** How often a reader looks again when writers keep changing what it found. */
 const readAttempts = 10_000;
+/** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
+const sameTagMax = 1024;
 
 export interface StoreOptions {
   readonly clock: Clock;
@@ -80,8 +81,7 @@ export class Store {
   readonly #refMask: number;
   readonly #leaseField: number;
   readonly #leaseBit: number;
-  /** Leases of this thread per entry ordinal. */
-  #leaseCounts: Int32Array;
+  readonly #leases = new LeaseCounts();
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
   readonly #audit: Audit | undefined;
@@ -115,7 +115,6 @@ export class Store {
     this.parts = RefIndex.open(region, allocator, 'rootParts', allocateMetadata);
     this.contexts = RefIndex.open(region, allocator, 'rootContexts', allocateMetadata);
     this.tags = RefIndex.open(region, allocator, 'rootTags', allocateMetadata);
-    this.#leaseCounts = new Int32Array(Math.max(this.entries.count, 64));
     this.maxPartBytes = Math.min(partMaxBytes, allocator.maxAllocationBytes);
   }
 
@@ -168,10 +167,7 @@ export class Store {
     if (this.closed) return;
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    const ordinal = peek(words, at + field.ordinal);
-    const left = (this.#leaseCounts[ordinal] as number) - 1;
-    this.#leaseCounts[ordinal] = left;
-    if (left > 0) return;
+    if (!this.#leases.drop(peek(words, at + field.ordinal))) return;
     and(words, at + this.#leaseField, ~this.#leaseBit);
     if (this.region.ownerSlot !== 0) return;
     if ((load(words, at + field.state) & stateMask) !== state.retired) return;
@@ -207,12 +203,14 @@ export class Store {
 
   /** True for the live entry whose id is that of `this.key`. A stable function: for RefIndex.find. */
   readonly isOfContext = (ref: Ref): boolean => {
-    const segment = this.#segments[ref >>> this.#refShift];
+    const segment = this.#segmentAt(ref);
     if (segment === undefined) return false;
     const at = (ref & this.#refMask) << 4;
     const keyRef = peek(segment.words, at + field.keyRef);
     if (keyRef === 0) return this.key.sameContext(segment.words, at + field.key);
-    return this.key.sameContext(segmentOf(this.region, keyRef).words, wordOf(this.region, keyRef));
+    const keySegment = this.#segmentAt(keyRef);
+    if (keySegment === undefined) return false;
+    return this.key.sameContext(keySegment.words, (keyRef & this.#refMask) << 4);
   };
 
   /** For joined readers: takes over an index that the writer has grown. @returns true when something changed */
@@ -229,21 +227,27 @@ export class Store {
     return true;
   }
 
-  /** Ends every lease of this thread: views read zeros or stale bytes from now on. */
+  /** Ends every lease of this owner slot, those of a dead predecessor included. */
   releaseAll(): void {
-    for (let ordinal = 0; ordinal < this.#leaseCounts.length; ordinal++) {
-      if (this.#leaseCounts[ordinal] === 0) continue;
-      this.#leaseCounts[ordinal] = 0;
+    this.entries.refresh();
+    this.#leases.clear();
+    for (let ordinal = 0; ordinal < this.entries.count; ordinal++) {
       const ref = this.entries.at(ordinal);
       const { words } = segmentOf(this.region, ref);
-      and(words, wordOf(this.region, ref) + this.#leaseField, ~this.#leaseBit);
+      const word = wordOf(this.region, ref) + this.#leaseField;
+      if ((load(words, word) & this.#leaseBit) !== 0) and(words, word, ~this.#leaseBit);
     }
+  }
+
+  /** True when this thread holds a lease. */
+  get hasLeases(): boolean {
+    return this.#leases.any;
   }
 
   #findIn(table: Table): Ref {
     const tag = this.key.low;
     let slot = table.seek(tag, table.home(tag));
-    while (slot >= 0) {
+    for (let i = 0; slot >= 0 && i < sameTagMax; i++) {
       const ref = table.refAt(slot);
       if (ref > 0 && this.#matches(ref)) return ref;
       slot = table.seek(tag, slot + 1);
@@ -252,7 +256,7 @@ export class Store {
   }
 
   #matches(ref: Ref): boolean {
-    const segment = this.#segments[ref >>> this.#refShift];
+    const segment = this.#segmentAt(ref);
     if (segment === undefined) return false;
     const { words } = segment;
     const at = (ref & this.#refMask) << 4;
@@ -262,7 +266,7 @@ export class Store {
     this.#matchedState = stateWord;
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef === 0) return this.key.equals(words, at + field.key);
-    const keySegment = this.#segments[keyRef >>> this.#refShift];
+    const keySegment = this.#segmentAt(keyRef);
     if (keySegment === undefined) return false;
     return this.key.equals(keySegment.words, (keyRef & this.#refMask) << 4);
   }
@@ -270,7 +274,8 @@ export class Store {
   #acquire(ref: Ref): LeaseView | 'changed' | undefined {
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    this.#countLease(words, at);
+    const isFirst = this.#leases.take(peek(words, at + field.ordinal));
+    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
     if (load(words, at + field.state) !== this.#matchedState) {
       this.drop(ref);
       return 'changed';
@@ -291,7 +296,8 @@ export class Store {
       sizeBytes = peek(words, slot + 1);
     }
     const traits = peek(words, at + field.traits);
-    const segment = this.#segments[payload >>> this.#refShift] as Segment;
+    const segment = this.#segmentAt(payload);
+    if (segment === undefined) fail('pool_corrupt', `Reference ${payload} is in no segment.`);
     const byte = (payload & this.#refMask) << granuleShift;
     if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {
       this.#verify(ref, words, at, segment.bytes.subarray(byte, byte + sizeBytes));
@@ -311,16 +317,13 @@ export class Store {
     );
   }
 
-  #countLease(words: Words, at: number): void {
-    const ordinal = peek(words, at + field.ordinal);
-    if (ordinal >= this.#leaseCounts.length) {
-      const grown = new Int32Array(Math.max(2 * this.#leaseCounts.length, ordinal + 1));
-      grown.set(this.#leaseCounts);
-      this.#leaseCounts = grown;
-    }
-    const count = this.#leaseCounts[ordinal] as number;
-    this.#leaseCounts[ordinal] = count + 1;
-    if (count === 0) or(words, at + this.#leaseField, this.#leaseBit);
+  /** The segment of a reference; a joined reader takes in segments that the writer has added since. */
+  #segmentAt(ref: Ref): Segment | undefined {
+    const number = ref >>> this.#refShift;
+    const segment = this.#segments[number];
+    if (segment !== undefined || this.region.ownerSlot === 0) return segment;
+    this.region.refresh();
+    return this.#segments[number];
   }
 
   /** First get after a crash: the bytes must be those that were written. */
@@ -334,31 +337,3 @@ export class Store {
     poke(words, at + field.checkedEpoch, this.#epoch);
   }
 }
-
-/** True when the committed bytes match their checksum, or none was taken. */
-export function isIntact(words: Words, at: number, bytes: Uint8Array): boolean {
-  if ((peek(words, at + field.traits) & trait.checksummed) === 0) return true;
-  const slot = at + field.commit + (load(words, at + field.selector) & 1) * commitSlotWords;
-  return crc32(bytes) === peek(words, slot + 2);
-}
-
-/** The committed bytes of an entry, in place. */
-export function bytesOfEntry(store: Store, words: Words, at: number): Uint8Array {
-  const slot = at + field.commit + (load(words, at + field.selector) & 1) * commitSlotWords;
-  const payload = peek(words, slot);
-  const { bytes } = segmentOf(store.region, payload);
-  const from = byteOf(store.region, payload);
-  return bytes.subarray(from, from + peek(words, slot + 1));
-}
-
-/** Kind of an entry. */
-export function kindOfEntry(words: Words, at: number): Kind {
-  return peek(words, at + field.traits) & trait.kindMask;
-}
-
-/** @throws invalid_argument unless `sizeBytes` is a whole number of elements */
-export function assertWhole(sizeBytes: number, code: number): void {
-  if (sizeBytes % bytesPerElement(code) === 0) return;
-  fail('invalid_argument', `${sizeBytes} bytes are not a whole number of ${bytesPerElement(code)}-byte elements.`);
-}
-
