@@ -1,6 +1,7 @@
 /** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
 
 import type { MapCell } from '../alloc/api.ts';
+import { utf8Decoder } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
 import { control } from '../memory/layout.ts';
@@ -52,7 +53,6 @@ import { writeSnapshot } from './snapshot.ts';
 
 const noOptions = {};
 const sweepDefault = 1000;
-const textDecoder = new TextDecoder();
 
 export class StorePool implements Pool {
   readonly path: string | undefined;
@@ -141,7 +141,7 @@ export class StorePool implements Pool {
     const store = this.#readable();
     const { limit, prefix, after } = listLimits(options);
     const found = listContexts(store, prefix, after, limit);
-    return found.flatMap(({ id }) => this.#contextOf(textDecoder.decode(id)) ?? []);
+    return found.flatMap(({ id }) => this.#contextOf(utf8Decoder.decode(id)) ?? []);
   }
 
   expire(id: string, ttlMs: number | undefined, part?: string): number {

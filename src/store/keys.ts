@@ -12,6 +12,7 @@
  */
 
 import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
+import { utf8Decoder } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
 
@@ -22,7 +23,6 @@ export const inlineKeyWords = 16;
 
 const scratchWordCount = 1 + (2 * nameMaxBytes) / 4;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 /**
  * The key under consideration: encoded once per operation into scratch words. One per store; not re-entrant.
@@ -175,8 +175,8 @@ export function readNames(
   const text = bytes.slice((at << 2) + 4, idEnd + (header >>> 16));
   const idBytes = header & 0xffff;
   return {
-    id: decoder.decode(text.subarray(0, idBytes)),
-    part: decoder.decode(text.subarray(idBytes)),
+    id: utf8Decoder.decode(text.subarray(0, idBytes)),
+    part: utf8Decoder.decode(text.subarray(idBytes)),
   };
 }
 

@@ -1,11 +1,10 @@
 import { kinds, type KindName } from '../alloc/kind.ts';
+import { utf8Decoder } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { elementTypes, type ElementType, type PartView } from './element.ts';
 import { trait } from './entry.ts';
 import type { Store } from './store.ts';
-
-const decoder = new TextDecoder();
 
 /** A read lease: see `Lease` in pool/api.ts. */
 export class LeaseView {
@@ -62,7 +61,7 @@ export class LeaseView {
   text(): string {
     const { data } = this;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    return decoder.decode(data.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
+    return utf8Decoder.decode(data.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
   }
 
   release(): void {
