@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { assertAuthSafe, createServer, Keyring, keyRecord } from '../../src/server/index.ts';
 import { call, codeOf, RawClient, testKey } from './support/client.ts';
-import { footprint, serve } from './support/serve.ts';
+import { footprint, serve, until } from './support/serve.ts';
 
 const path = '/v1/contexts/c/parts/p';
 
@@ -68,6 +68,40 @@ it('answers before the body is sent, and reads little of it', async () => {
   expect(client.received.toLowerCase()).toContain('connection: close');
   client.socket.end();
   await client.receiveAll();
+});
+
+it('answers a client that sends its whole body before it reads', async () => {
+  const { url } = await serve({ limits: { lingerBytes: 2 ** 24, lingerMs: 10_000 } });
+  const client = await RawClient.to(url);
+  const body = Buffer.alloc(2 ** 23);
+  client.socket.pause();
+  client.send(`PUT ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+  await new Promise((resolve) => client.socket.write(body, resolve));
+  client.socket.resume();
+  await client.receiveAll();
+  expect(client.received).toMatch(/^HTTP\/1.1 401 /);
+  expect(client.socket.errored).toBe(null);
+});
+
+it('reads a bounded amount of a body that it refuses', async () => {
+  const limits = { lingerBytes: 100_000, lingerMs: 50 };
+  const { url, server } = await serve({ limits });
+  const client = await RawClient.to(url);
+  client.send(`PUT ${path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  const chunk = Buffer.concat([
+    Buffer.from('10000\r\n'),
+    Buffer.alloc(0x10000),
+    Buffer.from('\r\n'),
+  ]);
+  const endless = (): void => {
+    while (client.socket.writable && client.socket.write(chunk));
+  };
+  client.socket.on('drain', endless);
+  endless();
+  expect(await client.receiveAll()).toMatch(/^HTTP\/1.1 401 /);
+  // What fits the buffers of both ends was sent, and no more read than that.
+  expect(client.socket.bytesWritten).toBeLessThan(64 * 2 ** 20);
+  await until(() => server.stats().connections === 0);
 });
 
 it('refuses a body that is only announced without inviting it', async () => {

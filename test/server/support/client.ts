@@ -119,20 +119,32 @@ export class RawClient {
   async receive(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.#received)) {
       if (this.socket.closed) throw new Error(`Closed after ${JSON.stringify(this.#received)}.`);
-      await Promise.race([once(this.socket, 'data'), once(this.socket, 'close')]);
+      await this.#next(['data', 'close']);
     }
     return this.#received;
   }
 
-  /** Everything that was received until the server closed the connection. */
+  /** Everything that was received until the connection closed. */
   async receiveAll(): Promise<string> {
-    if (!this.socket.closed) await once(this.socket, 'close');
+    if (!this.socket.closed) await this.#next(['close']);
     return this.#received;
   }
 
   async destroy(): Promise<void> {
     this.socket.destroy();
-    if (!this.socket.closed) await once(this.socket, 'close');
+    await this.receiveAll();
+  }
+
+  /** Unlike `once` of node:events this does not mind errors: a server may cut a connection. */
+  #next(events: readonly string[]): Promise<void> {
+    return new Promise((resolve) => {
+      const { socket } = this;
+      const settle = (): void => {
+        for (const event of events) socket.off(event, settle);
+        resolve();
+      };
+      for (const event of events) socket.on(event, settle);
+    });
   }
 }
 
