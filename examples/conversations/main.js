@@ -29,6 +29,11 @@ if (!(most >= 1)) throw new Error(`--dialogues ${values.dialogues} is not a coun
 const folder = mkdtempSync(join(tmpdir(), 'cenote-conversations-'));
 /** @type {Server | undefined} */
 let server;
+// The terminal sends Ctrl-C to the server too; what is left is the folder.
+process.once('SIGINT', () => {
+  rmSync(folder, { recursive: true, force: true });
+  process.exit(130);
+});
 
 try {
   const source = readDialogues();

@@ -1,20 +1,21 @@
 /** `cenote bench SUITE`: starts the benchmarks of a clone. They measure peers too and are not in the package. */
 
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { exitFailed, NotBuiltError, type Arguments, type Command } from './command.ts';
 import type { Io } from './io.ts';
 
-const entryUrl = new URL('../../dist-bench/bench/main.js', import.meta.url);
-const sourceUrl = new URL('../../bench/main.ts', import.meta.url);
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const entry = `${root}dist-bench/bench/main.js`;
+const compiler = `${root}node_modules/typescript/bin/tsc`;
 
 export const benchCommand: Command = {
   name: 'bench',
   summary: 'Measure this machine with one of the benchmark suites',
   about: [
-    'Benchmarks run from a clone, because they compare with peers that the package does not depend on. Build them once ' +
-      'with `npx tsc -p tsconfig.bench.json`.',
+    'Benchmarks run from a clone, because they compare with peers that the package does not depend on. They are ' +
+      'compiled at each start, so what is measured is what is there.',
   ],
   positionals: [
     {
@@ -38,18 +39,24 @@ export const benchCommand: Command = {
     { code: 2, meaning: 'the command line is wrong' },
   ],
   async run(args: Arguments, io: Io): Promise<number> {
-    const entry = fileURLToPath(entryUrl);
-    if (!existsSync(entry)) {
-      throw new NotBuiltError(
-        existsSync(fileURLToPath(sourceUrl))
-          ? 'the benchmarks are not built'
-          : 'benchmarks run from a clone of cenote',
-        'In a clone: npx tsc -p tsconfig.bench.json, then: cenote bench SUITE',
-      );
-    }
-    return launch(entry, benchWords(args), io);
+    compile();
+    return launch(benchWords(args), io);
   },
 };
+
+/** Compiles `bench` and what it uses of `src`. @throws NotBuiltError */
+function compile(): void {
+  const isClone = existsSync(`${root}bench/main.ts`) && existsSync(compiler);
+  if (!isClone) {
+    const advice = 'In a clone with its dependencies installed: npx cenote bench SUITE';
+    throw new NotBuiltError('benchmarks run from a clone of cenote', advice);
+  }
+  const words = [compiler, '-p', `${root}tsconfig.bench.json`];
+  const { status } = spawnSync(process.execPath, words, { stdio: ['ignore', 2, 2] });
+  if (status !== 0) {
+    throw new NotBuiltError('the benchmarks do not compile', 'Mend what the compiler says above.');
+  }
+}
 
 function benchWords(args: Arguments): string[] {
   const words = [args.positional(0)];
@@ -64,7 +71,7 @@ function benchWords(args: Arguments): string[] {
 }
 
 /** The benchmark has the terminal; its exit code becomes ours. */
-function launch(entry: string, words: readonly string[], io: Io): Promise<number> {
+function launch(words: readonly string[], io: Io): Promise<number> {
   const child = spawn(process.execPath, [entry, ...words], { stdio: 'inherit', env: io.env });
   // Ctrl-C reaches the child too, as part of the foreground group: we wait for what it makes of it.
   const wait = (): void => {};

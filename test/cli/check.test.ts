@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { rounds } from '../support/seed.ts';
+import { Random } from '../../src/base/random.ts';
+import { rounds, seed } from '../support/seed.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
 import { damagePart, fill, filled, run, withPool } from './support/pools.ts';
 
@@ -86,25 +87,28 @@ describe('cenote check', () => {
     expect(readdirSync(scratch.join('empty'))).toEqual([]);
   });
 
-  it('checks what a killed server has left, before anyone repairs it', async () => {
+  it('finds every acknowledged write of a killed server, before and after its next start', async () => {
     using scratch = new Scratch();
-    for (let round = 0; round < rounds(3, 20); round++) {
-      const server = await Serving.start(['--http', '0', '--data', scratch.path], {
-        CENOTE_API_KEY: 'k',
-      });
-      let acknowledged = 0;
-      const writing = (async () => {
-        for (let index = 0; ; index++) {
-          const path = `/v1/contexts/c${index % 200}/parts/p?type=u8`;
-          await server.request('PUT', path, new Uint8Array((index * 997) % 60_000), 'k');
-          acknowledged++;
-        }
-      })().catch(() => {});
-      await expect.poll(() => acknowledged).toBeGreaterThan(20 * (round + 1));
-      await server.stop('SIGKILL');
-      await writing;
+    const random = new Random(seed());
+    const words = ['--http', '0', '--data', scratch.path];
+    const key = { CENOTE_API_KEY: 'k' };
+    const acknowledged = new Map<string, number>();
+    for (let round = 0; round < rounds(4, 50); round++) {
+      const server = await Serving.start(words, key);
+      const killAfter = 1 + random.below(400);
+      const inFlight = await writeUntilKilled(server, random, killAfter, acknowledged);
       const json = await cenote(['check', scratch.path, '--json']);
       expect(JSON.parse(json.stdout)).toMatchObject({ ok: true, errors: [], inUse: false });
+
+      const next = await Serving.start(words, key);
+      for (const [path, sizeBytes] of acknowledged) {
+        const answer = await next.request('HEAD', path, undefined, 'k');
+        const found = Number(answer.headers.get('content-length'));
+        // The write that was cut may have happened or not: it is the new version or the old one.
+        if (path === inFlight?.path && found === inFlight.sizeBytes) acknowledged.set(path, found);
+        else expect({ path, found }).toEqual({ path, found: sizeBytes });
+      }
+      await next.stop();
     }
   });
 
@@ -135,3 +139,33 @@ describe('cenote check', () => {
     await server.stop();
   });
 });
+
+interface Write {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** Writes parts of random sizes, one after the other, and kills the server in the middle. @returns the write that was cut */
+async function writeUntilKilled(
+  server: Serving,
+  random: Random,
+  killAfter: number,
+  acknowledged: Map<string, number>,
+): Promise<Write | undefined> {
+  for (let count = 1; ; count++) {
+    const path = `/v1/contexts/c${random.below(50)}/parts/p`;
+    const sizeBytes = random.below(100_000);
+    const writing = server.request('PUT', `${path}?type=u8`, new Uint8Array(sizeBytes), 'k');
+    if (count > killAfter) void server.stop('SIGKILL');
+    const status = await writing.then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    if (status === 0) {
+      await server.ended;
+      return { path, sizeBytes };
+    }
+    expect([200, 201]).toContain(status);
+    acknowledged.set(path, sizeBytes);
+  }
+}

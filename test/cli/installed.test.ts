@@ -1,14 +1,16 @@
 /** The command line where things are missing: in a folder that holds only what a test puts there. */
 
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { openPool } from '../../src/pool/open.ts';
 import { runNode, Scratch, Serving } from './support/cli.ts';
 
+const root = new URL('../../', import.meta.url);
+
 function copyOf(scratch: Scratch, ...names: string[]): string {
   for (const name of ['package.json', ...names]) {
-    cpSync(fileURLToPath(new URL(`../../${name}`, import.meta.url)), scratch.join(name), {
+    cpSync(fileURLToPath(new URL(name, root)), scratch.join(name), {
       recursive: true,
     });
   }
@@ -57,23 +59,22 @@ describe('cenote bench', () => {
     expect(stderr).toMatch(/^error\[not_built\]: benchmarks run from a clone/);
   });
 
-  it('hands its options on, and the exit code back', async () => {
+  it('compiles, hands its options on, and the exit code back', async () => {
     using scratch = new Scratch();
-    const program = copyOf(scratch, 'bin', 'dist');
-    mkdirSync(scratch.join('dist-bench', 'bench'), { recursive: true });
-    const entry = 'console.log(JSON.stringify(process.argv.slice(2))); process.exitCode = 7;\n';
-    writeFileSync(scratch.join('dist-bench', 'bench', 'main.js'), entry);
+    const program = copyOf(scratch, 'bin', 'dist', 'tsconfig.json', 'tsconfig.bench.json');
+    symlinkSync(fileURLToPath(new URL('node_modules', root)), scratch.join('node_modules'));
+    mkdirSync(scratch.join('bench'));
+    const entry = 'console.log(JSON.stringify(process.argv.slice(2)));\nprocess.exitCode = 7;\n';
+    writeFileSync(scratch.join('bench', 'main.ts'), entry);
     const words = ['store', '--quick', '--workers', '2', '--out', 'there', '--json'];
     const { code, stdout } = await runNode([program, 'bench', ...words]);
     expect(code).toBe(7);
-    expect(JSON.parse(stdout)).toEqual([
-      'store',
-      '--workers',
-      '2',
-      '--out',
-      'there',
-      '--quick',
-      '--json',
-    ]);
+    const passed = ['store', '--workers', '2', '--out', 'there', '--quick', '--json'];
+    expect(JSON.parse(stdout)).toEqual(passed);
+
+    writeFileSync(scratch.join('bench', 'main.ts'), 'const wrong: number = "text";\n');
+    const broken = await runNode([program, 'bench', ...words]);
+    expect(broken.code).toBe(1);
+    expect(broken.stderr).toContain('the benchmarks do not compile');
   });
 });
