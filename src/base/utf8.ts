@@ -1,2 +1,6 @@
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
 /** Decodes UTF-8 as it is: a leading byte order mark is part of the text. */
-export const utf8Decoder: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+export function decodeUtf8(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}

@@ -1,7 +1,7 @@
 /** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
 
 import type { MapCell } from '../alloc/api.ts';
-import { utf8Decoder } from '../base/utf8.ts';
+import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
 import { control } from '../memory/layout.ts';
@@ -141,7 +141,7 @@ export class StorePool implements Pool {
     const store = this.#readable();
     const { limit, prefix, after } = listLimits(options);
     const found = listContexts(store, prefix, after, limit);
-    return found.flatMap(({ id }) => this.#contextOf(utf8Decoder.decode(id)) ?? []);
+    return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id)) ?? []);
   }
 
   expire(id: string, ttlMs: number | undefined, part?: string): number {

@@ -12,7 +12,7 @@
  */
 
 import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
-import { utf8Decoder } from '../base/utf8.ts';
+import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
 
@@ -175,8 +175,8 @@ export function readNames(
   const text = bytes.slice((at << 2) + 4, idEnd + (header >>> 16));
   const idBytes = header & 0xffff;
   return {
-    id: utf8Decoder.decode(text.subarray(0, idBytes)),
-    part: utf8Decoder.decode(text.subarray(idBytes)),
+    id: decodeUtf8(text.subarray(0, idBytes)),
+    part: decodeUtf8(text.subarray(idBytes)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { kinds, type KindName } from '../alloc/kind.ts';
-import { utf8Decoder } from '../base/utf8.ts';
+import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { elementTypes, type ElementType, type PartView } from './element.ts';
@@ -61,7 +61,7 @@ export class LeaseView {
   text(): string {
     const { data } = this;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    return utf8Decoder.decode(data.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
+    return decodeUtf8(data.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
   }
 
   release(): void {

@@ -11,7 +11,7 @@
  */
 
 import { metadataKind } from '../alloc/kind.ts';
-import { utf8Decoder } from '../base/utf8.ts';
+import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { copyInto, peek, poke, type Words } from '../memory/words.ts';
@@ -117,7 +117,7 @@ export function tagTexts(store: Store, words: Words, at: number): string[] {
     const segment = segmentOf(store.region, ref);
     const from = (wordOf(store.region, ref) + node.text) << 2;
     const length = peek(segment.words, wordOf(store.region, ref) + node.bytes);
-    texts.push(utf8Decoder.decode(segment.bytes.slice(from, from + length)));
+    texts.push(decodeUtf8(segment.bytes.slice(from, from + length)));
     if (texts.length > tagsMax) break;
   }
   return texts.reverse();
