@@ -88,11 +88,13 @@ export function removeContext(store: Store, refs: readonly Ref[]): void {
   storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
 }
 
+/** @returns how many parts went whose time was not over before */
 export function invalidate(store: Store, tag: Tag): number {
   let count = 0;
   for (let ref = firstWithTag(store, tag); ref !== 0; ref = firstWithTag(store, tag)) {
-    retire(store, ref, 'invalidated');
-    count++;
+    const fresh = isFresh(store, ref);
+    retire(store, ref, fresh ? 'invalidated' : 'expired');
+    if (fresh) count++;
   }
   return count;
 }
@@ -165,7 +167,8 @@ function withBit(bits: number, bit: number, on: boolean): number {
   return on ? bits | bit : bits & ~bit;
 }
 
-function isFresh(store: Store, ref: Ref): boolean {
+/** True for a live part whose time is not over. */
+export function isFresh(store: Store, ref: Ref): boolean {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   return isLive(words, at) && !store.isExpired(words, at);

@@ -11,6 +11,7 @@ import {
   type PartSpec,
   type Payload,
   publish,
+  reserveFree,
   reservePayload,
 } from './publish.ts';
 import { assertWhole } from './payload.ts';
@@ -39,9 +40,9 @@ export class PartDraft {
     this.#part = part;
     this.#spec = spec;
     store.key.set(id, part);
-    const old = store.findFresh();
-    checkVersion(store, old, spec.ifVersion);
-    this.#payload = this.#sparing(old, () => reservePayload(store, spec.kind, reserveBytes));
+    checkVersion(store, store.findFresh(), spec.ifVersion);
+    this.#payload = this.#reserve(reserveBytes, reserveBytes);
+    store.drafts.add(this);
   }
 
   get sizeBytes(): number {
@@ -72,7 +73,7 @@ export class PartDraft {
       const crc = store.options.checksums ? this.#crc : undefined;
       const payload = { ...this.#payload, sizeBytes: this.#sizeBytes, crc32: crc };
       const version = this.#sparing(old, () => publish(store, this.#spec, payload, old));
-      this.#open = false;
+      this.#finish();
       bump(store.control, store.countersAt + counter.puts, 1);
       return version;
     } catch (error) {
@@ -83,32 +84,47 @@ export class PartDraft {
 
   abort(): void {
     if (!this.#open) return;
-    this.#open = false;
+    this.#finish();
     if (!this.#store.closed) freePayload(this.#store, this.#spec, this.#payload);
   }
 
+  #finish(): void {
+    this.#open = false;
+    this.#store.drafts.delete(this);
+  }
+
   #grow(sizeBytes: number): void {
-    const store = this.#store;
+    const { maxPartBytes } = this.#store;
     try {
       const wanted = Math.max(sizeBytes, Math.ceil(sizeBytes * growthFactor));
-      this.#exchange(sizeBytes, Math.min(wanted, Math.max(sizeBytes, store.maxPartBytes)));
+      const preferred = Math.min(wanted, Math.max(sizeBytes, maxPartBytes));
+      this.#exchange(this.#reserve(sizeBytes, preferred));
     } catch (error) {
       this.abort();
       throw error;
     }
   }
 
-  /** Gives unused room back where that is worth a copy. */
+  /** Gives unused room back where that is worth a copy and a smaller block is free: nothing is evicted to save memory. */
   #trim(): void {
     const { blockBytes, ref } = this.#payload;
     if (ref === 0 || this.#sizeBytes >= blockBytes * (1 - slackShare)) return;
-    this.#exchange(this.#sizeBytes, this.#sizeBytes);
+    const smaller = reserveFree(this.#store, this.#spec.kind, this.#sizeBytes);
+    if (smaller !== undefined) this.#exchange(smaller);
   }
 
-  #exchange(sizeBytes: number, preferredBytes: number): void {
+  /** @throws value_too_large, budget_exceeded, pool_full */
+  #reserve(sizeBytes: number, preferredBytes: number): Payload {
+    const store = this.#store;
+    store.key.set(this.#id, this.#part);
+    return this.#sparing(store.find(), () =>
+      reservePayload(store, this.#spec.kind, sizeBytes, preferredBytes),
+    );
+  }
+
+  #exchange(fresh: Payload): void {
     const store = this.#store;
     const old = this.#payload;
-    const fresh = reservePayload(store, this.#spec.kind, sizeBytes, preferredBytes);
     if (old.ref !== 0 && fresh.ref !== 0) {
       const source = segmentOf(store.region, old.ref).bytes;
       const from = byteOf(store.region, old.ref);

@@ -2,6 +2,8 @@
 
 import type { Ref } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
+import { nextOf } from './context-chain.ts';
+import { isFresh } from './contexts.ts';
 import { field, segmentOf, wordOf } from './entry.ts';
 import { readIdBytes } from './keys.ts';
 import type { Store } from './store.ts';
@@ -14,7 +16,7 @@ interface Found {
 /** Candidates are cut back to the best `limit` when they are this many times more. */
 const slack = 4;
 
-/** Heads of the first `limit` contexts whose id starts with `prefix` and sorts after `after`. */
+/** Heads of the first `limit` contexts with anything in them whose id starts with `prefix` and sorts after `after`. */
 export function listContexts(
   store: Store,
   prefix: Uint8Array,
@@ -28,12 +30,24 @@ export function listContexts(
     if (!startsWith(id, prefix)) continue;
     if (after !== undefined && Buffer.compare(id, after) <= 0) continue;
     if (bound !== undefined && Buffer.compare(id, bound) >= 0) continue;
+    if (!hasFreshPart(store, ref)) continue;
     found.push({ id, ref });
     if (found.length < limit * slack) continue;
     found = smallest(found, limit);
     bound = found.at(-1)?.id;
   }
   return smallest(found, limit);
+}
+
+/** False when the time of every part is over: such a context would only make a page shorter. */
+function hasFreshPart(store: Store, head: Ref): boolean {
+  const limit = store.entries.count;
+  let ref = head;
+  for (let i = 0; ref !== 0 && i <= limit; i++) {
+    if (isFresh(store, ref)) return true;
+    ref = nextOf(store, ref);
+  }
+  return false;
 }
 
 function smallest(found: Found[], limit: number): Found[] {

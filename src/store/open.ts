@@ -9,6 +9,7 @@ import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
 import { RefIndex } from './ref-index.ts';
+import { sweepRetired } from './remove.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 export interface OpenedStore {
@@ -45,6 +46,8 @@ export function closeStore(store: Store): void {
   if (store.closed) return;
   if (store.hasLeases) store.releaseAll();
   if (store.region.ownerSlot === 0) {
+    for (const draft of store.drafts) draft.abort();
+    sweepRetired(store);
     store.allocator.flush();
     store.region.commit({ clean: true });
   }

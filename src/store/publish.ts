@@ -5,7 +5,7 @@
 
 import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
 import { crc32 } from '../base/checksum.ts';
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { copyInto, load, peek, poke, store as storeWord } from '../memory/words.ts';
@@ -49,6 +49,9 @@ export interface Payload {
   /** undefined: no checksum is taken. */
   readonly crc32: number | undefined;
 }
+
+/** The payload of an empty part. */
+const noPayload: Payload = { ref: 0, blockBytes: 0, sizeBytes: 0, crc32: undefined };
 
 /** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
 const versionsPerMs = 2048;
@@ -102,10 +105,28 @@ export function reservePayload(
   if (sizeBytes > store.maxPartBytes) {
     fail('value_too_large', `${sizeBytes} bytes; this pool takes parts of at most ${store.maxPartBytes}.`);
   }
-  if (sizeBytes === 0) return { ref: 0, blockBytes: 0, sizeBytes: 0, crc32: undefined };
+  if (sizeBytes === 0) return noPayload;
   const preferred = store.evictor.allocate(kind, preferredBytes);
   const ref = preferred !== 0 ? preferred : store.evictor.allocate(kind, sizeBytes);
   if (ref === 0) poolFull(store, sizeBytes);
+  return charge(store, kind, ref, sizeBytes);
+}
+
+/** Memory for `sizeBytes` from what is free: evicts nothing. `undefined` when memory or budget does not allow it. */
+export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payload | undefined {
+  if (sizeBytes === 0) return noPayload;
+  const ref = store.allocator.allocate(kind, sizeBytes);
+  if (ref === 0) return undefined;
+  try {
+    return charge(store, kind, ref, sizeBytes);
+  } catch (error) {
+    if (hasCode(error, 'budget_exceeded')) return undefined;
+    throw error;
+  }
+}
+
+/** Takes a block out of the budget. @throws budget_exceeded: the block is free again */
+function charge(store: Store, kind: Kind, ref: Ref, sizeBytes: number): Payload {
   const blockBytes = store.allocator.sizeOf(ref);
   try {
     store.options.hooks.budget?.reserve(kinds[kind] as KindName, blockBytes);

@@ -71,6 +71,8 @@ export class Store {
   readonly countersAt: number;
   /** Entries that this writer retired and that were leased then. */
   readonly retired: Ref[] = [];
+  /** Drafts that are neither committed nor aborted: closing aborts them. */
+  readonly drafts: Set<{ abort(): void }> = new Set();
   /** Spared by eviction: the part that the running operation changes. */
   protectedEntry: Ref = 0;
   closed = false;
