@@ -1,3 +1,5 @@
+import { randomInt } from 'node:crypto';
+
 /** xorshift32 (Marsaglia): small, seeded, good enough for sampling; not for secrets. */
 export class Random {
   #state: number;
@@ -20,4 +22,9 @@ export class Random {
   below(bound: number): number {
     return this.next() % bound;
   }
+}
+
+/** A seed that nobody can foresee, for where none is given. */
+export function freshSeed(): number {
+  return randomInt(2 ** 31);
 }

@@ -1,6 +1,7 @@
 /** openPool: the one entrance of the library. */
 
 import { systemClock } from '../base/clock.ts';
+import { freshSeed } from '../base/random.ts';
 import { fail } from '../errors.ts';
 import { freshIdentity } from '../memory/identity.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
@@ -104,7 +105,7 @@ function regionOptions(options: OpenOptions): RegionOptions {
 function storeOptions(options: OpenOptions): StoreOptions {
   return {
     clock: options.clock ?? systemClock,
-    seed: options.seed ?? Math.floor(Math.random() * 2 ** 31),
+    seed: options.seed ?? freshSeed(),
     checksums: options.checksums ?? true,
     hooks: options.hooks ?? {},
   };

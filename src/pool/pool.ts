@@ -162,8 +162,9 @@ export class StorePool implements Pool {
 
   hint(id: string, hint: Hint): number {
     const store = this.#writable();
-    if (hint.stop !== undefined && !stopReasons.includes(hint.stop)) {
-      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${String(hint.stop)}.`);
+    const stop: string | undefined = hint.stop;
+    if (stop !== undefined && !stopReasons.some((reason) => reason === stop)) {
+      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${stop}.`);
     }
     return setHints(store, partsOf(store, id), hint);
   }

@@ -2,7 +2,6 @@
 
 import { metadataKind } from '../alloc/kind.ts';
 import type { Allocator } from '../alloc/api.ts';
-import type { Superblock } from '../memory/superblock.ts';
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
@@ -190,7 +189,7 @@ export class RefIndex {
 
   /** Changes roots; readers of other threads see from the epoch that their tables are out of date. */
   #commit(roots: Record<string, Ref>): void {
-    this.#region.commit(roots as Partial<Superblock>);
+    this.#region.commit(roots);
     const { words } = this.#region.segments[0] as Segment;
     add(words, (controlByte >>> 2) + control.indexEpoch, 1);
   }
