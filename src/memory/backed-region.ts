@@ -57,8 +57,23 @@ const fixedFields = [
   'sequence',
 ] as const satisfies readonly (keyof Superblock)[];
 
-/** How often `refresh` starts again when the writer adds and drops segments meanwhile. */
-const refreshAttempts = 100;
+/** How often a reader starts again while the writer adds and drops segments. */
+const settleAttempts = 100;
+
+/**
+ * Reads the superblock and opens what it counts. The writer may drop a segment while it is being opened: only a pool at rest is
+ * judged, so an error counts when the superblock is still the same afterwards.
+ */
+export function settled<T>(read: () => Superblock, open: (block: Superblock) => T): T {
+  for (let attempt = 1; ; attempt += 1) {
+    const block = read();
+    try {
+      return open(block);
+    } catch (error) {
+      if (attempt === settleAttempts || read().sequence === block.sequence) throw error;
+    }
+  }
+}
 
 /** The superblock of a region that is about to exist. @throws invalid_argument */
 export function firstSuperblock(options: RegionOptions): Superblock {
@@ -207,22 +222,15 @@ export class BackedRegion implements Region {
 
   refresh(): void {
     this.#mustBeOpen();
-    for (let attempt = 1; ; attempt += 1) {
-      const block = readSuperblock(this.#first().words);
-      if (block.sequence === this.#superblock.sequence) return;
-      try {
-        this.#follow(block);
-        return;
-      } catch (error) {
-        // The writer may have dropped a segment while it was being opened here; only a pool at rest is judged.
-        const moved = readSuperblock(this.#first().words).sequence !== block.sequence;
-        if (!moved || attempt === refreshAttempts) throw error;
-      }
-    }
+    settled(
+      () => readSuperblock(this.#first().words),
+      (block) => this.#follow(block),
+    );
   }
 
   /** Makes `segments` what `block` counts. */
   #follow(block: Superblock): void {
+    if (block.sequence === this.#superblock.sequence) return;
     const gone = this.#segments.findIndex(
       (segment) => segment.number > 0 && !this.#stillCounted(segment, block),
     );

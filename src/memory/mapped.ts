@@ -12,7 +12,7 @@
 import { constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { fail } from '../errors.ts';
-import { BackedRegion, firstSuperblock } from './backed-region.ts';
+import { BackedRegion, firstSuperblock, settled } from './backed-region.ts';
 import type { Backing, Membership } from './backed-region.ts';
 import { coded, errnoName, nodeFiles, removeIfThere, removeQuietly, withFile } from './files.ts';
 import { releaseSegment } from './mapping.ts';
@@ -128,6 +128,20 @@ class MappedBacking implements Backing {
   }
 }
 
+/** A superblock and every segment that it counts, opened. */
+interface Opened {
+  readonly block: Superblock;
+  readonly segments: Segment[];
+}
+
+/** Reads the pool beside a writer who may be at work. */
+function openBeside(system: MappedSystem, folder: string, backing: MappedBacking): Opened {
+  return settled(
+    () => coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder)),
+    (block) => ({ block, segments: openSegments(backing, block) }),
+  );
+}
+
 /** Maps every segment that the superblock counts; on any error none stays mapped. */
 function openSegments(backing: MappedBacking, block: Superblock): Segment[] {
   const segments: Segment[] = [];
@@ -211,49 +225,42 @@ function lockReaderSlot(
   system: MappedSystem,
   folder: string,
   lockFd: number,
-  block: Superblock,
+  ownersMax: number,
 ): number {
   const prefix = coded(`cannot read ${folder}`, () => readPrefix(system.files, folder));
   const isFree = (slot: number): boolean =>
     load(prefix, ownerWord(slot, ownerSlot.state)) === ownerFree;
-  const slots = Array.from({ length: block.ownersMax - 1 }, (_, i) => i + 1);
+  const slots = Array.from({ length: ownersMax - 1 }, (_, i) => i + 1);
   for (const slot of [...slots.filter(isFree), ...slots.filter((other) => !isFree(other))]) {
     if (coded('cannot lock an owner slot', () => system.os.lock(lockFd, slot))) return slot;
   }
-  return fail(
-    'too_many_owners',
-    `all ${block.ownersMax} owner slots of the pool in ${folder} are taken`,
-  );
+  return fail('too_many_owners', `all ${ownersMax} owner slots of the pool in ${folder} are taken`);
 }
 
 function joinPool(system: MappedSystem, folder: string): Region {
-  const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
-  if (mustReadOnly(block)) {
+  const first = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
+  const { ownersMax, roCompat } = first;
+  if (mustReadOnly(first)) {
     fail(
       'format_unsupported',
-      `roCompat bits 0x${block.roCompat.toString(16)}: the pool can be inspected, not joined`,
+      `roCompat bits 0x${roCompat.toString(16)}: the pool can be inspected, not joined`,
     );
   }
   return withLockFile(system, folder, (lockFd) => {
-    const slot = lockReaderSlot(system, folder, lockFd, block);
+    const slot = lockReaderSlot(system, folder, lockFd, ownersMax);
     const backing = new MappedBacking(system, folder, 'join', lockFd);
-    const segments = openSegments(backing, block);
+    const { block, segments } = openBeside(system, folder, backing);
     const words = (segments[0] as Segment).words;
     const slotAbandoned = takeOwnerSlot(words, slot, thisOwner(), block.epoch);
-    return new BackedRegion(
-      backing,
-      block,
-      segments,
-      { ownerSlot: slot, slotAbandoned, readOnly: false },
-      thisBootId(),
-    );
+    const member: Membership = { ownerSlot: slot, slotAbandoned, readOnly: false };
+    return new BackedRegion(backing, block, segments, member, thisBootId());
   });
 }
 
 function inspect(system: MappedSystem, folder: string): Region {
-  const block = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
   const backing = new MappedBacking(system, folder, 'inspect', undefined);
-  return new BackedRegion(backing, block, openSegments(backing, block), onlooker, thisBootId());
+  const { block, segments } = openBeside(system, folder, backing);
+  return new BackedRegion(backing, block, segments, onlooker, thisBootId());
 }
 
 /**

@@ -69,8 +69,8 @@ export interface Region {
   /** Takes away the last segment, which must hold nothing. @throws invalid_argument for the only segment; read_only */
   dropSegment(): void;
   /**
-   * Whether someone holds an owner slot. In a mapped region its lock says so (about 2 µs), so that an owner that was killed is seen at once. In
-   * a shared region, and for inspection, its state word does.
+   * Whether someone holds an owner slot. In a mapped region its lock says so (about 2 µs), so that an owner that was killed is seen at
+   * once; in a shared region its state word does.
    */
   ownerLives(slot: number): boolean;
   /** Reads the superblock again: shows segments that the writer has added since, and hides those it has dropped. */

@@ -6,8 +6,8 @@
  */
 
 import { fail } from '../errors.ts';
-import { BackedRegion, firstSegmentBytes, firstSuperblock } from './backed-region.ts';
-import type { Backing } from './backed-region.ts';
+import { BackedRegion, firstSegmentBytes, firstSuperblock, settled } from './backed-region.ts';
+import type { Backing, Membership } from './backed-region.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
@@ -148,22 +148,22 @@ export function attachSharedRegion(handle: RegionHandle): Region {
   const checked = checkHandle(handle);
   const backing = new SharedBacking(checked);
   const words = new Int32Array(checked.buffers[0] as SharedArrayBuffer);
-  const block = readSuperblock(words);
-  if (block.segmentShift !== checked.segmentShift) {
-    fail(
-      'pool_corrupt',
-      `segmentShift is ${block.segmentShift} in the superblock, ${checked.segmentShift} in the handle`,
-    );
-  }
-  const segments = Array.from({ length: block.segmentCount }, (_, number) =>
-    backing.open(number, block),
+  const { block, segments } = settled(
+    () => readSuperblock(words),
+    (current) => ({ block: current, segments: openSegments(backing, current) }),
   );
   const slot = claimOwnerSlot(words, block.ownersMax, thisOwner(), block.epoch);
-  return new BackedRegion(
-    backing,
-    block,
-    segments,
-    { ownerSlot: slot, slotAbandoned: false, readOnly: false },
-    block.bootId,
-  );
+  const member: Membership = { ownerSlot: slot, slotAbandoned: false, readOnly: false };
+  return new BackedRegion(backing, block, segments, member, block.bootId);
+}
+
+function openSegments(backing: SharedBacking, block: Superblock): Segment[] {
+  const { segmentShift } = backing.handle;
+  if (block.segmentShift !== segmentShift) {
+    fail(
+      'pool_corrupt',
+      `segmentShift is ${block.segmentShift} in the superblock, ${segmentShift} in the handle`,
+    );
+  }
+  return Array.from({ length: block.segmentCount }, (_, number) => backing.open(number, block));
 }

@@ -57,6 +57,25 @@ export function compareExchange(
   return Atomics.compareExchange(words, index, expected, value);
 }
 
+/** Plain: sets bits of a word that only its owner writes. */
+export function setBits(words: Words, index: number, bits: number): void {
+  words[index] = (words[index] as number) | bits;
+}
+
+/** Plain: clears bits of a word that only its owner writes; returns the old word. */
+export function clearBits(words: Words, index: number, bits: number): number {
+  const old = words[index] as number;
+  words[index] = old & ~bits;
+  return old;
+}
+
+/** Plain: adds one to a word that only its owner writes; returns the new word, 0 when it wrapped. */
+export function increment(words: Words, index: number): number {
+  const sum = ((words[index] as number) + 1) | 0;
+  words[index] = sum;
+  return sum;
+}
+
 /** Copies bytes into pool memory: one access. */
 export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
   target.set(source, targetOffset);

@@ -2,8 +2,10 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
+import { rounds } from '../support/seed.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
 import { openerProcess, openerThread } from './support/opener.ts';
 
@@ -90,6 +92,32 @@ describe('processes', () => {
     expect(segmentOf(region, 0).words[4096 * 10]).toBe(7);
     region.close();
     expect(await owner.kill()).toBe('SIGKILL');
+  });
+
+  it('follow and join while the writer grows and shrinks', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const owner = openerProcess(folder, 'own');
+    await owner.ask('open');
+    const region = openMappedRegion(folder, 'join');
+    let done = false;
+    const churned = owner.ask('churn', rounds(150, 1500)).then((answer) => {
+      done = true;
+      return answer;
+    });
+    const states = new Set<number>();
+    while (!done) {
+      for (let i = 0; i < 20; i += 1) {
+        region.refresh();
+        expect(region.segments.length).toBe(region.superblock.segmentCount);
+        states.add(region.superblock.sequence);
+      }
+      openMappedRegion(folder, 'join').close();
+      openMappedRegion(folder, 'inspect').close();
+      await turn();
+    }
+    expect((await churned).code).toBeUndefined();
+    expect(states.size).toBeGreaterThan(3);
+    region.close();
   });
 
   it('that start together make one pool', async () => {

@@ -1,5 +1,6 @@
 /** What every kind of region must do: one suite, run on each. */
 
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
@@ -278,6 +279,8 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
 
   it('undoes a growth whose preparation fails', () => {
     const region = create();
+    const { handle } = region;
+    const before = handle.type === 'mapped' ? readdirSync(handle.path) : [];
     expect(() =>
       region.addSegment((segment) => {
         segment.words.fill(7, 65_536);
@@ -285,6 +288,7 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
       }),
     ).toThrow('no');
     expect([region.segments.length, region.superblock.sequence]).toEqual([1, 1]);
+    expect(handle.type === 'mapped' ? readdirSync(handle.path) : []).toEqual(before);
     expect(region.addSegment((segment) => expect(isZeroBehindHeader(segment)).toBe(true))).toBe(
       true,
     );

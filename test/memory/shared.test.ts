@@ -13,6 +13,7 @@ import {
 } from '../../src/memory/owners.ts';
 import type { Region, RegionHandle, RegionOptions } from '../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
+import { rounds } from '../support/seed.ts';
 import { codeOf, identity, mib, segmentOf } from './support/regions.ts';
 
 function create(options: Partial<RegionOptions> = {}): Region {
@@ -115,6 +116,29 @@ describe('handles', () => {
     expect(codeOf(() => attachSharedRegion(region.handle))).toBe('too_many_owners');
     releaseOwnerSlot(segmentOf(region, 0).words, slot);
     expect(attachSharedRegion(region.handle).ownerSlot).toBe(1);
+  });
+});
+
+describe('a reader in another thread', () => {
+  it('follows while the writer grows and shrinks', async () => {
+    const region = create({ segmentBytes: 4 * mib, maxCapacityBytes: 16 * mib });
+    const { words } = segmentOf(region, 0);
+    const worker = new Worker(new URL('./fixtures/following-worker.mjs', import.meta.url), {
+      workerData: region.handle,
+    });
+    const [started] = (await once(worker, 'message')) as [string];
+    expect(started).toBe('following');
+    for (let i = 0; i < rounds(300, 3000); i += 1) {
+      region.commit({ capacityBytes: 8 * mib + (i % 3) * mib });
+      region.addSegment((segment) => segment.words.fill(i, 65_536, 65_600));
+      region.addSegment(() => {});
+      while (region.segments.length > 1) region.dropSegment();
+    }
+    const answer = once(worker, 'message');
+    words[100_000] = 1;
+    const [states] = (await answer) as [number];
+    expect(states).toBeGreaterThan(3);
+    await worker.terminate();
   });
 });
 
