@@ -37,6 +37,7 @@ const headerDescriptions: Readonly<Record<string, string>> = {
 export interface OpenApiDocument {
   readonly openapi: string;
   readonly info: JsonSchema;
+  readonly servers: readonly JsonSchema[];
   readonly security: readonly JsonSchema[];
   readonly paths: Readonly<Record<string, Partial<Record<Lowercase<Method>, JsonSchema>>>>;
   readonly components: JsonSchema;
@@ -56,6 +57,7 @@ export function openApiOf(routes: readonly Route[]): OpenApiDocument {
       summary: 'Context memory pools for AI inference.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    servers: [{ url: '/' }],
     security: [{ key: [] }],
     paths,
     components: {
