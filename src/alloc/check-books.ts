@@ -2,39 +2,61 @@
 
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
-import type { Report } from './check.ts';
-import { classCount } from './classes.ts';
+import { checkSegment, faultsMax, type Report } from './check.ts';
+import { classCount, classTable } from './classes.ts';
 import { sumCounter } from './counters.ts';
 import type { FreeRuns } from './free-runs.ts';
 import { lengthOf, slabHeaderShift, stackMask, stateFree, stateOf } from './layout.ts';
 import type { RunSpace } from './runs.ts';
-import { type Slabs, stackCount } from './slabs.ts';
+import { type Slabs, stackCells, stackCount, stackLimit } from './slabs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bookedTotals, type Totals } from './stats.ts';
+import { liveBits } from './walk.ts';
+import { bookedTotals, type Books, survey, type Totals } from './stats.ts';
 
-export function checkBooks(runs: RunSpace, slabs: Slabs, counted: Totals, report: Report): void {
-  const booked = bookedTotals(runs, slabs);
+/**
+ * Verifies every invariant of an allocator.
+ * @param books undefined where this thread only reads
+ * @returns violations in words
+ */
+export function checkAllocator(
+  region: Region,
+  views: readonly SegmentView[],
+  books: Books | undefined,
+): string[] {
+  const { slabShift } = region;
+  const faults: string[] = [];
+  const report: Report = (fault) => {
+    if (faults.length < faultsMax) faults.push(fault);
+  };
+  for (const view of views) checkSegment(view, slabShift, classTable(slabShift), report);
+  const counted = survey(views, slabShift, () => undefined); // damage is reported already
+  checkCounters(region, counted, report);
+  if (books !== undefined) checkBooks(books, counted, report);
+  return faults;
+}
+
+function checkBooks(books: Books, counted: Totals, report: Report): void {
+  const { runs, slabs } = books;
+  const booked = bookedTotals(books);
   for (const name of ['metadataPages', 'freePages', 'longestFreePages'] as const) {
-    if (booked[name] !== counted[name])
-      report(`books say ${name} ${booked[name]}, memory ${counted[name]}`);
+    if (booked[name] === counted[name]) continue;
+    report(`books say ${name} ${booked[name]}, memory ${counted[name]}`);
   }
   for (const name of ['slabs', 'liveBlocks', 'runBlocks', 'runPages'] as const) {
     for (const [cell, value] of counted[name].entries()) {
-      if (booked[name][cell] !== value)
-        report(`books say ${name}[${cell}] ${booked[name][cell]}, memory ${value}`);
+      if (booked[name][cell] === value) continue;
+      report(`books say ${name}[${cell}] ${booked[name][cell]}, memory ${value}`);
     }
   }
-  for (const [number, view] of runs.views.entries())
+  for (const [number, view] of runs.views.entries()) {
     checkIndex(view, runs.free[number] as FreeRuns, report);
+  }
   checkStacks(runs, slabs, report);
 }
 
-/** @returns violations of: what was allocated and not freed is what is live */
-export function checkCounters(region: Region, counted: Totals, report: Report): void {
-  const live = [...counted.liveBlocks, ...counted.runBlocks].reduce(
-    (sum, blocks) => sum + blocks,
-    0,
-  );
+/** What was allocated and not freed is what is live. */
+function checkCounters(region: Region, counted: Totals, report: Report): void {
+  const live = [...counted.liveBlocks, ...counted.runBlocks].reduce((sum, blocks) => sum + blocks);
   const balance = sumCounter(region, 'allocations') - sumCounter(region, 'frees');
   if (balance !== live) report(`counters say ${balance} live blocks, memory ${live}`);
 }
@@ -58,11 +80,13 @@ function checkIndex(view: SegmentView, free: FreeRuns, report: Report): void {
 function checkStacks(runs: RunSpace, slabs: Slabs, report: Report): void {
   const seen = new Set<Ref>();
   for (let stack = 0; stack < stackCount; stack++) {
-    const top = slabs.tops[stack] as number;
-    if (top < 0 || top > (slabs.limits[stack] as number))
-      report(`stack ${stack} holds ${top} blocks`);
-    for (let cell = 0; cell < top; cell++) {
-      const ref = slabs.cells[(stack << slabs.stackShift) + cell] as Ref;
+    const base = stack << slabs.stackShift;
+    const depth = slabs.depth(stack);
+    if (depth < 0 || depth > (slabs.stacks[base + stackLimit] as number)) {
+      report(`stack ${stack} holds ${depth} blocks`);
+    }
+    for (let cell = 0; cell < depth; cell++) {
+      const ref = slabs.stacks[base + stackCells + cell] as Ref;
       if (seen.has(ref)) report(`reference ${ref} is claimed twice`);
       seen.add(ref);
       if (!isClaimed(runs, slabs, stack, ref))
@@ -83,7 +107,7 @@ function isClaimed(runs: RunSpace, slabs: Slabs, stack: number, ref: Ref): boole
     (stack % classCount) * slabWords + ((granule >> 5) & (slabWords - 1))
   ] as number;
   const word = (granule >> 5) << 1;
-  const taken = peek(view.liveKept, word) | peek(view.freeRemote, word);
+  const taken = liveBits(view, granule >> 5) | peek(view.freeRemote, word);
   const bit = 1 << (granule & 31);
   return (
     header !== 0 && (header & stackMask) === stack && (start & bit) !== 0 && (taken & bit) === 0

@@ -32,7 +32,7 @@ import {
 } from './layout.ts';
 import { metadataHead } from './pages.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { bitCount, keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 /** Violations are reported up to this many; the rest would be consequences. */
 export const faultsMax = 100;
@@ -141,8 +141,8 @@ function checkSlab(
   let counted = 0;
   for (let word = 0; word < slabWords; word++) {
     const at = 2 * (window * slabWords + word);
-    const live = peek(view.liveKept, at);
-    const kept = peek(view.liveKept, at + 1);
+    const live = liveBits(view, at >> 1);
+    const kept = keptBits(view, at >> 1);
     const free = peek(view.freeRemote, at);
     const remote = peek(view.freeRemote, at + 1);
     counted += bitCount(free);

@@ -15,18 +15,11 @@ export function ownerCounters(region: Region, owner: number): Words {
   return (region.segments[0] as Segment).words.subarray(first, first + (ownerCountersBytes >> 2));
 }
 
-/** Adds one to the 64-bit cell at `word`. */
-export function bump(counters: Words, word: number): void {
-  const low = (peek(counters, word) + 1) | 0;
-  poke(counters, word, low);
-  if (low === 0) poke(counters, word + 1, peek(counters, word + 1) + 1);
-}
-
-export function readCounter(counters: Words, word: number): number {
+function readCounter(counters: Words, word: number): number {
   return (peek(counters, word + 1) >>> 0) * 2 ** 32 + (peek(counters, word) >>> 0);
 }
 
-export function writeCounter(counters: Words, word: number, value: number): void {
+function writeCounter(counters: Words, word: number, value: number): void {
   poke(counters, word, value | 0);
   poke(counters, word + 1, Math.floor(value / 2 ** 32));
 }
@@ -38,4 +31,13 @@ export function sumCounter(region: Region, name: CounterName): number {
     sum += readCounter(ownerCounters(region, owner), counterWords[name]);
   }
   return sum;
+}
+
+/** What a crash left between a change and its count: counters are monotone, so the one that lags is raised. */
+export function balanceCounters(region: Region, owner: number, liveBlocks: number): void {
+  const lag = sumCounter(region, 'allocations') - sumCounter(region, 'frees') - liveBlocks;
+  if (lag === 0) return;
+  const counters = ownerCounters(region, owner);
+  const word = lag > 0 ? counterWords.frees : counterWords.allocations;
+  writeCounter(counters, word, readCounter(counters, word) + Math.abs(lag));
 }

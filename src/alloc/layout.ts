@@ -5,7 +5,7 @@
  * 40960        pageTableWord·4      slabHeadersWord·4     liveKeptWord·4     freeRemoteWord·4   dataPage·4096
  * ┌────────────┬────────────────────┬─────────────────────┬──────────────────┬──────────────────┬──────────┐
  * │ … prefix   │ page table         │ slab headers        │ live and kept    │ free and remote  │ data     │
- * │            │ 8 B per page       │ 64 B per slab window│ 8 B per 32 gran. │ 8 B per 32 gran. │          │
+ * │            │ 8 B per page       │ 64 B per slab window│ 4 B per 16 gran. │ 8 B per 32 gran. │          │
  * └────────────┴────────────────────┴─────────────────────┴──────────────────┴──────────────────┴──────────┘
  * ```
  * Each part starts on a cache line, the data area at a multiple of the slab size. All state is out of line: the data area may be
@@ -29,7 +29,13 @@
  * ```
  *
  * **Bitmaps**: one bit per granule, so an index needs no division, and a pointer into the middle of a block simply has no `live` bit.
- * Words alternate live, kept, live, kept, …: allocate and free touch one cache line. Likewise free, remote, free, remote, ….
+ * ```
+ * live and kept, word granule / 16      31              16 15               0
+ *                                       │ kept           │ live             │
+ * free and remote, word granule / 32 · 2    │ free                          │
+ *                                      + 1  │ remote                        │
+ * ```
+ * Live and kept are the owner's: allocate and free change one word. Remote is for other owners, and so a word of its own.
  * A block of a slab is *free* (free bit), *live* (live bit), or *claimed*: neither, it waits in some owner's private stack.
  */
 
@@ -95,6 +101,13 @@ export const stackMask = 255;
 export function packSlab(stack: number, owner: number): number {
   return stack | slabValid | (owner << slabOwnerShift);
 }
+
+/** Granules in a word of live and kept bits: 2^4. */
+export const liveWordShift = 4;
+export const liveMask = 0xffff;
+/** The live and the kept bit of the first granule of a word. */
+export const liveAndKept = 0x10001;
+export const keptShift = 16;
 
 /** Slab sizes that the page index can align: 16 KiB…128 KiB. */
 export const slabShiftMin = 14;

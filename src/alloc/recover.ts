@@ -8,13 +8,16 @@
 
 import { pageShift } from '../memory/region.ts';
 import { peek, poke, store, zero } from '../memory/words.ts';
-import { classBytes, classCount, type ClassTable } from './classes.ts';
+import type { Allocator, Block, Marks } from './api.ts';
+import { classBytes, classCount, classTable } from './classes.ts';
 import {
   headKept,
   headLive,
   headRemote,
+  keptShift,
   kindOfHead,
   lengthOf,
+  liveMask,
   packHead,
   slabFreeCount,
   slabHeaderShift,
@@ -24,7 +27,7 @@ import {
   stateSlab,
 } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { bitCount, keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 export interface Recovered {
   freedBlocks: number;
@@ -37,7 +40,6 @@ export interface RecoveryRules {
   readonly slabShift: number;
   readonly zeroKinds: number;
   readonly owner: number;
-  readonly table: ClassTable;
 }
 
 /** @throws pool_corrupt when the page table cannot be followed: not the work of a crash */
@@ -91,7 +93,8 @@ function recoverSlab(
   rules: RecoveryRules,
   result: Recovered,
 ): void {
-  const { slabShift, table } = rules;
+  const { slabShift } = rules;
+  const { starts: blockStarts } = classTable(slabShift);
   const window = windowOfPage(page, slabShift);
   const header = slabHeaderAt(view, page, slabShift);
   const slabWords = slabWordsOf(slabShift);
@@ -100,12 +103,12 @@ function recoverSlab(
   let free = 0;
   for (let word = 0; header !== 0 && word < slabWords; word++) {
     const at = 2 * (window * slabWords + word);
-    const starts = table.starts[sizeClass * slabWords + word] as number;
-    const before = peek(view.liveKept, at);
-    const stays = before & peek(view.liveKept, at + 1);
+    const starts = blockStarts[sizeClass * slabWords + word] as number;
+    const before = liveBits(view, at >> 1);
+    const stays = before & keptBits(view, at >> 1);
     if (stays !== before) freeBits(view, rules, header, at, before & ~stays, result);
-    setWord(view.liveKept, at, stays);
-    setWord(view.liveKept, at + 1, stays);
+    setWord(view.liveKept, at, (stays & liveMask) | (stays << keptShift));
+    setWord(view.liveKept, at + 1, (stays >>> keptShift) | (stays & ~liveMask));
     setWord(view.freeRemote, at, starts & ~stays);
     setWord(view.freeRemote, at + 1, 0);
     live += bitCount(stays);
@@ -166,4 +169,22 @@ function mergeFree(view: SegmentView, owner: number): void {
 
 function setWord(words: Int32Array, index: number, value: number): void {
   if (peek(words, index) !== value) poke(words, index, value);
+}
+
+/** Frees every live allocation that is not in `marks` and keeps all others. */
+export function sweepUnmarked(
+  allocator: Allocator,
+  marks: Marks,
+): { readonly freedBlocks: number; readonly freedBytes: number } {
+  const unmarked: Block[] = [];
+  let freedBytes = 0;
+  allocator.walk((block) => {
+    if (!marks.has(block.ref)) unmarked.push(block);
+    else if (!block.kept) allocator.keep(block.ref);
+  });
+  for (const { ref, kind, sizeBytes } of unmarked) {
+    allocator.free(ref, kind);
+    freedBytes += sizeBytes;
+  }
+  return { freedBlocks: unmarked.length, freedBytes };
 }

@@ -23,6 +23,9 @@ import {
 import { formatSegment } from './pages.ts';
 import { type SegmentView, viewSegment } from './segment-view.ts';
 
+/** More than a region can have. */
+const pagesMax: number = 2 ** 30;
+
 /** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
 const growthRetryInterval = 64;
 
@@ -36,7 +39,7 @@ export class RunSpace {
   freePages = 0;
   metadataPages = 0;
   /** Bound on usedPages. */
-  limitPages: number = 2 ** 31;
+  limitPages: number = pagesMax;
   readonly slabsOfKind: Int32Array = new Int32Array(kinds.length);
   /** Of L2 and L3, per kind: tier · kinds + kind. */
   readonly runBlocks: Int32Array = new Int32Array(2 * kinds.length);
@@ -140,8 +143,9 @@ export class RunSpace {
     return true;
   }
 
-  /** Lets the next exhausted request try to grow again. */
-  resumeGrowth(): void {
+  /** Bounds usedPages, and lets the next exhausted request try to grow again. */
+  setLimit(limitPages: number): void {
+    this.limitPages = Math.min(limitPages, pagesMax);
     this.#growthPause = 0;
   }
 

@@ -10,7 +10,7 @@ export interface SegmentView {
   readonly layout: SegmentLayout;
   readonly table: PageTable;
   readonly headers: Words;
-  /** Live and kept words in turn. */
+  /** Live and kept bits of 16 granules in each word. */
   readonly liveKept: Words;
   /** Free and remote words in turn. */
   readonly freeRemote: Words;

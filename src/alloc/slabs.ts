@@ -17,7 +17,18 @@ import type { SegmentView } from './segment-view.ts';
 
 export const stackCount: number = kinds.length * classCount;
 
-/** Blocks that a stack can hold; fewer where slabs are small, so that small pools do not keep much of themselves in stacks. */
+/**
+ * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest first.
+ * ```
+ * word 0 depth │ 1 limit │ 2 … limit + 1 references │ …
+ * ```
+ * One array for all: allocate and free look up one view.
+ */
+export const stackDepth = 0;
+export const stackLimit = 1;
+export const stackCells = 2;
+
+/** log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of themselves in stacks. */
 const stackShiftLarge = 6;
 const stackShiftSmall = 4;
 const largeSlabShift = 16;
@@ -25,12 +36,9 @@ const largeSlabShift = 16;
 const noSlab = -1;
 
 export class Slabs {
-  /** log2 of the distance between stacks in `cells`. */
+  /** log2 of the distance between stacks in `stacks`. */
   readonly stackShift: number;
-  /** References in each stack, oldest first; `tops` counts them, `limits` bounds them. */
-  readonly cells: Int32Array;
-  readonly tops: Int32Array = new Int32Array(stackCount);
-  readonly limits: Int32Array = new Int32Array(stackCount);
+  readonly stacks: Int32Array;
   /** Per segment: the words of slab headers, and of the live and kept bits. */
   readonly headers: Words[] = [];
   readonly liveKept: Words[] = [];
@@ -61,10 +69,11 @@ export class Slabs {
     this.#segmentShift = region.segmentShift - granuleShift;
     this.table = classTable(region.slabShift);
     this.stackShift = region.slabShift >= largeSlabShift ? stackShiftLarge : stackShiftSmall;
-    this.cells = new Int32Array(stackCount << this.stackShift);
+    this.stacks = new Int32Array(stackCount << this.stackShift);
     for (let stack = 0; stack < stackCount; stack++) {
       const twoSlabs = 2 * (this.table.blocks[stack % classCount] as number);
-      this.limits[stack] = Math.min(1 << this.stackShift, twoSlabs);
+      const limit = Math.min((1 << this.stackShift) - stackCells, twoSlabs);
+      this.stacks[(stack << this.stackShift) + stackLimit] = limit;
     }
   }
 
@@ -100,11 +109,11 @@ export class Slabs {
    * @returns false when there is no memory: nothing has changed
    */
   refill(stack: number): boolean {
-    const want = (this.limits[stack] as number) >> 1;
-    while ((this.tops[stack] as number) < want) {
+    const want = (this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1;
+    while (this.depth(stack) < want) {
       let slab = this.#partial[stack] as number;
       if (slab === noSlab) {
-        if ((this.tops[stack] as number) > 0) break;
+        if (this.depth(stack) > 0) break;
         slab = this.#create(stack);
         if (slab === noSlab) return false;
       }
@@ -116,18 +125,30 @@ export class Slabs {
   /** Moves the `count` oldest blocks of a stack back to their slabs. */
   spill(stack: number, count: number): void {
     const base = stack << this.stackShift;
-    const top = this.tops[stack] as number;
-    for (let cell = base; cell < base + count; cell++)
-      this.#putBack(stack, this.cells[cell] as Ref);
-    this.cells.copyWithin(base, base + count, base + top);
-    this.tops[stack] = top - count;
+    const first = base + stackCells;
+    const depth = this.depth(stack);
+    for (let cell = first; cell < first + count; cell++) {
+      this.#putBack(stack, this.stacks[cell] as Ref);
+    }
+    this.stacks.copyWithin(first, first + count, first + depth);
+    this.stacks[base + stackDepth] = depth - count;
+  }
+
+  /** Moves the older half of a full stack back. */
+  spillHalf(stack: number): void {
+    this.spill(stack, (this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1);
+  }
+
+  /** Blocks in a stack. */
+  depth(stack: number): number {
+    return this.stacks[(stack << this.stackShift) + stackDepth] as number;
   }
 
   /** Empties all stacks and gives all entirely free slabs back. @returns true when that freed pages */
   flush(): boolean {
     const before = this.#runs.freePages;
     for (let stack = 0; stack < stackCount; stack++) {
-      this.spill(stack, this.tops[stack] as number);
+      this.spill(stack, this.depth(stack));
       const spare = this.#spare[stack] as number;
       if (spare !== noSlab) this.#release(stack, spare);
       this.#spare[stack] = noSlab;
@@ -139,7 +160,7 @@ export class Slabs {
   liveBlocks(stack: number): number {
     const blocks =
       (this.slabCounts[stack] as number) * (this.table.blocks[stack % classCount] as number);
-    return blocks - (this.freeCounts[stack] as number) - (this.tops[stack] as number);
+    return blocks - (this.freeCounts[stack] as number) - this.depth(stack);
   }
 
   #create(stack: number): number {
@@ -186,29 +207,29 @@ export class Slabs {
     const window = slab & ((1 << this.#segmentWindowShift) - 1);
     const { headers, freeRemote } = this.#views[number] as SegmentView;
     const { slabWords } = this.table;
-    const { cells } = this;
+    const { stacks } = this;
     const firstRef = (number << this.#segmentShift) | (window << this.#windowShift);
     const firstWord = 2 * window * slabWords;
     const base = stack << this.stackShift;
-    const before = this.tops[stack] as number;
-    let top = before;
-    for (let word = slabWords - 1; word >= 0 && top < want; word--) {
+    const before = this.depth(stack);
+    let depth = before;
+    for (let word = slabWords - 1; word >= 0 && depth < want; word--) {
       let bits = peek(freeRemote, firstWord + 2 * word);
       if (bits === 0) continue;
       // From high to low, so that pops go through memory upwards.
-      while (bits !== 0 && top < want) {
+      while (bits !== 0 && depth < want) {
         const bit = 31 - Math.clz32(bits);
         bits ^= 1 << bit;
-        cells[base + top++] = firstRef + (word << 5) + bit;
+        stacks[base + stackCells + depth++] = firstRef + (word << 5) + bit;
       }
       poke(freeRemote, firstWord + 2 * word, bits);
     }
-    if (top === before)
+    if (depth === before)
       fail('pool_corrupt', `slab ${slab} counts free blocks and has none; recover() first`);
-    this.tops[stack] = top;
-    this.freeCounts[stack] = (this.freeCounts[stack] as number) - (top - before);
+    stacks[base + stackDepth] = depth;
+    this.freeCounts[stack] = (this.freeCounts[stack] as number) - (depth - before);
     const countWord = (window << slabHeaderShift) + slabFreeCount;
-    const left = peek(headers, countWord) - (top - before);
+    const left = peek(headers, countWord) - (depth - before);
     poke(headers, countWord, left);
     if (this.#spare[stack] === slab) this.#spare[stack] = noSlab;
     if (left === 0) this.#unlink(stack, slab);

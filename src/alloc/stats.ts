@@ -1,8 +1,9 @@
 /** Totals of an allocator, counted from its memory or taken from its books on the heap, and the statistics made of them. */
 
-import { pageBytes } from '../memory/region.ts';
+import { pageBytes, type Region } from '../memory/region.ts';
 import type { AllocatorStats, Tier } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
+import { sumCounter } from './counters.ts';
 import { kinds } from './kind.ts';
 import {
   kindOfHead,
@@ -17,6 +18,12 @@ import type { RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { type Slabs, stackCount } from './slabs.ts';
 import { countLive, slabHeaderAt } from './walk.ts';
+
+/** What allocate and free keep on the heap. */
+export interface Books {
+  readonly runs: RunSpace;
+  readonly slabs: Slabs;
+}
 
 export interface Totals {
   metadataPages: number;
@@ -81,7 +88,7 @@ function addTo(cells: Int32Array, index: number, value: number): void {
 }
 
 /** The same from the books that allocate and free keep: no walk. */
-export function bookedTotals(runs: RunSpace, slabs: Slabs): Totals {
+export function bookedTotals({ runs, slabs }: Books): Totals {
   return {
     metadataPages: runs.metadataPages,
     freePages: runs.freePages,
@@ -102,7 +109,7 @@ function addShare(share: Share, usedBytes: number, liveBytes: number, liveBlocks
   share.liveBlocks += liveBlocks;
 }
 
-export function statsFrom(
+function statsFrom(
   totals: Totals,
   reservedBytes: number,
   slabBytes: number,
@@ -159,4 +166,21 @@ export function statsFrom(
     tiers,
     ...counters,
   };
+}
+
+/** Exact statistics: from the books where there are any, else by counting. */
+export function statsOf(
+  region: Region,
+  views: readonly SegmentView[],
+  books: Books | undefined,
+): AllocatorStats {
+  const { slabShift } = region;
+  const totals =
+    books === undefined ? survey(views, slabShift, () => undefined) : bookedTotals(books);
+  const reservedBytes = views.reduce((sum, { segment }) => sum + segment.sizeBytes, 0);
+  return statsFrom(totals, reservedBytes, 2 ** slabShift, {
+    allocations: sumCounter(region, 'allocations'),
+    frees: sumCounter(region, 'frees'),
+    failures: sumCounter(region, 'failures'),
+  });
 }

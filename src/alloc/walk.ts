@@ -7,8 +7,10 @@ import { classBytes, classCount } from './classes.ts';
 import {
   headKept,
   headLive,
+  keptShift,
   kindOfHead,
   lengthOf,
+  liveMask,
   slabHeaderShift,
   stateExtent,
   stateOf,
@@ -40,13 +42,25 @@ export function slabHeaderAt(view: SegmentView, page: number, slabShift: number)
   return peek(view.headers, windowOfPage(page, slabShift) << slabHeaderShift);
 }
 
+/** Live bits of 32 granules. */
+export function liveBits(view: SegmentView, word: number): number {
+  const low = peek(view.liveKept, 2 * word) & liveMask;
+  return low | (peek(view.liveKept, 2 * word + 1) << keptShift);
+}
+
+/** Kept bits of 32 granules. */
+export function keptBits(view: SegmentView, word: number): number {
+  const low = peek(view.liveKept, 2 * word) >>> keptShift;
+  return low | (peek(view.liveKept, 2 * word + 1) & ~liveMask);
+}
+
 /** Live blocks of the slab that starts at `page`. */
 export function countLive(view: SegmentView, page: number, slabShift: number): number {
   const slabWords = slabWordsOf(slabShift);
   const first = windowOfPage(page, slabShift) * slabWords;
   let count = 0;
   for (let word = first; word < first + slabWords; word++) {
-    count += bitCount(peek(view.liveKept, 2 * word));
+    count += bitCount(liveBits(view, word));
   }
   return count;
 }
@@ -90,8 +104,8 @@ function walkSlab(
   const slabWords = slabWordsOf(slabShift);
   const first = windowOfPage(page, slabShift) * slabWords;
   for (let word = first; word < first + slabWords; word++) {
-    const kept = peek(view.liveKept, 2 * word + 1);
-    let live = peek(view.liveKept, 2 * word);
+    const kept = keptBits(view, word);
+    let live = liveBits(view, word);
     while (live !== 0) {
       const bit = 31 - Math.clz32(live & -live);
       live &= live - 1;

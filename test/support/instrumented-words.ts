@@ -90,6 +90,25 @@ export function compareExchange(
   return Atomics.compareExchange(words, index, expected, value);
 }
 
+export function setBits(words: Words, index: number, bits: number): void {
+  access();
+  words[index] = (words[index] as number) | bits;
+}
+
+export function clearBits(words: Words, index: number, bits: number): number {
+  access();
+  const old = words[index] as number;
+  words[index] = old & ~bits;
+  return old;
+}
+
+export function increment(words: Words, index: number): number {
+  access();
+  const sum = ((words[index] as number) + 1) | 0;
+  words[index] = sum;
+  return sum;
+}
+
 export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
   access();
   target.set(source, targetOffset);

@@ -1,0 +1,115 @@
+/** What a reference stands for, whoever wrote it: every question is answered from slab headers, bitmaps and page table. */
+
+import { fail } from '../errors.ts';
+import { granuleShift, type Ref, type Region } from '../memory/region.ts';
+import { peek } from '../memory/words.ts';
+import { classCount, type ClassTable, classTable } from './classes.ts';
+import { type Kind, kinds } from './kind.ts';
+import {
+  headLive,
+  liveWordShift,
+  pageGranuleShift,
+  slabHeaderShift,
+  stackMask,
+  stateExtent,
+  stateFree,
+  stateOf,
+  stateRun,
+} from './layout.ts';
+import type { SegmentView } from './segment-view.ts';
+
+/** What `stackOf` gives for a reference into no live slab block. */
+export const notInSlab = -1;
+
+export class Lookup {
+  readonly #views: readonly SegmentView[];
+  readonly #classes: ClassTable;
+  readonly #segmentShift: number;
+  readonly #granuleMask: number;
+  readonly #windowShift: number;
+
+  constructor(region: Region, views: readonly SegmentView[]) {
+    this.#views = views;
+    this.#classes = classTable(region.slabShift);
+    this.#segmentShift = region.segmentShift - granuleShift;
+    this.#granuleMask = (1 << this.#segmentShift) - 1;
+    this.#windowShift = region.slabShift - granuleShift;
+  }
+
+  /** The view that a reference falls into, or undefined. */
+  viewOf(ref: Ref): SegmentView | undefined {
+    if ((ref | 0) !== ref || ref < 0) return undefined;
+    const view = this.#views[ref >> this.#segmentShift];
+    const page = this.granuleOf(ref) >> pageGranuleShift;
+    return view !== undefined && page < view.layout.pages ? view : undefined;
+  }
+
+  /** Granule within its segment. */
+  granuleOf(ref: Ref): number {
+    return ref & this.#granuleMask;
+  }
+
+  /** Stack (kind and class) of a live block in a slab, or notInSlab. */
+  stackOf(ref: Ref): number {
+    const view = this.viewOf(ref);
+    if (view === undefined) return notInSlab;
+    const granule = this.granuleOf(ref);
+    const header = this.#slabHeader(view, granule);
+    if (header === 0) return notInSlab;
+    const live = peek(view.liveKept, granule >> liveWordShift);
+    return ((live >>> (granule & 15)) & 1) === 1 ? header & stackMask : notInSlab;
+  }
+
+  /** Descriptor of the live run or extent that starts at `ref`, or 0. */
+  liveHead(ref: Ref): number {
+    const view = this.viewOf(ref);
+    if (view === undefined || ref % (1 << pageGranuleShift) !== 0) return 0;
+    const head = view.table.head(this.granuleOf(ref) >> pageGranuleShift);
+    const state = stateOf(head);
+    const isRun = state === stateRun || state === stateExtent;
+    return isRun && (head & headLive) !== 0 ? head : 0;
+  }
+
+  /** @throws double_free for a reference to something free, foreign_reference for any other that is not live */
+  rejectFree(ref: Ref): never {
+    const view = this.viewOf(ref);
+    if (view !== undefined && this.#startsFree(view, this.granuleOf(ref))) {
+      fail('double_free', `reference ${ref} is free already`);
+    }
+    return this.rejectForeign(ref);
+  }
+
+  /** @throws foreign_reference */
+  rejectForeign(ref: Ref): never {
+    return fail('foreign_reference', `reference ${ref} is not the start of a live allocation`);
+  }
+
+  #slabHeader(view: SegmentView, granule: number): number {
+    return peek(view.headers, (granule >> this.#windowShift) << slabHeaderShift);
+  }
+
+  /** A block of a slab that is not live, or the first page of a free run. */
+  #startsFree(view: SegmentView, granule: number): boolean {
+    const header = this.#slabHeader(view, granule);
+    if (header === 0) {
+      if (granule % (1 << pageGranuleShift) !== 0) return false;
+      return stateOf(view.table.head(granule >> pageGranuleShift)) === stateFree;
+    }
+    const { starts, slabWords } = this.#classes;
+    const word = (header % classCount) * slabWords + ((granule >> 5) & (slabWords - 1));
+    return (((starts[word] as number) >>> (granule & 31)) & 1) === 1;
+  }
+}
+
+/** @throws invalid_argument, value_too_large unless an allocator could ever serve this */
+export function checkRequest(kind: Kind, sizeBytes: number, maxBytes: number): void {
+  if (!Number.isInteger(kind) || kind < 0 || kind >= kinds.length) {
+    fail('invalid_argument', `${kind} is not a kind`);
+  }
+  if (!Number.isInteger(sizeBytes) || sizeBytes < 1) {
+    fail('invalid_argument', `cannot allocate ${sizeBytes} bytes`);
+  }
+  if (sizeBytes > maxBytes) {
+    fail('value_too_large', `cannot allocate ${sizeBytes} bytes: a segment holds ${maxBytes}`);
+  }
+}
