@@ -41,8 +41,8 @@ export class Keyring {
   }
 
   /**
-   * The tenant that `key` belongs to. Hashes are compared in constant time and all of them, so that the time says nothing about
-   * the keys.
+   * The tenant that `key` belongs to. Hashes are compared in constant time and all of them, so that
+   * the time says nothing about the keys.
    */
   tenantOf(key: string): string | undefined {
     if (key.length === 0 || key.length > keyMaxLength) return undefined;

@@ -50,8 +50,8 @@ const keyRandomBytes = 32;
 const fileVersion = 1;
 
 /**
- * The keys of a data folder; makes both on the first start. CENOTE_API_KEY is accepted too while it is set: it is never stored,
- * and no key is made on a first start that has it.
+ * The keys of a data folder; makes both on the first start. CENOTE_API_KEY is accepted too while it
+ * is set: it is never stored, and no key is made on a first start that has it.
  * @throws invalid_argument for a damaged keys.json or an unusable CENOTE_API_KEY, io_failed
  */
 export async function loadOrCreateKey(
@@ -115,7 +115,9 @@ function damaged(keysFile: string): never {
   );
 }
 
-/** Writes the file whole or not at all, and only if there is none. @returns false when there is one */
+/**
+ * Writes the file whole or not at all, and only if there is none. @returns false when there is one
+ */
 async function createKeys(keysFile: string, records: readonly KeyRecord[]): Promise<boolean> {
   const draft = `${keysFile}.${process.pid}.${randomBytes(6).toString('hex')}`;
   const text = `${JSON.stringify({ version: fileVersion, keys: records }, undefined, 2)}\n`;

@@ -23,7 +23,10 @@ export interface ServerOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Gives /metrics without a credential. Default false: counts say what is stored here. */
   readonly publicMetrics?: boolean;
-  /** Told of errors without a code, which clients see as 500 with nothing of their inside. Default: a process warning. */
+  /**
+   * Told of errors without a code, which clients see as 500 with nothing of their inside. Default:
+   * a process warning.
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -38,9 +41,14 @@ export interface CenoteServer {
   /** @throws io_failed when the address cannot be listened on */
   listen(): Promise<void>;
   stats(): TrafficStats;
-  /** Makes /readyz say 503, while everything is still answered: for a load balancer to look away. */
+  /**
+   * Makes /readyz say 503, while everything is still answered: for a load balancer to look away.
+   */
   drain(): void;
-  /** Stops accepting, answers running requests until the deadline (default 10 s), then cuts. Idempotent. */
+  /**
+   * Stops accepting, answers running requests until the deadline (default 10 s), then cuts.
+   * Idempotent.
+   */
   close(options?: { readonly deadlineMs?: number }): Promise<CloseReport>;
 }
 
@@ -56,7 +64,8 @@ const maxPort = 65_535;
  * const server = createServer({ pool, auth: keyring });
  * await server.listen();
  *
- * @throws invalid_argument for limits out of bounds, or no authentication on an address that others can reach
+ * @throws invalid_argument for limits out of bounds, or no authentication on an address that others
+ * can reach
  */
 export function createServer(options: ServerOptions): CenoteServer {
   const { host = defaultHost, port = defaultPort } = options.http ?? {};

@@ -94,7 +94,8 @@ describe.each(['shared', 'mapped'])('64 MiB through a %s pool', (place) => {
       expect(received).toBe(sent);
     };
 
-    // The first rounds touch the memory of the pool: of the part that is replaced, and of the one that replaces it.
+    // The first rounds touch the memory of the pool: of the part that is replaced, and of the one
+    // that replaces it.
     for (let round = 0; round < 3; round++) await transfer();
     collectGarbage();
     const before = process.memoryUsage.rss();

@@ -210,3 +210,15 @@ it('closes connections beyond the bound', async () => {
   await clients[0]?.receive(/"ok"/);
   for (const client of clients) await client.destroy();
 });
+
+it('bounds how many requests a connection sends ahead', async () => {
+  const { url, server } = await serve({ limits: { maxPipelined: 10 } });
+  const get = 'GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n';
+  const client = await RawClient.to(url);
+  client.send(get.repeat(10));
+  await client.receive(/(HTTP\/1.1 200 [\s\S]*){10}/);
+  client.socket.pause();
+  client.send(get.repeat(1000));
+  await until(() => server.stats().connections === 0);
+  await client.destroy();
+});

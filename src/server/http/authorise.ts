@@ -1,4 +1,7 @@
-/** Decides from the headers alone whether a request may go on: before its path is looked up and its body is read. */
+/**
+ * Decides from the headers alone whether a request may go on: before its path is looked up and its
+ * body is read.
+ */
 
 import type { IncomingMessage } from 'node:http';
 
@@ -34,8 +37,9 @@ export function authorise(auth: Auth, req: IncomingMessage): void {
 }
 
 /**
- * A server without keys on loopback can still be reached by any web page that its user visits: through a name that resolves to
- * 127.0.0.1, or by sending a form. Both show in headers that a page cannot set.
+ * A server without keys on loopback can still be reached by any web page that its user visits:
+ * through a name that resolves to 127.0.0.1, or by sending a form. Both show in headers that a page
+ * cannot set.
  */
 function refuseBrowsers(req: IncomingMessage): void {
   const host = req.headers.host ?? '';

@@ -28,8 +28,9 @@ export function announcedBytes(req: IncomingMessage, maxBytes: number): number |
 }
 
 /**
- * Gives each chunk to `take` as it arrives; `take` copies what it keeps. Resolves with the bytes received when the body has
- * ended. An error of `take` stops it and is passed on; the rest of the body stays unread.
+ * Gives each chunk to `take` as it arrives; `take` copies what it keeps. Resolves with the bytes
+ * received when the body has ended. An error of `take` stops it and is passed on; the rest of the
+ * body stays unread.
  * @throws value_too_large, aborted, request_timeout
  */
 export function receive(
@@ -97,7 +98,10 @@ export function receive(
   });
 }
 
-/** The JSON object that a request carries; an empty object without a body. @throws invalid_argument and as `receive` */
+/**
+ * The JSON object that a request carries; an empty object without a body. @throws invalid_argument
+ * and as `receive`
+ */
 export async function readJson(
   exchange: Exchange,
   schema: ObjectSchema,

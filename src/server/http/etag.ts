@@ -32,8 +32,8 @@ function parseTags(header: string, name: string): Tags {
 }
 
 /**
- * True when If-Match (strong comparison) and, for writes, If-None-Match let the request pass. `version` is the part's own,
- * undefined when there is none.
+ * True when If-Match (strong comparison) and, for writes, If-None-Match let the request pass.
+ * `version` is the part's own, undefined when there is none.
  * @throws invalid_argument
  */
 export function mayWrite(req: IncomingMessage, version: number | undefined): boolean {

@@ -7,7 +7,10 @@ import { parseQuery, splitTarget } from './query.ts';
 import type { Router } from './router.ts';
 import { sendProblem, settled } from './send.ts';
 
-/** Answers, whatever happens; never rejects. Resolves when nothing of the answer waits in this process any more. */
+/**
+ * Answers, whatever happens; never rejects. Resolves when nothing of the answer waits in this
+ * process any more.
+ */
 export async function handle(exchange: Exchange, router: Router): Promise<void> {
   const { res, service } = exchange;
   const done = settled(res);

@@ -9,7 +9,9 @@ export interface HttpLimits {
   readonly maxAppendBytes: number;
   /** Largest JSON body. */
   readonly maxJsonBytes: number;
-  /** Bound on the bytes of all bodies being received at once; beyond it requests get `overloaded`. */
+  /**
+   * Bound on the bytes of all bodies being received at once; beyond it requests get `overloaded`.
+   */
   readonly maxInFlightBytes: number;
   /** Longest request target. */
   readonly maxUrlBytes: number;
@@ -17,6 +19,11 @@ export interface HttpLimits {
   readonly maxHeaderBytes: number;
   /** Further connections are closed unanswered. */
   readonly maxConnections: number;
+  /**
+   * Requests that one connection may have sent ahead of their answers; beyond it the connection is
+   * cut.
+   */
+  readonly maxPipelined: number;
   /** From the first byte of a request to the end of its headers. */
   readonly headersTimeoutMs: number;
   /** From the first byte of a request to the end of its body. */
@@ -29,7 +36,10 @@ export interface HttpLimits {
   readonly timeoutCheckMs: number;
   /** What is left of a refused body is read to keep the connection, when it is at most this. */
   readonly maxDrainBytes: number;
-  /** Otherwise the connection closes; up to this much is read meanwhile, so that the client sees the answer … */
+  /**
+   * Otherwise the connection closes; up to this much is read meanwhile, so that the client sees the
+   * answer …
+   */
   readonly lingerBytes: number;
   /** … and it closes after this time at the latest. */
   readonly lingerMs: number;
@@ -50,6 +60,7 @@ export const defaultHttpLimits: HttpLimits = {
   maxUrlBytes: 16 * kib,
   maxHeaderBytes: 32 * kib,
   maxConnections: 1024,
+  maxPipelined: 128,
   headersTimeoutMs: 15_000,
   requestTimeoutMs: 600_000,
   idleTimeoutMs: 60_000,

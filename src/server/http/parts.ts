@@ -48,7 +48,10 @@ export async function writePart(exchange: RoutedExchange): Promise<void> {
   }
 }
 
-/** The socket reads pool memory: the lease is held until the response is sent or its connection closed. */
+/**
+ * The socket reads pool memory: the lease is held until the response is sent or its connection
+ * closed.
+ */
 export async function readPart(exchange: RoutedExchange): Promise<void> {
   const { service, req, id, part } = exchange;
   const lease = service.pool.get(id, part);
@@ -137,8 +140,8 @@ function present<K extends string, V>(name: K, value: V | undefined): Partial<Re
 }
 
 /**
- * Preconditions are checked against the part's version before the body is read; the write then insists on that version, so that
- * nothing can come between.
+ * Preconditions are checked against the part's version before the body is read; the write then
+ * insists on that version, so that nothing can come between.
  * @throws version_conflict
  */
 function pinnedVersion(exchange: RoutedExchange): { readonly ifVersion?: number } {

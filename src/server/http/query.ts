@@ -74,7 +74,9 @@ export class Query {
   }
 }
 
-/** @throws invalid_argument for parameters that are unknown, repeated, malformed or out of bounds */
+/**
+ * @throws invalid_argument for parameters that are unknown, repeated, malformed or out of bounds
+ */
 export function parseQuery(raw: string, known: readonly QueryParameter[]): Query {
   const values = new Map<string, unknown>();
   for (const pair of raw.split('&')) {
@@ -101,7 +103,9 @@ function parseValue({ name, schema }: QueryParameter, text: string): unknown {
   return value;
 }
 
-/** Numbers and flags as JSON writes them; anything else stays text, which the schema then refuses. */
+/**
+ * Numbers and flags as JSON writes them; anything else stays text, which the schema then refuses.
+ */
 function parseScalar(schema: IntegerSchema | BooleanSchema, text: string): unknown {
   if (schema.type === 'boolean') {
     return text === 'true' ? true : text === 'false' ? false : text;

@@ -1,4 +1,7 @@
-/** Byte ranges (RFC 9110, 14). One range is served; what is malformed or several is ignored, as the RFC allows. */
+/**
+ * Byte ranges (RFC 9110, 14). One range is served; what is malformed or several is ignored, as the
+ * RFC allows.
+ */
 
 import { Refusal } from './problem.ts';
 

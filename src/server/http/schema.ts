@@ -1,6 +1,6 @@
 /**
- * The part of JSON Schema that requests are described in. One description serves both the OpenAPI document and the check of
- * what arrives, so that they cannot differ.
+ * The part of JSON Schema that requests are described in. One description serves both the OpenAPI
+ * document and the check of what arrives, so that they cannot differ.
  */
 
 import { fail } from '../../errors.ts';

@@ -33,7 +33,9 @@ export function sendText(
   exchange.res.end(body);
 }
 
-/** Writes status and headers; closes the connection afterwards when it cannot serve another request. */
+/**
+ * Writes status and headers; closes the connection afterwards when it cannot serve another request.
+ */
 export function sendHead(exchange: Exchange, status: number, headers: HeaderFields): void {
   const { res, service } = exchange;
   if (service.phase === 'closing' || mustClose(exchange)) res.shouldKeepAlive = false;
@@ -42,8 +44,9 @@ export function sendHead(exchange: Exchange, status: number, headers: HeaderFiel
 }
 
 /**
- * Answers with a problem. When much of the body is still to come the connection closes after it, but not at once: closing with
- * unread bytes makes the kernel reset the connection, and the client might never see the answer.
+ * Answers with a problem. When much of the body is still to come the connection closes after it,
+ * but not at once: closing with unread bytes makes the kernel reset the connection, and the client
+ * might never see the answer.
  */
 export function sendProblem(exchange: Exchange, error: unknown): void {
   const { req, res, service } = exchange;
@@ -71,8 +74,9 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
 }
 
 /**
- * Sends `bytes` without copying them: the socket reads pool memory, so the caller keeps its lease until this resolves, which is
- * when the response has been handed to the system or the socket is closed.
+ * Sends `bytes` without copying them: the socket reads pool memory, so the caller keeps its lease
+ * until this resolves, which is when the response has been handed to the system or the socket is
+ * closed.
  */
 export async function sendBytes(exchange: Exchange, bytes: Uint8Array): Promise<void> {
   const { res, service } = exchange;
@@ -88,7 +92,10 @@ export async function sendBytes(exchange: Exchange, bytes: Uint8Array): Promise<
   return done;
 }
 
-/** Resolves when nothing of the response waits in this process any more: it was sent, or its socket is closed. */
+/**
+ * Resolves when nothing of the response waits in this process any more: it was sent, or its socket
+ * is closed.
+ */
 export function settled(res: ServerResponse): Promise<void> {
   const { socket } = res;
   if (socket === null || socket.closed) return Promise.resolve();
@@ -124,7 +131,9 @@ export function proceed(exchange: Exchange): void {
   exchange.res.writeContinue();
 }
 
-/** Reads and drops a bounded amount of the body, then ends the response, and with it the connection. */
+/**
+ * Reads and drops a bounded amount of the body, then ends the response, and with it the connection.
+ */
 function linger(exchange: Exchange): void {
   const { req, res, service } = exchange;
   let budgetBytes = service.limits.lingerBytes;

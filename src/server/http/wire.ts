@@ -1,4 +1,7 @@
-/** The node:http server below the routes: connections, their order of requests, malformed messages, shutdown. */
+/**
+ * The node:http server below the routes: connections, their order of requests, malformed messages,
+ * shutdown.
+ */
 
 import {
   createServer,
@@ -23,7 +26,9 @@ interface Connection {
   last: Promise<void>;
   /** Requests that are not answered yet. */
   waiting: number;
-  /** Bytes that had arrived when the last answer was sent: none since, and the connection is idle. */
+  /**
+   * Bytes that had arrived when the last answer was sent: none since, and the connection is idle.
+   */
   seenBytes: number;
   /** A message was malformed: what follows it is dropped. */
   broken: boolean;
@@ -80,8 +85,8 @@ export class Wire {
   }
 
   /**
-   * Stops accepting, closes what is idle, and lets running requests finish until the deadline. Afterwards no request holds
-   * memory of the pool.
+   * Stops accepting, closes what is idle, and lets running requests finish until the deadline.
+   * Afterwards no request holds memory of the pool.
    * @returns how many connections were cut at the deadline
    */
   async close(deadlineMs: number): Promise<number> {
@@ -120,13 +125,18 @@ export class Wire {
   }
 
   /**
-   * Pipelined requests are answered one after the other: a read that follows a write on the same connection sees it, and a
-   * connection holds one lease at a time.
+   * Pipelined requests are answered one after the other: a read that follows a write on the same
+   * connection sees it, and a connection holds one lease at a time.
    */
   #onRequest(req: IncomingMessage, res: ServerResponse, awaitsContinue: boolean): void {
     const connection = this.#connections.get(req.socket);
     if (connection === undefined) return;
-    // A connection that breaks is seen by those who wait for it; without a listener it would end the process.
+    if (connection.waiting >= this.#service.limits.maxPipelined) {
+      req.socket.destroy();
+      return;
+    }
+    // A connection that breaks is seen by those who wait for it; without a listener it would end
+    // the process.
     req.on('error', ignore);
     res.on('error', ignore);
     const exchange: Exchange = {
@@ -162,7 +172,10 @@ export class Wire {
     if (this.#service.phase === 'closing' && connection.waiting === 0) socket.destroySoon();
   }
 
-  /** A message that is not HTTP, too large, or too slow. Requests that came before it are answered first. */
+  /**
+   * A message that is not HTTP, too large, or too slow. Requests that came before it are answered
+   * first.
+   */
   #onClientError(error: Error, duplex: Duplex): void {
     const connection = this.#connections.get(duplex);
     if (connection === undefined || connection.broken) return;
@@ -196,7 +209,8 @@ export class Wire {
     }
     socket.end(rawProblem(error));
     this.#service.traffic.answered(error.httpStatus);
-    // What is still arriving is read and dropped: unread bytes would reset the connection before the answer is seen.
+    // What is still arriving is read and dropped: unread bytes would reset the connection before
+    // the answer is seen.
     const timer = setTimeout(() => socket.destroy(), this.#service.limits.lingerMs);
     timer.unref();
     socket.once('close', () => clearTimeout(timer));

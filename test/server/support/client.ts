@@ -1,4 +1,7 @@
-/** An HTTP client without manners of its own: paths go out as given, every answer is compared with the OpenAPI document. */
+/**
+ * An HTTP client without manners of its own: paths go out as given, every answer is compared with
+ * the OpenAPI document.
+ */
 
 import { once } from 'node:events';
 import {
