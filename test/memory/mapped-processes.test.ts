@@ -100,7 +100,7 @@ describe('processes', () => {
     await owner.ask('open');
     const region = openMappedRegion(folder, 'join');
     let done = false;
-    const churned = owner.ask('churn', rounds(150, 1500)).then((answer) => {
+    const churned = owner.ask('churn', rounds(150, 600)).then((answer) => {
       done = true;
       return answer;
     });

@@ -216,6 +216,20 @@ describe('inspection', () => {
     region.close();
   });
 
+  it('knows a copy of a pool in use from the pool itself', () => {
+    const folder = poolFolder();
+    const region = openMappedRegion(folder, 'own');
+    region.dropSegment();
+    const copy = join(temporaryFolder(), 'copy');
+    mkdirSync(copy);
+    copyFileSync(join(folder, 'segment-0000'), join(copy, 'segment-0000'));
+    const lookers = [folder, copy].map((path) => openMappedRegion(path, 'inspect'));
+    expect(lookers.map((looker) => looker.ownerLives(0))).toEqual([true, false]);
+    for (const looker of lookers) looker.close();
+    expect(readdirSync(copy)).toEqual(['segment-0000']);
+    region.close();
+  });
+
   it('is all that a pool with unknown roCompat bits allows', () => {
     const folder = poolFolder();
     const before = openMappedRegion(folder, 'inspect');

@@ -128,7 +128,7 @@ describe('a reader in another thread', () => {
     });
     const [started] = (await once(worker, 'message')) as [string];
     expect(started).toBe('following');
-    for (let i = 0; i < rounds(300, 3000); i += 1) {
+    for (let i = 0; i < rounds(300, 1000); i += 1) {
       region.commit({ capacityBytes: 8 * mib + (i % 3) * mib });
       region.addSegment((segment) => segment.words.fill(i, 65_536, 65_600));
       region.addSegment(() => {});
