@@ -8,7 +8,7 @@ import { thisBootId } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
 import { formatVersion, superblockFault } from './superblock-codec.ts';
-import { readSuperblock, writeSuperblock } from './superblock.ts';
+import { isUnchanged, readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
 import { load } from './words.ts';
 
@@ -222,8 +222,10 @@ export class BackedRegion implements Region {
 
   refresh(): void {
     this.#mustBeOpen();
+    const { words } = this.#first();
+    if (isUnchanged(words, this.#superblock)) return;
     settled(
-      () => readSuperblock(this.#first().words),
+      () => readSuperblock(words),
       (block) => this.#follow(block),
     );
   }

@@ -8,6 +8,7 @@
  */
 
 import { fail } from '../errors.ts';
+import { highWord, lowWord } from './fields.ts';
 import { superblockAByte, superblockBByte } from './layout.ts';
 import type { Ref } from './region.ts';
 import {
@@ -124,6 +125,20 @@ export function readSuperblock(words: Words): Superblock {
     const absent = a.state === 'absent' && b.state === 'absent';
     return fail(absent ? 'not_a_pool' : 'pool_corrupt', `no valid superblock: ${a.why}; ${b.why}`);
   }
+}
+
+/**
+ * True when nothing was committed since `block` was read: both copies still have its sequence. Four loads, for readers that ask often.
+ * A commit in progress counts from the moment that its first copy is whole, and has changed that copy's sequence by then.
+ */
+export function isUnchanged(words: Words, block: Superblock): boolean {
+  const low = lowWord(block.sequence);
+  const high = highWord(block.sequence);
+  for (const first of copyWords) {
+    if (load(words, first + superblockField.sequence) !== low) return false;
+    if (load(words, first + superblockField.sequence + 1) !== high) return false;
+  }
+  return true;
 }
 
 /** True when the pool has features that this version may read but not write. */

@@ -8,6 +8,7 @@ import {
   superblockWords,
 } from '../../src/memory/superblock-codec.ts';
 import {
+  isUnchanged,
   mustReadOnly,
   readSuperblock,
   superblockPrefixBytes,
@@ -148,6 +149,21 @@ describe('superblock', () => {
           expect([before, after]).toContainEqual(readSuperblock(words));
           if (!crashed) break;
         }
+      }
+    }
+  });
+
+  it('is unchanged until a commit counts, and never after', () => {
+    for (const sequence of [4, 2 ** 32 - 1, 2 ** 32]) {
+      const before = { ...first, sequence };
+      const after = { ...before, sequence: sequence + 1, epoch: 8 };
+      for (let k = 1; ; k += 1) {
+        const words = prefixOf(before);
+        expect(isUnchanged(words, before)).toBe(true);
+        const crashed = crashesAt(k, () => writeSuperblock(words, after));
+        const committed = readSuperblock(words).epoch === 8;
+        expect(committed && isUnchanged(words, before)).toBe(false);
+        if (!crashed) break;
       }
     }
   });
