@@ -10,7 +10,7 @@ import { elementTypes } from './element.ts';
 import {
   byteOf,
   commitSlot,
-  commitSlotWords,
+  commitStride,
   committed,
   expiresAtMs,
   field,
@@ -78,7 +78,7 @@ function extend(store: Store, words: Words, at: number, length: number, bytes: U
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
   const crc = checksummed ? crc32(bytes, peek(words, from + commitSlot.crc32)) : 0;
   const selector = load(words, at + field.selector);
-  const idle = at + field.commit + ((selector + 1) & 1) * commitSlotWords;
+  const idle = at + field.commit + ((selector + 1) & 1) * commitStride;
   poke(words, idle + commitSlot.ref, payload);
   poke(words, idle + commitSlot.length, length + bytes.length);
   poke(words, idle + commitSlot.crc32, crc);

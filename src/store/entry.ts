@@ -2,23 +2,23 @@
  * The entry of a part: 192 bytes, three lines, in type-stable memory that never holds anything else.
  *
  * ```
- * line 0, all that a get reads                  line 1, what changes and sweeps read     line 2, the key
- *  0 state(4) │ sequence(28)                    16 commit 1: ref                         32 key.ts, up to 60 bytes of text,
- *  1 hash, high                                 17           length                         or unused when keyRef is set
- *  2 traits (below)                             18           crc32
- *  3 generation, low                            19 hash, low
- *  4 generation, high                           20 blockBytes: room of the payload block
- *  5 selector: appends so far                   21 expiresAt ms, low
- *  6 checkedEpoch                               22 expiresAt ms, high
- *  7 leases of owners 0–31                      23 sealKeyId
- *  8 leases of owners 32–63                     24 sealRef
- *  9 lastAccess (tick)                          25 tagRef: first tag node
- * 10 uses                                       26 nextInContext; next free while free
- * 11 ordinal: number of this entry              27 previousInContext
- * 12 keyRef: 0, or the block of a long key      28 contextTag: hash of the id
- * 13 commit 0: ref                              29 hints
- * 14           length                           30 originRegion(16)│retention(8)│tierMask(8)
- * 15           crc32                            31 homeEpoch
+ * line 0, all that a get reads                  line 1, the key (key.ts)   line 2, what changes and sweeps read
+ *  0 state(4) │ sequence(28)                    16 header                  32 commit 1: ref
+ *  1 hash, high                                 17 up to 60 bytes of       33           length
+ *  2 traits (below)                                text, or unused when    34           crc32
+ *  3 generation, low                               keyRef is set           35 hash, low
+ *  4 generation, high                                                      36 blockBytes: room of the payload block
+ *  5 selector: appends so far                                              37 expiresAt ms, low
+ *  6 checkedEpoch                                                          38 expiresAt ms, high
+ *  7 leases of owners 0–31                                                 39 sealKeyId
+ *  8 leases of owners 32–63                                                40 sealRef
+ *  9 lastAccess (tick)                                                     41 tagRef: first tag node
+ * 10 uses                                                                  42 nextInContext; next free while free
+ * 11 ordinal: number of this entry                                         43 previousInContext
+ * 12 keyRef: 0, or the block of a long key                                 44 contextTag: hash of the id
+ * 13 commit 0: ref                                                         45 hints
+ * 14           length                                                      46 originRegion(16)│retention(8)│tierMask(8)
+ * 15           crc32                                                       47 homeEpoch
  *
  * traits  0–2 kind │ 3–6 element type │ 7–10 codec │ 16 pinned │ 17 sealed │ 18 sensitive │ 19 movable │ 20 checksummed │ 21 expiring
  * hints   0 closed │ 1 toolPending │ 2–4 stop reason + 1
@@ -47,25 +47,25 @@ export const field = {
   ordinal: 11,
   keyRef: 12,
   commit: 13,
-  hashLow: 19,
-  blockBytes: 20,
-  expiresLow: 21,
-  expiresHigh: 22,
-  sealKeyId: 23,
-  sealRef: 24,
-  tagRef: 25,
-  next: 26,
-  previous: 27,
-  contextTag: 28,
-  hints: 29,
-  origin: 30,
-  homeEpoch: 31,
-  key: 32,
+  key: 16,
+  hashLow: 35,
+  blockBytes: 36,
+  expiresLow: 37,
+  expiresHigh: 38,
+  sealKeyId: 39,
+  sealRef: 40,
+  tagRef: 41,
+  next: 42,
+  previous: 43,
+  contextTag: 44,
+  hints: 45,
+  origin: 46,
+  homeEpoch: 47,
 } as const;
 
-/** Words of a commit slot, from field.commit + 3 · (selector & 1). */
+/** Words of a commit slot, from field.commit + commitStride · (selector & 1). */
 export const commitSlot = { ref: 0, length: 1, crc32: 2 } as const;
-export const commitSlotWords = 3;
+export const commitStride = 19;
 
 /** States: free → claimed (being written) → live → retired (bytes wait for leases) → free. */
 export const state = { free: 0, claimed: 1, live: 2, retired: 3 } as const;
@@ -120,7 +120,7 @@ export function versionOf(words: Words, at: number): number {
 
 /** Word index of the committed slot. */
 export function committed(words: Words, at: number): number {
-  return at + field.commit + (load(words, at + field.selector) & 1) * commitSlotWords;
+  return at + field.commit + (load(words, at + field.selector) & 1) * commitStride;
 }
 
 export function expiresAtMs(words: Words, at: number): number {

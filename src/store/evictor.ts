@@ -29,9 +29,12 @@ const closedWeight = 4;
 
 export class Evictor {
   readonly #store: Store;
+  /** Candidates in order of age, the oldest last: the next to go is popped. */
   readonly #refs = new Int32Array(kept);
   readonly #states = new Int32Array(kept);
   readonly #accesses = new Int32Array(kept);
+  /** The tick of the last access, moved by the weight that hints had when the candidate was drawn. */
+  readonly #births = new Int32Array(kept);
   #count = 0;
 
   constructor(store: Store) {
@@ -75,8 +78,7 @@ export class Evictor {
 
   #makeRoom(kind: Kind, sizeBytes: number): Ref {
     const store = this.#store;
-    sweepRetired(store);
-    let ref = store.allocator.allocate(kind, sizeBytes);
+    let ref = sweepRetired(store) > 0 ? store.allocator.allocate(kind, sizeBytes) : 0;
     for (let i = 0; i < singleEvictions && ref === 0; i++) {
       if (!this.evictOne()) return 0;
       ref = store.allocator.allocate(kind, sizeBytes);
@@ -105,59 +107,50 @@ export class Evictor {
     }
   }
 
-  /** Keeps an entry as candidate when there is place or it is older than the youngest kept. */
+  /** Keeps an entry as candidate when there is place or it is older than the youngest kept. Most draws end at the first test. */
   #consider(ref: Ref, words: Words, at: number): void {
-    let slot = this.#count;
-    let youngest = Infinity;
-    for (let i = 0; i < this.#count; i++) {
-      if (this.#refs[i] === ref) return;
-      if (this.#count < kept) continue;
-      const age = this.#ageOf(i);
-      if (age < youngest) {
-        youngest = age;
-        slot = i;
-      }
-    }
-    if (this.#count < kept) this.#count++;
-    else if (this.age(words, at) <= youngest) return;
+    const now = peek(this.#store.control, this.#store.controlAt + control.tick);
+    const age = this.age(words, at);
+    const full = this.#count === kept;
+    if (full && age <= this.#ageAt(0, now)) return;
+    for (let i = 0; i < this.#count; i++) if (this.#refs[i] === ref) return;
+    if (full) this.#dropYoungest();
+    let slot = this.#count++;
+    for (; slot > 0 && this.#ageAt(slot - 1, now) > age; slot--) this.#move(slot - 1, slot);
     this.#refs[slot] = ref;
     this.#states[slot] = load(words, at + field.state);
     this.#accesses[slot] = peek(words, at + field.lastAccess);
+    this.#births[slot] = (now - age) & 0x7fffffff;
   }
 
-  /** Age of candidate `i`; -1 when it was used or changed since it was drawn. */
-  #ageOf(i: number): number {
-    const ref = this.#refs[i] as number;
-    const { words } = segmentOf(this.#store.region, ref);
-    const at = wordOf(this.#store.region, ref);
-    if (load(words, at + field.state) !== this.#states[i]) return -1;
-    if (peek(words, at + field.lastAccess) !== this.#accesses[i]) return -1;
-    return this.mayGo(ref, words, at) ? this.age(words, at) : -1;
+  #ageAt(i: number, now: number): number {
+    return (now - (this.#births[i] as number)) & 0x7fffffff;
   }
 
+  #move(from: number, to: number): void {
+    this.#refs[to] = this.#refs[from] as number;
+    this.#states[to] = this.#states[from] as number;
+    this.#accesses[to] = this.#accesses[from] as number;
+    this.#births[to] = this.#births[from] as number;
+  }
+
+  #dropYoungest(): void {
+    this.#count--;
+    for (let i = 0; i < this.#count; i++) this.#move(i + 1, i);
+  }
+
+  /** The oldest candidate that was neither used nor changed since it was drawn, or 0. */
   #takeOldest(): Ref {
-    let oldest = -1;
-    let oldestAge = -1;
-    for (let i = 0; i < this.#count; i++) {
-      const age = this.#ageOf(i);
-      if (age < 0) {
-        this.#forget(i--);
-      } else if (age > oldestAge) {
-        oldestAge = age;
-        oldest = i;
-      }
+    while (this.#count > 0) {
+      const i = --this.#count;
+      const ref = this.#refs[i] as number;
+      const { words } = segmentOf(this.#store.region, ref);
+      const at = wordOf(this.#store.region, ref);
+      if (load(words, at + field.state) !== this.#states[i]) continue;
+      if (peek(words, at + field.lastAccess) !== this.#accesses[i]) continue;
+      if (this.mayGo(ref, words, at)) return ref;
     }
-    if (oldest < 0) return 0;
-    const ref = this.#refs[oldest] as number;
-    this.#forget(oldest);
-    return ref;
-  }
-
-  #forget(i: number): void {
-    const last = --this.#count;
-    this.#refs[i] = this.#refs[last] as number;
-    this.#states[i] = this.#states[last] as number;
-    this.#accesses[i] = this.#accesses[last] as number;
+    return 0;
   }
 
   /** When draws find nothing: the first entry that may go, from a random start. */

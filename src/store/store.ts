@@ -18,7 +18,7 @@ import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
 import { Entries } from './entries.ts';
 import {
-  commitSlotWords,
+  commitStride,
   expiresAtMs,
   field,
   segmentOf,
@@ -288,12 +288,12 @@ export class Store {
       return undefined;
     }
     let selector = load(words, at + field.selector);
-    let slot = at + field.commit + (selector & 1) * commitSlotWords;
+    let slot = at + field.commit + (selector & 1) * commitStride;
     let payload = peek(words, slot);
     let sizeBytes = peek(words, slot + 1);
     while (load(words, at + field.selector) !== selector) {
       selector = load(words, at + field.selector);
-      slot = at + field.commit + (selector & 1) * commitSlotWords;
+      slot = at + field.commit + (selector & 1) * commitStride;
       payload = peek(words, slot);
       sizeBytes = peek(words, slot + 1);
     }
