@@ -4,7 +4,6 @@ import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import { classCount, type ClassTable, classTable } from './classes.ts';
-import { type Kind, kinds } from './kind.ts';
 import {
   headLive,
   liveWordShift,
@@ -98,18 +97,5 @@ export class Lookup {
     const { starts, slabWords } = this.#classes;
     const word = (header % classCount) * slabWords + ((granule >> 5) & (slabWords - 1));
     return (((starts[word] as number) >>> (granule & 31)) & 1) === 1;
-  }
-}
-
-/** @throws invalid_argument, value_too_large unless an allocator could ever serve this */
-export function checkRequest(kind: Kind, sizeBytes: number, maxBytes: number): void {
-  if (!Number.isInteger(kind) || kind < 0 || kind >= kinds.length) {
-    fail('invalid_argument', `${kind} is not a kind`);
-  }
-  if (!Number.isInteger(sizeBytes) || sizeBytes < 1) {
-    fail('invalid_argument', `cannot allocate ${sizeBytes} bytes`);
-  }
-  if (sizeBytes > maxBytes) {
-    fail('value_too_large', `cannot allocate ${sizeBytes} bytes: a segment holds ${maxBytes}`);
   }
 }

@@ -14,7 +14,8 @@ import { classBytes, classCount, classGranulesMax, classOfGranules } from './cla
 import { balanceCounters, counterWords, ownerCounters } from './counters.ts';
 import { type Kind, kinds } from './kind.ts';
 import * as layout from './layout.ts';
-import { checkRequest, Lookup, notInSlab } from './lookup.ts';
+import { Lookup, notInSlab } from './lookup.ts';
+import { checkRequest, largestAllocation } from './request.ts';
 import { MarkSet } from './marks.ts';
 import { mapMemory } from './memory-map.ts';
 import { type Recovered, recoverSegment, sweepUnmarked } from './recover.ts';
@@ -49,7 +50,6 @@ const kindOfStackShift = 5;
 
 export class PoolAllocator implements Allocator {
   readonly region: Region;
-  readonly maxAllocationBytes: number;
 
   private readonly owner: number;
   private readonly zeroKinds: number;
@@ -92,8 +92,11 @@ export class PoolAllocator implements Allocator {
     this.liveKept = this.slabs.liveKept;
     this.stacks = this.slabs.stacks;
     this.attachAll();
-    const dataPages = this.views.map((view) => view.layout.pages - view.layout.dataPage);
-    this.maxAllocationBytes = Math.max(...dataPages) * pageBytes;
+  }
+
+  get maxAllocationBytes(): number {
+    this.follow();
+    return largestAllocation(this.region, this.views);
   }
 
   allocate(kind: Kind, sizeBytes: number): Ref {
@@ -244,7 +247,7 @@ export class PoolAllocator implements Allocator {
 
   /** L2 and L3, and every request that is not in order. */
   private allocateRun(kind: Kind, sizeBytes: number): Ref {
-    checkRequest(kind, sizeBytes, this.maxAllocationBytes);
+    checkRequest(kind, sizeBytes, this.region, this.views);
     this.mustWrite();
     const pages = Math.ceil(sizeBytes / pageBytes);
     let ref = this.runs.allocateRun(kind, pages);
