@@ -9,7 +9,7 @@
  * Waste is below 64 B, and at most 12.5 % from 392 B on.
  */
 
-import { granuleShift } from '../memory/region.ts';
+import { granuleShift, pageBytes } from '../memory/region.ts';
 
 export const classCount = 32;
 /** Largest size of L1. */
@@ -36,6 +36,12 @@ export const classOfGranules: Int32Array = Int32Array.from(
 /** Bytes in a block of a class. */
 export function classBytes(sizeClass: number): number {
   return (classGranules[sizeClass] as number) << granuleShift;
+}
+
+/** Usable bytes of an allocation of `sizeBytes`: its class, or whole pages. */
+export function usableBytes(sizeBytes: number): number {
+  if (sizeBytes > classBytesMax) return Math.ceil(sizeBytes / pageBytes) * pageBytes;
+  return classBytes(classOfGranules[(sizeBytes + 63) >> granuleShift] as number);
 }
 
 /** What the 32 classes look like in slabs of one size. */

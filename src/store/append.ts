@@ -104,10 +104,10 @@ function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Ar
     const to = byteOf(store.region, payload.ref);
     copyBlock(target, to, old);
     copyInto(target, to + old.length, bytes);
-    const crc = crcOfBoth(store, words, at, bytes);
+    payload.crc32 = crcOfBoth(store, words, at, bytes);
     const uses = peek(words, at + field.uses);
     const hints = peek(words, at + field.hints);
-    const version = publish(store, spec, { ...payload, crc32: crc }, ref);
+    const version = publish(store, spec, payload, ref);
     inherit(store, uses, hints);
     return version;
   } catch (error) {

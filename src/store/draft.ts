@@ -70,8 +70,9 @@ export class PartDraft {
       store.key.set(this.#id, this.#part);
       const old = store.findFresh();
       checkVersion(store, old, this.#spec.ifVersion);
-      const crc = store.options.checksums ? this.#crc : undefined;
-      const payload = { ...this.#payload, sizeBytes: this.#sizeBytes, crc32: crc };
+      const payload = this.#payload;
+      payload.sizeBytes = this.#sizeBytes;
+      payload.crc32 = store.options.checksums ? this.#crc : undefined;
       const version = this.#sparing(old, () => publish(store, this.#spec, payload, old));
       this.#finish();
       bump(store.control, store.countersAt + counter.puts, 1);

@@ -101,7 +101,8 @@ export class Entries {
     const { words } = segmentOf(this.#region, ref);
     const at = wordOf(this.#region, ref);
     poke(this.#control, this.#freeHead, peek(words, at + field.next));
-    store(words, at + field.state, nextSequence(load(words, at + field.state), state.claimed));
+    // Plain: the store that makes it live publishes this, and a reader takes free and claimed alike.
+    poke(words, at + field.state, nextSequence(peek(words, at + field.state), state.claimed));
     return ref;
   }
 

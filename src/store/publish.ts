@@ -3,6 +3,7 @@
  * store a crash leaves the old part, after it the new one.
  */
 
+import { usableBytes } from '../alloc/classes.ts';
 import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
 import { crc32 } from '../base/checksum.ts';
 import { fail, hasCode } from '../errors.ts';
@@ -43,15 +44,13 @@ export interface PartSpec {
 
 /** Bytes that are in pool memory and not yet a part. */
 export interface Payload {
+  /** 0 for an empty part. */
   readonly ref: Ref;
   readonly blockBytes: number;
-  readonly sizeBytes: number;
+  sizeBytes: number;
   /** undefined: no checksum is taken. */
-  readonly crc32: number | undefined;
+  crc32: number | undefined;
 }
-
-/** The payload of an empty part. */
-const noPayload: Payload = { ref: 0, blockBytes: 0, sizeBytes: 0, crc32: undefined };
 
 /** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
 const versionsPerMs = 2048;
@@ -68,8 +67,8 @@ export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
         const { bytes: target } = segmentOf(store.region, payload.ref);
         copyInto(target, byteOf(store.region, payload.ref), bytes);
       }
-      const crc = store.options.checksums ? crc32(bytes) : undefined;
-      const version = publish(store, spec, { ...payload, crc32: crc }, old);
+      if (store.options.checksums) payload.crc32 = crc32(bytes);
+      const version = publish(store, spec, payload, old);
       bump(store.control, store.countersAt + counter.puts, 1);
       return version;
     } catch (error) {
@@ -105,20 +104,24 @@ export function reservePayload(
   if (sizeBytes > store.maxPartBytes) {
     fail('value_too_large', `${sizeBytes} bytes; this pool takes parts of at most ${store.maxPartBytes}.`);
   }
-  if (sizeBytes === 0) return noPayload;
-  const preferred = store.evictor.allocate(kind, preferredBytes);
-  const ref = preferred !== 0 ? preferred : store.evictor.allocate(kind, sizeBytes);
+  if (sizeBytes === 0) return emptyPayload();
+  let givenBytes = preferredBytes;
+  let ref = store.evictor.allocate(kind, preferredBytes);
+  if (ref === 0 && preferredBytes !== sizeBytes) {
+    givenBytes = sizeBytes;
+    ref = store.evictor.allocate(kind, sizeBytes);
+  }
   if (ref === 0) poolFull(store, sizeBytes);
-  return charge(store, kind, ref, sizeBytes);
+  return charge(store, kind, ref, sizeBytes, usableBytes(givenBytes));
 }
 
 /** Memory for `sizeBytes` from what is free: evicts nothing. `undefined` when memory or budget does not allow it. */
 export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payload | undefined {
-  if (sizeBytes === 0) return noPayload;
+  if (sizeBytes === 0) return emptyPayload();
   const ref = store.allocator.allocate(kind, sizeBytes);
   if (ref === 0) return undefined;
   try {
-    return charge(store, kind, ref, sizeBytes);
+    return charge(store, kind, ref, sizeBytes, usableBytes(sizeBytes));
   } catch (error) {
     if (hasCode(error, 'budget_exceeded')) return undefined;
     throw error;
@@ -126,8 +129,13 @@ export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payloa
 }
 
 /** Takes a block out of the budget. @throws budget_exceeded: the block is free again */
-function charge(store: Store, kind: Kind, ref: Ref, sizeBytes: number): Payload {
-  const blockBytes = store.allocator.sizeOf(ref);
+function charge(
+  store: Store,
+  kind: Kind,
+  ref: Ref,
+  sizeBytes: number,
+  blockBytes: number,
+): Payload {
   try {
     store.options.hooks.budget?.reserve(kinds[kind] as KindName, blockBytes);
   } catch (error) {
@@ -135,6 +143,10 @@ function charge(store: Store, kind: Kind, ref: Ref, sizeBytes: number): Payload 
     throw error;
   }
   return { ref, blockBytes, sizeBytes, crc32: undefined };
+}
+
+function emptyPayload(): Payload {
+  return { ref: 0, blockBytes: 0, sizeBytes: 0, crc32: undefined };
 }
 
 /** Gives back what `reservePayload` gave. */
@@ -167,13 +179,13 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
   if (old === 0) {
     store.parts.insert(store.key.low, entry);
     linkContext(store, entry, store.key.contextTag());
+    countPart(store, 1, payload.sizeBytes, spec.pinned ? 1 : 0);
   } else {
     store.parts.replace(store.key.low, old, entry);
     relinkContext(store, old, entry);
-    retireReplaced(store, old);
+    retireReplaced(store, old, payload.sizeBytes, spec.pinned);
   }
   linkTags(store, peek(words, at + field.tagRef));
-  countPart(store, 1, payload.sizeBytes, spec.pinned ? 1 : 0);
   store.touch(words, at);
   bump(store.control, store.countersAt + counter.bytesWritten, payload.sizeBytes);
   return versionOf(words, at);
@@ -181,9 +193,7 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
 
 /** A claimed entry with everything written that needs memory. */
 function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref): Ref {
-  const room =
-    store.parts.reserve(1) && store.contexts.reserve(1) && store.tags.reserve(spec.tags.length);
-  const entry = room ? store.entries.claim() : 0;
+  const entry = hasIndexRoom(store, spec, old) ? store.entries.claim() : 0;
   if (entry === 0) poolFull(store, payload.sizeBytes);
   const { words } = segmentOf(store.region, entry);
   const at = wordOf(store.region, entry);
@@ -218,6 +228,12 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   return entry;
 }
 
+/** A replacement takes the places of its predecessor; only its tags may need new ones. */
+function hasIndexRoom(store: Store, spec: PartSpec, old: Ref): boolean {
+  if (old === 0 && !(store.parts.reserve(1) && store.contexts.reserve(1))) return false;
+  return spec.tags.length === 0 || store.tags.reserve(spec.tags.length);
+}
+
 /** Writes the key into the entry, or into a block of its own: its reference, 0 when inline, -1 when memory is exhausted. */
 function writeKey(store: Store, entry: Ref): Ref {
   const { key, region } = store;
@@ -248,7 +264,7 @@ function nextVersion(store: Store, old: Ref): number {
   const oldVersion =
     old === 0 ? 0 : versionOf(segmentOf(store.region, old).words, wordOf(store.region, old));
   const last = Math.max(readCell(store.control, cell), oldVersion);
-  const version = Math.max(last + 1, store.options.clock.nowMs() * versionsPerMs);
+  const version = Math.max(last + 1, Math.floor(store.options.clock.nowMs()) * versionsPerMs);
   writeCell(store.control, cell, version);
   return version;
 }

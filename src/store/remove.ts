@@ -47,14 +47,22 @@ export function retire(store: Store, ref: Ref, reason: RemovalReason): void {
   setRetired(store, ref, words, at, reason);
   store.parts.remove(peek(words, at + field.hashLow), ref);
   unlinkContext(store, ref);
+  countPart(store, -1, -lengthOf(words, at), isPinned(words, at) ? -1 : 0);
   settle(store, ref, words, at);
 }
 
-/** The same for a part whose places in the index its successor has taken. */
-export function retireReplaced(store: Store, ref: Ref): void {
+/** The same for a part whose places in the index and in the counts its successor takes. */
+export function retireReplaced(
+  store: Store,
+  ref: Ref,
+  successorBytes: number,
+  successorPinned: boolean,
+): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   setRetired(store, ref, words, at, 'replaced');
+  const pinned = Number(successorPinned) - Number(isPinned(words, at));
+  countPart(store, 0, successorBytes - lengthOf(words, at), pinned);
   settle(store, ref, words, at);
 }
 
@@ -65,17 +73,23 @@ function setRetired(store: Store, ref: Ref, words: Words, at: number, reason: Re
   if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);
 }
 
-/** Counts a retired part out, and frees it unless it is leased. */
+/** Frees a retired part unless it is leased. */
 function settle(store: Store, ref: Ref, words: Words, at: number): void {
   dropTags(store, words, at);
-  const pinned = (peek(words, at + field.traits) & trait.pinned) !== 0;
-  countPart(store, -1, -peek(words, committed(words, at) + commitSlot.length), pinned ? -1 : 0);
   if (!store.isLeased(words, at)) {
     dispose(store, ref);
     return;
   }
   store.retired.push(ref);
   poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
+}
+
+function lengthOf(words: Words, at: number): number {
+  return peek(words, committed(words, at) + commitSlot.length);
+}
+
+function isPinned(words: Words, at: number): boolean {
+  return (peek(words, at + field.traits) & trait.pinned) !== 0;
 }
 
 /** Frees everything that a retired entry holds, and the entry. */
@@ -122,11 +136,15 @@ export function wipe(store: Store, payload: Ref, blockBytes: number): void {
 /** Adjusts the counts of live parts. */
 export function countPart(store: Store, parts: number, bytes: number, pinned: number): void {
   const { control: words, controlAt } = store;
-  poke(words, controlAt + control.parts, peek(words, controlAt + control.parts) + parts);
+  if (parts !== 0) addTo(words, controlAt + control.parts, parts);
+  if (pinned !== 0) addTo(words, controlAt + control.pinnedParts, pinned);
+  if (bytes === 0) return;
   const cell = controlAt + control.partBytesLow;
   writeCell(words, cell, readCell(words, cell) + bytes);
-  if (pinned === 0) return;
-  poke(words, controlAt + control.pinnedParts, peek(words, controlAt + control.pinnedParts) + pinned);
+}
+
+function addTo(words: Words, at: number, by: number): void {
+  poke(words, at, peek(words, at) + by);
 }
 
 /** Names of an entry's context and part. */
