@@ -8,7 +8,7 @@
 
 import { fail } from '../errors.ts';
 import type { Segment } from '../memory/region.ts';
-import { load, peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { peek, poke, zero, type Words } from '../memory/words.ts';
 import {
   headLengthShift,
   lengthMask,
@@ -37,11 +37,11 @@ export class PageTable {
 
   /** Word 0 of a page's descriptor. */
   head(page: number): number {
-    return load(this.#words, this.#base + 2 * page);
+    return peek(this.#words, this.#base + 2 * page);
   }
 
   setHead(page: number, head: number): void {
-    store(this.#words, this.#base + 2 * page, head);
+    poke(this.#words, this.#base + 2 * page, head);
   }
 
   owner(page: number): number {

@@ -5,8 +5,9 @@
  * at the k-th access (a crash between any two memory accesses) or runs another actor's operation there.
  *
  * `load`, `store`, `or`, `and`, `exchange`, `compareExchange` are sequentially consistent: use them for every word that
- * two actors use for a decision. `peek` and `poke` are plain: use them only for words that a single owner reads and writes, or that a
- * later `store` publishes.
+ * two actors use for a decision. `peek` and `poke` are plain: use them for words that only this thread writes, for what a
+ * later `store` publishes, and for looks that are verified after an atomic operation. The difference matters: V8 calls a builtin for each atomic
+ * operation (a load 4 ns, a store or `or` 8 ns on Node 20), a plain access is an instruction of 0.3 ns.
  */
 
 /** A word view of one segment: 32-bit signed, little endian. */

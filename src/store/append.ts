@@ -3,7 +3,7 @@
 import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
-import { copyInto, load, moveWithin, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { copyInto, moveWithin, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { control } from '../memory/layout.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import { elementTypes } from './element.ts';
@@ -57,7 +57,7 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
   try {
     const length = peek(words, committed(words, at) + commitSlot.length);
     const fits = length + bytes.length <= peek(words, at + field.blockBytes);
-    const inPlace = fits && load(words, at + field.selector) < selectorMax;
+    const inPlace = fits && peek(words, at + field.selector) < selectorMax;
     const version = inPlace
       ? extend(store, words, at, length, bytes)
       : regrow(store, ref, words, at, bytes);
@@ -77,7 +77,7 @@ function extend(store: Store, words: Words, at: number, length: number, bytes: U
   }
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
   const crc = checksummed ? crc32(bytes, peek(words, from + commitSlot.crc32)) : 0;
-  const selector = load(words, at + field.selector);
+  const selector = peek(words, at + field.selector);
   const idle = at + field.commit + ((selector + 1) & 1) * commitStride;
   poke(words, idle + commitSlot.ref, payload);
   poke(words, idle + commitSlot.length, length + bytes.length);

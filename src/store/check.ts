@@ -3,7 +3,7 @@
 import { crc32 } from '../base/checksum.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { load, peek, type Words } from '../memory/words.ts';
+import { peek, type Words } from '../memory/words.ts';
 import { headOf, nextOf } from './context-chain.ts';
 import { isLive } from './contexts.ts';
 import { readCell } from './counters.ts';
@@ -37,7 +37,7 @@ export function checkStore(store: Store): StoreCheck {
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
     if (peek(words, at + field.ordinal) !== ordinal) report(`entry ${ordinal} has another ordinal`);
-    if ((load(words, at + field.state) & stateMask) === state.retired) totals.retired++;
+    if ((peek(words, at + field.state) & stateMask) === state.retired) totals.retired++;
     if (isLive(words, at)) checkPart(store, ref, words, at, totals, report);
   }
   checkIndexes(store, totals, report);

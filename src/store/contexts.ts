@@ -3,7 +3,7 @@
 import { kinds, type KindName } from '../alloc/kind.ts';
 import type { Ref } from '../memory/region.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
-import { load, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { headOf, nextOf } from './context-chain.ts';
 import { elementTypes, type ElementType } from './element.ts';
 import {
@@ -175,5 +175,5 @@ export function isFresh(store: Store, ref: Ref): boolean {
 }
 
 export function isLive(words: Words, at: number): boolean {
-  return (load(words, at + field.state) & stateMask) === state.live;
+  return (peek(words, at + field.state) & stateMask) === state.live;
 }

@@ -14,7 +14,7 @@
 import type { Allocator } from '../alloc/api.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import { granuleBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { load, peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { peek, poke, zero, type Words } from '../memory/words.ts';
 import { entryGranules, entryWords, field, nextSequence, segmentOf, state, wordOf } from './entry.ts';
 import type { AllocateMetadata } from './ref-index.ts';
 
@@ -110,7 +110,7 @@ export class Entries {
     const { words } = segmentOf(this.#region, ref);
     const at = wordOf(this.#region, ref);
     poke(words, at + field.next, peek(this.#control, this.#freeHead));
-    store(words, at + field.state, nextSequence(load(words, at + field.state), state.free));
+    poke(words, at + field.state, nextSequence(peek(words, at + field.state), state.free));
     poke(this.#control, this.#freeHead, ref);
   }
 

@@ -28,7 +28,7 @@
  */
 
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { load, peek, poke, type Words } from '../memory/words.ts';
+import { peek, poke, type Words } from '../memory/words.ts';
 
 export const entryWords = 48;
 export const entryGranules = 3;
@@ -114,13 +114,13 @@ export function versionOf(words: Words, at: number): number {
   return (
     (peek(words, at + field.generationHigh) >>> 0) * 0x1_0000_0000 +
     (peek(words, at + field.generationLow) >>> 0) +
-    load(words, at + field.selector)
+    peek(words, at + field.selector)
   );
 }
 
 /** Word index of the committed slot. */
 export function committed(words: Words, at: number): number {
-  return at + field.commit + (load(words, at + field.selector) & 1) * commitStride;
+  return at + field.commit + (peek(words, at + field.selector) & 1) * commitStride;
 }
 
 export function expiresAtMs(words: Words, at: number): number {

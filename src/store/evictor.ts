@@ -8,7 +8,7 @@
 import { metadataKind, type Kind } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { load, peek, type Words } from '../memory/words.ts';
+import { peek, type Words } from '../memory/words.ts';
 import { field, hintBit, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
 import { retire, sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
@@ -22,8 +22,6 @@ const kept = 32;
 const emptyDraws = 256;
 /** Single evictions for one allocation before a whole window is cleared. */
 const singleEvictions = 48;
-/** Windows cleared for one allocation before it is refused. */
-const windows = 4;
 /** Age of a part whose session is over counts this many times. */
 const closedWeight = 4;
 
@@ -62,7 +60,7 @@ export class Evictor {
 
   /** True when the entry is live and nothing holds it. */
   mayGo(ref: Ref, words: Words, at: number): boolean {
-    if ((load(words, at + field.state) & stateMask) !== state.live) return false;
+    if ((peek(words, at + field.state) & stateMask) !== state.live) return false;
     if ((peek(words, at + field.traits) & trait.pinned) !== 0) return false;
     return ref !== this.#store.protectedEntry && !this.#store.isLeased(words, at);
   }
@@ -79,11 +77,13 @@ export class Evictor {
   #makeRoom(kind: Kind, sizeBytes: number): Ref {
     const store = this.#store;
     let ref = sweepRetired(store) > 0 ? store.allocator.allocate(kind, sizeBytes) : 0;
-    for (let i = 0; i < singleEvictions && ref === 0; i++) {
-      if (!this.evictOne()) return 0;
-      ref = store.allocator.allocate(kind, sizeBytes);
-    }
-    for (let i = 0; i < windows && ref === 0; i++) {
+    // Every round evicts something. A cleared window is enough, unless it is the bound on all bytes that is in the way.
+    while (ref === 0) {
+      for (let i = 0; i < singleEvictions && ref === 0; i++) {
+        if (!this.evictOne()) return 0;
+        ref = store.allocator.allocate(kind, sizeBytes);
+      }
+      if (ref !== 0) break;
       if (!evictWindow(store, sizeBytes)) return 0;
       ref = store.allocator.allocate(kind, sizeBytes);
     }
@@ -118,7 +118,7 @@ export class Evictor {
     let slot = this.#count++;
     for (; slot > 0 && this.#ageAt(slot - 1, now) > age; slot--) this.#move(slot - 1, slot);
     this.#refs[slot] = ref;
-    this.#states[slot] = load(words, at + field.state);
+    this.#states[slot] = peek(words, at + field.state);
     this.#accesses[slot] = peek(words, at + field.lastAccess);
     this.#births[slot] = (now - age) & 0x7fffffff;
   }
@@ -146,7 +146,7 @@ export class Evictor {
       const ref = this.#refs[i] as number;
       const { words } = segmentOf(this.#store.region, ref);
       const at = wordOf(this.#store.region, ref);
-      if (load(words, at + field.state) !== this.#states[i]) continue;
+      if (peek(words, at + field.state) !== this.#states[i]) continue;
       if (peek(words, at + field.lastAccess) !== this.#accesses[i]) continue;
       if (this.mayGo(ref, words, at)) return ref;
     }

@@ -4,7 +4,7 @@ import { createAllocator, openAllocator } from '../alloc/allocator.ts';
 import { fail } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Region } from '../memory/region.ts';
-import { load, peek, poke } from '../memory/words.ts';
+import { peek, poke } from '../memory/words.ts';
 import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
@@ -71,7 +71,7 @@ function gatherRetired(store: Store): void {
   for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
-    const stateWord = load(words, wordOf(store.region, ref) + field.state);
+    const stateWord = peek(words, wordOf(store.region, ref) + field.state);
     if ((stateWord & stateMask) === state.retired) store.retired.push(ref);
   }
   poke(store.control, store.controlAt + control.retiredParts, store.retired.length);

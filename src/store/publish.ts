@@ -9,7 +9,7 @@ import { crc32 } from '../base/checksum.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { copyInto, load, peek, poke, store as storeWord } from '../memory/words.ts';
+import { copyInto, peek, poke, store as storeWord } from '../memory/words.ts';
 import { linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
@@ -175,7 +175,7 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
   if (keyRef !== 0) store.allocator.keep(keyRef);
   keepTags(store, peek(words, at + field.tagRef));
   // The commit: recovery takes live entries for the truth, and of two with one key the higher version.
-  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.live);
+  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
   if (old === 0) {
     store.parts.insert(store.key.low, entry);
     linkContext(store, entry, store.key.contextTag());

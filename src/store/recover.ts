@@ -14,7 +14,7 @@ import type { Allocator, Marks } from '../alloc/api.ts';
 import { control, ownersMaxLimit } from '../memory/layout.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import type { Ref, Region } from '../memory/region.ts';
-import { load, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { headOf, linkContext, nextOf } from './context-chain.ts';
 import { intent, isLive, removeContext } from './contexts.ts';
 import { readCell, writeCell } from './counters.ts';
@@ -87,7 +87,7 @@ export function reachable(store: Store): Marks {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
-    const held = load(words, at + field.state) & stateMask;
+    const held = peek(words, at + field.state) & stateMask;
     if (held === state.live || held === state.retired) markHeld(store, marks, words, at);
   }
   return marks;
@@ -185,7 +185,7 @@ function adopt(store: Store, ref: Ref, words: Words, at: number): void {
 function finishIntents(store: Store): void {
   const words = store.control;
   for (let slot = 0; slot < ownersMaxLimit; slot++) {
-    const op = load(words, ownerWord(slot, ownerSlot.intentOp));
+    const op = peek(words, ownerWord(slot, ownerSlot.intentOp));
     if (op === intent.deleteContext) {
       finishDelete(store, peek(words, ownerWord(slot, ownerSlot.intentEntry)));
     }

@@ -13,7 +13,7 @@
  */
 
 import { type Ref, type Region } from '../memory/region.ts';
-import { load, peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { peek, poke, store, zero, type Words } from '../memory/words.ts';
 import { byteOf, segmentOf, wordOf } from './entry.ts';
 
 const headerWords = 16;
@@ -77,7 +77,7 @@ export class Table {
     const { words, base, mask } = this;
     let at = slot & mask;
     for (let left = mask; left >= 0; left--) {
-      const ref = load(words, base + (at << 1) + 1);
+      const ref = peek(words, base + (at << 1) + 1);
       if (ref === 0) return -1;
       if (ref > 0 && peek(words, base + (at << 1)) === tag) return at;
       at = (at + 1) & mask;
@@ -93,7 +93,7 @@ export class Table {
   }
 
   refAt(slot: number): Ref {
-    return load(this.words, this.base + (slot << 1) + 1);
+    return peek(this.words, this.base + (slot << 1) + 1);
   }
 
   tagAt(slot: number): number {

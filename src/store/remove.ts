@@ -3,7 +3,7 @@
 import { kinds, metadataKind, type KindName } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { load, peek, poke, store as storeWord, zero, type Words } from '../memory/words.ts';
+import { peek, poke, store as storeWord, zero, type Words } from '../memory/words.ts';
 import { unlinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
@@ -68,7 +68,7 @@ export function retireReplaced(
 
 function setRetired(store: Store, ref: Ref, words: Words, at: number, reason: RemovalReason): void {
   tell(store, ref, words, at, reason);
-  storeWord(words, at + field.state, (load(words, at + field.state) & ~stateMask) | state.retired);
+  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.retired);
   const cell = reasonCounter[reason];
   if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);
 }

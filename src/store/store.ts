@@ -84,6 +84,9 @@ export class Store {
   readonly #leaseField: number;
   readonly #leaseBit: number;
   readonly #leases = new LeaseCounts();
+  /** The committed slot that was read last. */
+  #payload: Ref = 0;
+  #sizeBytes = 0;
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
   readonly #audit: Audit | undefined;
@@ -172,7 +175,7 @@ export class Store {
     if (!this.#leases.drop(peek(words, at + field.ordinal))) return;
     and(words, at + this.#leaseField, ~this.#leaseBit);
     if (this.region.ownerSlot !== 0) return;
-    if ((load(words, at + field.state) & stateMask) !== state.retired) return;
+    if ((peek(words, at + field.state) & stateMask) !== state.retired) return;
     if (!this.isLeased(words, at)) dispose(this, ref);
   }
 
@@ -237,7 +240,7 @@ export class Store {
       const ref = this.entries.at(ordinal);
       const { words } = segmentOf(this.region, ref);
       const word = wordOf(this.region, ref) + this.#leaseField;
-      if ((load(words, word) & this.#leaseBit) !== 0) and(words, word, ~this.#leaseBit);
+      if ((peek(words, word) & this.#leaseBit) !== 0) and(words, word, ~this.#leaseBit);
     }
   }
 
@@ -262,7 +265,7 @@ export class Store {
     if (segment === undefined) return false;
     const { words } = segment;
     const at = (ref & this.#refMask) << 4;
-    const stateWord = load(words, at + field.state);
+    const stateWord = peek(words, at + field.state);
     if ((stateWord & stateMask) !== state.live) return false;
     if (peek(words, at + field.hashHigh) !== this.key.high) return false;
     this.#matchedState = stateWord;
@@ -278,7 +281,8 @@ export class Store {
     const at = (ref & this.#refMask) << 4;
     const isFirst = this.#leases.take(peek(words, at + field.ordinal));
     if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
-    if (load(words, at + field.state) !== this.#matchedState) {
+    // After the atomic `or`, which neither processor nor compiler moves a load across.
+    if (peek(words, at + field.state) !== this.#matchedState) {
       this.drop(ref);
       return 'changed';
     }
@@ -287,16 +291,9 @@ export class Store {
       if (this.region.ownerSlot === 0) retire(this, ref, 'expired');
       return undefined;
     }
-    let selector = load(words, at + field.selector);
-    let slot = at + field.commit + (selector & 1) * commitStride;
-    let payload = peek(words, slot);
-    let sizeBytes = peek(words, slot + 1);
-    while (load(words, at + field.selector) !== selector) {
-      selector = load(words, at + field.selector);
-      slot = at + field.commit + (selector & 1) * commitStride;
-      payload = peek(words, slot);
-      sizeBytes = peek(words, slot + 1);
-    }
+    const selector = this.#committedSelector(words, at);
+    const payload = this.#payload;
+    const sizeBytes = this.#sizeBytes;
     const traits = peek(words, at + field.traits);
     const segment = this.#segmentAt(payload);
     if (segment === undefined) fail('pool_corrupt', `Reference ${payload} is in no segment.`);
@@ -317,6 +314,25 @@ export class Store {
       sizeBytes,
       view,
     );
+  }
+
+  /** Reads the committed slot into #payload and #sizeBytes. @returns the selector it belongs to */
+  #committedSelector(words: Words, at: number): number {
+    if (this.region.ownerSlot === 0) {
+      const selector = peek(words, at + field.selector);
+      const slot = at + field.commit + (selector & 1) * commitStride;
+      this.#payload = peek(words, slot);
+      this.#sizeBytes = peek(words, slot + 1);
+      return selector;
+    }
+    // Another thread may append meanwhile, and reuse the slot with its second append: loads in order, until the selector stands.
+    for (;;) {
+      const selector = load(words, at + field.selector);
+      const slot = at + field.commit + (selector & 1) * commitStride;
+      this.#payload = load(words, slot);
+      this.#sizeBytes = load(words, slot + 1);
+      if (load(words, at + field.selector) === selector) return selector;
+    }
   }
 
   /** The segment of a reference; a joined reader takes in segments that the writer has added since. */

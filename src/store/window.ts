@@ -1,8 +1,8 @@
 /**
  * Clearing a window: when single evictions free memory but never enough in one place, all parts of the coldest stretch go.
  *
- * The pool is seen as units of one slab each. A unit may be cleared when every live block in it is the payload of a part that may go;
- * its heat is the age of the most recently used of them. Of all stretches that are long enough the one with the coldest hottest unit is
+ * The pool is seen as units of one slab each. A unit may be cleared when every live block in it belongs to a part that may go (its bytes,
+ * its long key, its tags); its heat is the age of the most recently used of them. Of all stretches that are long enough the one with the coldest hottest unit is
  * taken (sliding minimum over a monotone queue): O(blocks + parts + units).
  */
 
@@ -12,6 +12,7 @@ import { peek } from '../memory/words.ts';
 import { commitSlot, committed, field, segmentOf, wordOf } from './entry.ts';
 import { retire } from './remove.ts';
 import type { Store } from './store.ts';
+import { nextTagOf } from './tags.ts';
 
 /** Heat of a unit that may not be cleared. */
 const blocked = Infinity;
@@ -30,14 +31,14 @@ export function evictWindow(store: Store, sizeBytes: number): boolean {
   const units = Math.max(1, Math.ceil(sizeBytes / 2 ** slabShift));
   const window = coldestWindow(heatMap(store), units);
   if (window === undefined) return false;
-  let evicted = 0;
-  eachEvictable(store, (entry, payload, blockBytes) => {
-    const { segment, first, last } = unitsOf(store, payload, blockBytes);
+  const inside = new Set<Ref>();
+  eachEvictable(store, (entry, block, blockBytes) => {
+    const { segment, first, last } = unitsOf(store, block, blockBytes);
     if (segment !== window.segment || last < window.fromUnit || first >= window.toUnit) return;
-    retire(store, entry, 'evicted');
-    evicted++;
+    inside.add(entry);
   });
-  return evicted > 0;
+  for (const entry of inside) retire(store, entry, 'evicted');
+  return inside.size > 0;
 }
 
 /** Heat per segment and unit. */
@@ -49,11 +50,11 @@ function heatMap(store: Store): Float64Array[] {
   allocator.walk((block) => {
     if (block.live) countUnits(store, live, block.ref, block.sizeBytes);
   });
-  eachEvictable(store, (entry, payload, blockBytes) => {
-    countUnits(store, movable, payload, blockBytes);
+  eachEvictable(store, (entry, block, blockBytes) => {
+    countUnits(store, movable, block, blockBytes);
     const { words } = segmentOf(region, entry);
     const recency = -store.evictor.age(words, wordOf(region, entry));
-    const { segment, first, last } = unitsOf(store, payload, blockBytes);
+    const { segment, first, last } = unitsOf(store, block, blockBytes);
     const map = heat[segment] as Float64Array;
     for (let unit = first; unit <= last; unit++) map[unit] = Math.max(map[unit] as number, recency);
   });
@@ -89,11 +90,12 @@ function coldestWindow(heat: readonly Float64Array[], units: number): Window | u
   return best;
 }
 
+/** Visits every block of every part that may go. */
 function eachEvictable(
   store: Store,
-  visit: (entry: Ref, payload: Ref, blockBytes: number) => void,
+  visit: (entry: Ref, block: Ref, blockBytes: number) => void,
 ): void {
-  const { entries, evictor, region } = store;
+  const { allocator, entries, evictor, region } = store;
   for (let ordinal = 0; ordinal < entries.count; ordinal++) {
     const entry = entries.at(ordinal);
     const { words } = segmentOf(region, entry);
@@ -101,6 +103,10 @@ function eachEvictable(
     if (!evictor.mayGo(entry, words, at)) continue;
     const payload = peek(words, committed(words, at) + commitSlot.ref);
     if (payload !== 0) visit(entry, payload, peek(words, at + field.blockBytes));
+    const keyRef = peek(words, at + field.keyRef);
+    if (keyRef !== 0) visit(entry, keyRef, allocator.sizeOf(keyRef));
+    let tag = peek(words, at + field.tagRef);
+    for (; tag !== 0; tag = nextTagOf(store, tag)) visit(entry, tag, allocator.sizeOf(tag));
   }
 }
 
