@@ -4,7 +4,7 @@
  * In production these are one-line functions that V8 inlines. Tests replace this module by one that counts: it throws
  * at the k-th access (a crash between any two memory accesses) or runs another actor's operation there.
  *
- * `load`, `store`, `or`, `and`, `exchange`, `compareExchange` are sequentially consistent: use them for every word that
+ * `load`, `store`, `or`, `and`, `compareExchange` are sequentially consistent: use them for every word that
  * two actors use for a decision. `peek` and `poke` are plain: use them for words that only this thread writes, for what a
  * later `store` publishes, and for looks that are verified after an atomic operation. The difference matters: V8 calls a builtin for each atomic
  * operation (a load 4 ns, a store or `or` 8 ns on Node 20), a plain access is an instruction of 0.3 ns.
@@ -42,10 +42,6 @@ export function and(words: Words, index: number, bits: number): number {
 /** Adds; returns the old word. */
 export function add(words: Words, index: number, value: number): number {
   return Atomics.add(words, index, value);
-}
-
-export function exchange(words: Words, index: number, value: number): number {
-  return Atomics.exchange(words, index, value);
 }
 
 /** Replaces `expected` by `value`; returns the old word (equal to `expected` when it succeeded). */

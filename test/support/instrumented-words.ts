@@ -75,11 +75,6 @@ export function add(words: Words, index: number, value: number): number {
   return Atomics.add(words, index, value);
 }
 
-export function exchange(words: Words, index: number, value: number): number {
-  access();
-  return Atomics.exchange(words, index, value);
-}
-
 export function compareExchange(
   words: Words,
   index: number,
