@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const soak = process.env['CENOTE_SOAK'] === '1';
 const ci = process.env['CI'] === 'true';
@@ -6,7 +6,7 @@ const ci = process.env['CI'] === 'true';
 /** Bounds against a test that hangs, not expectations about speed. */
 const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 60_000;
 
-export default defineConfig({
+const config: ViteUserConfig = defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     // Worker threads and kill -9 are part of the subject: each file gets a process of its own.
@@ -21,3 +21,5 @@ export default defineConfig({
     },
   },
 });
+
+export default config;
