@@ -18,9 +18,6 @@ const setWords: number = setBins >> 5;
 const scanLimit = 16;
 /** Page 0 holds metadata and is never free. */
 const endOfRuns = 0;
-/** Longer than any run: an aligned place is preferred to a tighter fit within a bin. */
-const misalignedPenalty: number = 1 << 20;
-
 /** The next multiple of a power of two. */
 export function alignUp(page: number, step: number): number {
   return (page + step - 1) & -step;
@@ -78,22 +75,20 @@ export class FreeRuns {
   }
 
   /**
-   * A run of at least `pages`: the best of the first few in the lowest bin that has one. Runs that can place `pages` at a
-   * multiple of `alignPages` win, then the shortest, then the lowest; with `low` the lowest wins at once.
+   * A run of at least `pages`: the shortest of the first few in the lowest bin that has one; with `low` the one at the lowest
+   * address.
    * @returns its first page, or 0
    */
-  find(pages: number, alignPages: number, low: boolean): number {
+  find(pages: number, low: boolean): number {
     const first = binOf(pages);
     for (let bin = this.#nextBin(first); bin < setBins; bin = this.#nextBin(bin + 1)) {
-      const plain = this.#best(bin, pages, alignPages, low, scanLimit);
+      const plain = this.#best(bin, pages, low, scanLimit);
       if (plain !== endOfRuns) return plain;
-      const window = this.#best(setBins + bin, pages, alignPages, low, scanLimit);
+      const window = this.#best(setBins + bin, pages, low, scanLimit);
       if (window !== endOfRuns) return window;
     }
     // All that is left may stand deeper in the bin that also holds shorter runs.
-    return first < exactBins
-      ? endOfRuns
-      : this.#best(first, pages, alignPages, low, this.#lengths.length);
+    return first < exactBins ? endOfRuns : this.#best(first, pages, low, this.#lengths.length);
   }
 
   /** A run that contains an aligned slab window, from the shortest bin. @returns its first page, or 0 */
@@ -101,10 +96,10 @@ export class FreeRuns {
     const limit = 2 * this.#slabPages - 1;
     for (let bin = this.#slabPages; bin < limit; bin++) {
       if (this.#heads[setBins + bin] !== endOfRuns)
-        return this.#best(setBins + bin, 1, 1, low, scanLimit);
+        return this.#best(setBins + bin, 1, low, scanLimit);
     }
     for (let bin = this.#nextBin(limit); bin < setBins; bin = this.#nextBin(bin + 1)) {
-      if (this.#heads[bin] !== endOfRuns) return this.#best(bin, 1, 1, low, scanLimit);
+      if (this.#heads[bin] !== endOfRuns) return this.#best(bin, 1, low, scanLimit);
     }
     return endOfRuns;
   }
@@ -118,7 +113,7 @@ export class FreeRuns {
     return 0;
   }
 
-  /** True when a run of this length, wherever it starts, may lack an aligned slab window, and this one has it. */
+  /** A run that a slab fits into by its position, where others of its length have no room for one, has a bin of the second set. */
   #binFor(page: number, pages: number): number {
     const slab = this.#slabPages;
     const hasRareWindow = pages < 2 * slab - 1 && alignUp(page, slab) + slab <= page + pages;
@@ -137,15 +132,14 @@ export class FreeRuns {
     return setBins;
   }
 
-  #best(bin: number, pages: number, alignPages: number, low: boolean, limit: number): number {
+  #best(bin: number, pages: number, low: boolean, limit: number): number {
     let best = endOfRuns;
-    let bestScore = Infinity;
+    let bestScore = 1 << 30; // more than any page or length
     let page = this.#heads[bin] as number;
     for (let seen = 0; page !== endOfRuns && seen < limit; seen++) {
       const length = this.#lengths[page] as number;
       if (length >= pages) {
-        const aligned = alignUp(page, alignPages) + pages <= page + length;
-        const score = low ? page : (aligned ? 0 : misalignedPenalty) + length;
+        const score = low ? page : length;
         if (score < bestScore || (score === bestScore && page < best)) {
           best = page;
           bestScore = score;

@@ -12,6 +12,7 @@ import {
   stackMask,
   stateExtent,
   stateFree,
+  stateInterior,
   stateOf,
   stateRun,
 } from './layout.ts';
@@ -72,7 +73,7 @@ export class Lookup {
   /** @throws double_free for a reference to something free, foreign_reference for any other that is not live */
   rejectFree(ref: Ref): never {
     const view = this.viewOf(ref);
-    if (view !== undefined && this.#startsFree(view, this.granuleOf(ref))) {
+    if (view !== undefined && this.#isFree(view, this.granuleOf(ref))) {
       fail('double_free', `reference ${ref} is free already`);
     }
     return this.rejectForeign(ref);
@@ -87,12 +88,17 @@ export class Lookup {
     return peek(view.headers, (granule >> this.#windowShift) << slabHeaderShift);
   }
 
-  /** A block of a slab that is not live, or the first page of a free run. */
-  #startsFree(view: SegmentView, granule: number): boolean {
+  /**
+   * A block of a slab that is not live, or a page of a free run: what was freed may have merged with others since. Walks back to
+   * the head of a run, which only a mistake pays for.
+   */
+  #isFree(view: SegmentView, granule: number): boolean {
     const header = this.#slabHeader(view, granule);
     if (header === 0) {
       if (granule % (1 << pageGranuleShift) !== 0) return false;
-      return stateOf(view.table.head(granule >> pageGranuleShift)) === stateFree;
+      let page = granule >> pageGranuleShift;
+      while (page > 0 && view.table.head(page) === stateInterior) page--;
+      return stateOf(view.table.head(page)) === stateFree;
     }
     const { starts, slabWords } = this.#classes;
     const word = (header % classCount) * slabWords + ((granule >> 5) & (slabWords - 1));

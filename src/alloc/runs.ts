@@ -26,6 +26,12 @@ import { type SegmentView, viewSegment } from './segment-view.ts';
 /** More than a region can have. */
 const pagesMax: number = 2 ** 30;
 
+/**
+ * Runs from this length on are taken from the high end of a free run, shorter ones from the low end: small and large ones mix
+ * less, and 0.3 to 0.7 % more of a full pool is live. (Buddy alignment, tried instead, wasted up to 44 % on values of one size.)
+ */
+const highPages = 64;
+
 /** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
 const growthRetryInterval = 64;
 
@@ -171,21 +177,18 @@ export class RunSpace {
     if (this.usedPages + pages > this.limitPages || this.freePages < pages) return 0;
     const forSlab = stateOf(head) === stateSlab;
     const low = kindOfHead(head) === 0;
-    // Runs are placed at a multiple of the next power of two where a bin offers that: neighbours then merge like buddies.
-    const align = forSlab
-      ? this.slabPages
-      : pages > runPagesLimit
-        ? 1
-        : 1 << (32 - Math.clz32(pages - 1));
     // Low segments first, so that high ones empty and can be given back.
     for (let number = 0; number < this.views.length; number++) {
       const { table } = this.views[number] as SegmentView;
       const free = this.free[number] as FreeRuns;
-      const from = forSlab ? free.findWindow(low) : free.find(pages, align, low);
+      const from = forSlab ? free.findWindow(low) : free.find(pages, low);
       if (from === 0) continue;
       const length = free.lengthAt(from);
-      const aligned = alignUp(from, align);
-      const at = aligned + pages <= from + length ? aligned : from;
+      const at = forSlab
+        ? alignUp(from, this.slabPages)
+        : low || pages < highPages
+          ? from
+          : from + length - pages;
       free.remove(from);
       table.split(from, length, at, pages, head, this.#owner);
       if (at > from) free.insert(from, at - from);

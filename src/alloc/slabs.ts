@@ -148,7 +148,9 @@ export class Slabs {
   flush(): boolean {
     const before = this.#runs.freePages;
     for (let stack = 0; stack < stackCount; stack++) {
-      this.spill(stack, this.depth(stack));
+      if (this.slabCounts[stack] === 0) continue;
+      const depth = this.depth(stack);
+      if (depth > 0) this.spill(stack, depth);
       const spare = this.#spare[stack] as number;
       if (spare !== noSlab) this.#release(stack, spare);
       this.#spare[stack] = noSlab;

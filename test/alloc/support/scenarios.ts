@@ -103,7 +103,7 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
-    name: 'take a run of one page',
+    name: 'take and free the shortest run',
     shape: small,
     prepare: (oracle) => {
       hold(oracle, 0, 20_000);
