@@ -62,7 +62,11 @@ describe.each(scenarios)('$name', (scenario) => {
 
 test('recovery dies at every access', () => {
   const random = new Random(seed());
-  const chosen = ['spill stacks and give slabs back', 'free a run between two free ones'];
+  const chosen = [
+    'lose drafts',
+    'spill stacks and give slabs back',
+    'free a run between two free ones',
+  ];
   for (const scenario of scenarios.filter(({ name }) => chosen.includes(name))) {
     const k = 1 + random.below(accessesOf(scenario));
     let died = true;
@@ -70,6 +74,7 @@ test('recovery dies at every access', () => {
       const found = wreck(scenario, k) as Wreck;
       died = recoverDyingAt(j, found);
       verifyRecovered(found);
+      verifyNothingLost(found.oracle);
     }
   }
 });

@@ -180,6 +180,18 @@ export const scenarios: readonly Scenario[] = [
     },
   },
   {
+    name: 'lose drafts',
+    shape: small,
+    prepare: (oracle) => {
+      for (const sizeBytes of [64, 200, 3_000, 9_000]) {
+        hold(oracle, 1, sizeBytes, 2);
+        oracle.allocate(1, sizeBytes);
+        oracle.allocate(4, sizeBytes);
+      }
+      return { act: () => void oracle.allocator.allocate(1, 64) };
+    },
+  },
+  {
     name: 'keep and unkeep',
     shape: small,
     prepare: (oracle) => {
