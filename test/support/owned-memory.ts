@@ -1,0 +1,113 @@
+/**
+ * A pool over plain shared buffers that a test keeps: it can be left as a crash leaves it and opened again over the same memory, as its
+ * owner, and the memory can be copied and put back.
+ */
+
+import type { AllocatorChoices } from '../../src/store/open.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { RecoveryReport } from '../../src/store/recover.ts';
+import type { Store, StoreOptions } from '../../src/store/store.ts';
+import { BackedRegion, type Backing } from '../../src/memory/backed-region.ts';
+import type { Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
+import { readSegmentSize } from '../../src/memory/segment-header.ts';
+import { createSharedRegion } from '../../src/memory/shared.ts';
+import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
+import { limitFor } from '../../src/pool/capacity.ts';
+import { StorePool } from '../../src/pool/pool.ts';
+
+export type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
+
+/** Segments over the buffers of a shared region, whoever wrote them. */
+class KeptBacking implements Backing {
+  readonly handle: SharedHandle;
+
+  constructor(handle: SharedHandle) {
+    this.handle = handle;
+  }
+
+  create(number: number, sizeBytes: number): Segment | undefined {
+    const buffer = this.handle.buffers[number];
+    if (buffer === undefined) return undefined;
+    new Uint8Array(buffer).fill(0);
+    return segmentOver(buffer, number, sizeBytes);
+  }
+
+  open(number: number, pool: Superblock): Segment {
+    const buffer = this.handle.buffers[number] as SharedArrayBuffer;
+    return segmentOver(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
+  }
+
+  isCurrent(segment: Segment, pool: Superblock): boolean {
+    return readSegmentSize(segment.words, segment.number, pool) === segment.sizeBytes;
+  }
+
+  discard(): void {}
+  release(): void {}
+  remove(): void {}
+  close(): void {}
+  isHeld(): undefined {}
+}
+
+function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
+  return {
+    number,
+    sizeBytes,
+    words: new Int32Array(buffer, 0, sizeBytes >> 2),
+    bytes: new Uint8Array(buffer, 0, sizeBytes),
+  };
+}
+
+/** Fixed identity: the same memory for the same operations. */
+export const fixedIdentity = {
+  poolUuid: '0123456789abcdef0123456789abcdef',
+  hashSeedLow: 0x1234567,
+  hashSeedHigh: -0x7654321,
+  createdAtMs: 1_700_000_000_000,
+  bootId: 'fedcba9876543210fedcba9876543210',
+} as const;
+
+/** The buffers of a new region that no pool has been put into yet. */
+export function newMemory(
+  options: Pick<RegionOptions, 'capacityBytes' | 'maxCapacityBytes' | 'segmentBytes'>,
+): SharedHandle {
+  const region = createSharedRegion({ ...fixedIdentity, ...options });
+  return region.handle as SharedHandle;
+}
+
+/** The region over buffers, as its writer. */
+export function ownRegion(handle: SharedHandle): Region {
+  const backing = new KeptBacking(handle);
+  const block = readSuperblock(new Int32Array(handle.buffers[0] as SharedArrayBuffer));
+  const segments = Array.from({ length: block.segmentCount }, (_, n) => backing.open(n, block));
+  const member = { ownerSlot: 0, slotAbandoned: false, readOnly: false };
+  return new BackedRegion(backing, block, segments, member, fixedIdentity.bootId);
+}
+
+export interface OwnedPool {
+  readonly pool: StorePool;
+  readonly store: Store;
+  /** Present when the last owner did not close the pool. */
+  readonly recovery: RecoveryReport | undefined;
+}
+
+/** Opens a region as openPool does, and shows what is inside. */
+export function ownPool(
+  region: Region,
+  options: StoreOptions,
+  choices: AllocatorChoices = { zeroKinds: 0 },
+): OwnedPool {
+  const { store, recovery } = openStore(region, choices, options);
+  store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));
+  return { pool: new StorePool(store, undefined), store, recovery };
+}
+
+/** A copy of all memory of a region. */
+export function copyMemory(handle: SharedHandle): Uint8Array[] {
+  return handle.buffers.map((buffer) => new Uint8Array(buffer).slice());
+}
+
+export function restoreMemory(handle: SharedHandle, copy: readonly Uint8Array[]): void {
+  for (const [n, bytes] of copy.entries()) {
+    new Uint8Array(handle.buffers[n] as SharedArrayBuffer).set(bytes);
+  }
+}
