@@ -50,14 +50,11 @@ export function expectInfo(info: PartInfo | undefined, expected: ModelPart | und
 }
 
 export function expectCode(code: ErrorCode, work: () => unknown): void {
-  let thrown: unknown;
-  try {
-    work();
-  } catch (error) {
-    thrown = error;
-  }
-  if (!(thrown instanceof CenoteError)) throw thrown ?? new Error(`expected ${code}`);
-  assert.equal(thrown.code, code);
+  assert.throws(work, (error) => {
+    if (!(error instanceof CenoteError)) throw error;
+    assert.equal(error.code, code);
+    return true;
+  });
 }
 
 export function defaultKind(type: string): KindName {

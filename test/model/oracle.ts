@@ -48,9 +48,8 @@ export class Oracle {
 
   /** @returns the highest version that the part ever had before */
   set(id: string, part: string, value: ModelPart): void {
-    let parts = this.#contexts.get(id);
-    if (parts === undefined) this.#contexts.set(id, (parts = new Map()));
-    parts.set(part, value);
+    const parts = this.#contexts.get(id) ?? new Map<string, ModelPart>();
+    this.#contexts.set(id, parts.set(part, value));
     this.#versions.set(keyOf(id, part), value.version);
   }
 

@@ -65,7 +65,6 @@ async function run(driver: Driver): Promise<void> {
 describe('against an oracle', () => {
   it('a pool with room, closed, crashed and opened again', async () => {
     const memory = newMemory({ capacityBytes: 512 * mib });
-    let options: StoreOptions;
     const rules: Rules = {
       evicts: false,
       holds: true,
@@ -78,7 +77,7 @@ describe('against an oracle', () => {
       crash: async () => ownPool(ownRegion(memory), options),
     };
     const driver = new Driver(seed(), rules);
-    options = optionsOf(driver, false);
+    const options = optionsOf(driver, false);
     driver.model.owned = ownPool(ownRegion(memory), options);
     await run(driver);
   });
@@ -117,7 +116,6 @@ describe('against an oracle', () => {
 
   it('a mapped pool that evicts, closed, crashed and opened again', async () => {
     let folder = freshFolder();
-    let options: StoreOptions;
     const open = (): OwnedPool => {
       const sizes = { capacityBytes: 8 * mib, segmentBytes: 4 * mib };
       return ownPool(openMappedRegion(folder, 'own', { ...fixedIdentity, ...sizes }), options);
@@ -142,7 +140,7 @@ describe('against an oracle', () => {
       },
     };
     const driver = new Driver(seed(), rules);
-    options = optionsOf(driver, true);
+    const options = optionsOf(driver, true);
     driver.model.owned = open();
     await run(driver);
   });
