@@ -28,6 +28,7 @@ export const errorTable = {
   read_only: { httpStatus: 403, resp: 'READONLY', advice: 'Write through the owner of the pool.' },
   tier_unavailable: { httpStatus: 501, resp: 'ERR', advice: 'Configure a tier that offers this operation.' },
   snapshot_in_progress: { httpStatus: 503, resp: 'LOADING', advice: 'Retry when the snapshot is done.' },
+  called_from_hook: { httpStatus: 500, resp: 'ERR', advice: 'Call the pool after the hook has returned, for example from queueMicrotask.' },
   lease_released: { httpStatus: 500, resp: 'ERR', advice: 'Take a new lease with get; do not use one after release.' },
   too_many_owners: { httpStatus: 503, resp: 'ERR', advice: 'Close pools in workers that no longer need them, or open with a larger ownersMax.' },
 

@@ -74,7 +74,7 @@ export class StorePool implements Pool {
     assertWhole(bytes.length, spec.element);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    store.options.hooks.audit?.record('put', id, part, version);
+    store.hooks.record('put', id, part, version);
     return version;
   }
 
@@ -96,10 +96,13 @@ export class StorePool implements Pool {
       commit: () => {
         this.#writable();
         const version = draft.commit();
-        store.options.hooks.audit?.record('put', id, part, version);
+        store.hooks.record('put', id, part, version);
         return version;
       },
-      abort: () => draft.abort(),
+      abort: () => {
+        if (store.hooks.running) this.#readable();
+        draft.abort();
+      },
     };
   }
 
@@ -109,12 +112,12 @@ export class StorePool implements Pool {
     const bytes = bytesOf(data);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    store.options.hooks.audit?.record('append', id, part, version);
+    store.hooks.record('append', id, part, version);
     return version;
   }
 
   get(id: string, part: string): Lease | undefined {
-    if (this.#store.closed) this.#readable();
+    if (this.#store.closed || this.#store.hooks.running) this.#readable();
     return this.#store.get(id, part);
   }
 
@@ -257,6 +260,7 @@ export class StorePool implements Pool {
 
   async close(): Promise<void> {
     if (this.#store.closed) return;
+    this.#readable();
     if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     try {
       closeStore(this.#store);
@@ -283,6 +287,7 @@ export class StorePool implements Pool {
 
   #readable(): Store {
     if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
+    if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }
 

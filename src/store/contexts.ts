@@ -84,8 +84,12 @@ export function removeContext(store: Store, refs: readonly Ref[]): void {
   const slot = Math.max(store.region.ownerSlot, 0);
   poke(words, ownerWord(slot, ownerSlot.intentEntry), refs[0] as Ref);
   storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.deleteContext);
-  for (const ref of refs.toReversed()) retire(store, ref, 'deleted');
-  storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
+  try {
+    for (const ref of refs.toReversed()) retire(store, ref, 'deleted');
+  } finally {
+    // Also when damage cut it short: the entry may become another context's part, and a later recovery must not delete that.
+    storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
+  }
 }
 
 /** @returns how many parts went whose time was not over before */

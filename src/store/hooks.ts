@@ -1,5 +1,8 @@
 /**
  * Interfaces that the store calls and rooms to its right implement. The defaults do nothing.
+ *
+ * Hooks run in the middle of a change: a call of the pool from one is refused (`called_from_hook`; releasing a lease is allowed), and what
+ * one throws is reported as a process warning and stops nothing, except where a budget refuses to reserve.
  */
 
 import type { KindName } from '../alloc/kind.ts';

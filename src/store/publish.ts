@@ -137,7 +137,7 @@ function charge(
   blockBytes: number,
 ): Payload {
   try {
-    store.options.hooks.budget?.reserve(kinds[kind] as KindName, blockBytes);
+    store.hooks.reserve(kinds[kind] as KindName, blockBytes);
   } catch (error) {
     store.allocator.free(ref, kind);
     throw error;
@@ -158,7 +158,7 @@ export function freePayload(
   if (payload.ref === 0) return;
   if (spec.sensitive) wipe(store, payload.ref, payload.blockBytes);
   store.allocator.free(payload.ref, spec.kind);
-  store.options.hooks.budget?.refund(kinds[spec.kind] as KindName, payload.blockBytes);
+  store.hooks.refund(kinds[spec.kind] as KindName, payload.blockBytes);
 }
 
 /**

@@ -111,7 +111,7 @@ export function dispose(store: Store, ref: Ref): void {
     store.retired.splice(waiting, 1);
     poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
   }
-  store.options.hooks.budget?.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
+  store.hooks.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
 }
 
 /** Frees retired parts whose leases of other threads have ended. @returns how many */
@@ -157,12 +157,14 @@ export function namesOf(store: Store, ref: Ref): { readonly id: string; readonly
 }
 
 function tell(store: Store, ref: Ref, words: Words, at: number, reason: RemovalReason): void {
-  const { audit, tierSink } = store.options.hooks;
+  const { hooks } = store;
+  const { audit, tierSink } = hooks;
   if (audit === undefined && tierSink === undefined) return;
   const { id, part } = namesOf(store, ref);
   const version = versionOf(words, at);
   const action = auditAction[reason];
-  if (action !== undefined) audit?.record(action, id, part, version);
-  tierSink?.leaving(id, part, version, bytesOfEntry(store.region, words, at), reason);
+  if (action !== undefined) hooks.record(action, id, part, version);
+  if (tierSink === undefined) return;
+  hooks.leaving(id, part, version, bytesOfEntry(store.region, words, at), reason);
 }
 

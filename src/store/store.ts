@@ -29,6 +29,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { Evictor } from './evictor.ts';
+import { GuardedHooks } from './guarded-hooks.ts';
 import type { Audit, Hooks } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
@@ -56,6 +57,7 @@ export class Store {
   readonly region: Region;
   readonly allocator: Allocator;
   readonly options: StoreOptions;
+  readonly hooks: GuardedHooks;
   readonly key: Key;
   /** Key of another entry than the one that the operation is about. */
   readonly otherKey: Key;
@@ -98,6 +100,7 @@ export class Store {
     this.region = region;
     this.allocator = allocator;
     this.options = options;
+    this.hooks = new GuardedHooks(options.hooks);
     const { hashSeedLow, hashSeedHigh, epoch, trustedEpoch } = region.superblock;
     this.key = new Key(hashSeedLow, hashSeedHigh);
     this.otherKey = new Key(hashSeedLow, hashSeedHigh);
@@ -161,7 +164,7 @@ export class Store {
       }
       bump(this.control, this.countersAt + counter.hits, 1);
       bump(this.control, this.countersAt + counter.bytesRead, lease.sizeBytes);
-      this.#audit?.record('get', id, part, lease.version);
+      if (this.#audit !== undefined) this.hooks.record('get', id, part, lease.version);
       return lease;
     }
     return fail('pool_busy', `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`);
@@ -176,7 +179,8 @@ export class Store {
     and(words, at + this.#leaseField, ~this.#leaseBit);
     if (this.region.ownerSlot !== 0) return;
     if ((peek(words, at + field.state) & stateMask) !== state.retired) return;
-    if (!this.isLeased(words, at)) dispose(this, ref);
+    // Under a hook a change is under way: the next sweep frees it.
+    if (!this.hooks.running && !this.isLeased(words, at)) dispose(this, ref);
   }
 
   isLeased(words: Words, at: number): boolean {
