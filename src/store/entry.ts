@@ -123,18 +123,30 @@ export function committed(words: Words, at: number): number {
   return at + field.commit + (peek(words, at + field.selector) & 1) * commitStride;
 }
 
+/** When the time of an entry is over; 0: never. */
 export function expiresAtMs(words: Words, at: number): number {
+  if ((peek(words, at + field.traits) & trait.expiring) === 0) return 0;
   return (
     (peek(words, at + field.expiresHigh) >>> 0) * 0x1_0000_0000 +
     (peek(words, at + field.expiresLow) >>> 0)
   );
 }
 
-/** Sets the expiry of an entry; 0: never. The trait is set last and cleared first, so that a get need not read the time. */
+/**
+ * Sets the expiry of an entry; 0: never. The trait is set last and cleared first, so that a get need not read the time. One word
+ * commits, so that a part never expires before its old and its new time; but where the two are 49 days apart, in between it has none.
+ */
 export function setExpiresAt(words: Words, at: number, atMs: number): void {
   const traits = peek(words, at + field.traits);
-  if (atMs === 0) poke(words, at + field.traits, traits & ~trait.expiring);
+  const high = Math.floor(atMs / 0x1_0000_0000);
+  const isExpiring = (traits & trait.expiring) !== 0;
+  if (isExpiring && atMs !== 0 && peek(words, at + field.expiresHigh) === high) {
+    poke(words, at + field.expiresLow, atMs | 0);
+    return;
+  }
+  if (isExpiring) poke(words, at + field.traits, traits & ~trait.expiring);
+  if (atMs === 0) return;
   poke(words, at + field.expiresLow, atMs | 0);
-  poke(words, at + field.expiresHigh, Math.floor(atMs / 0x1_0000_0000));
-  if (atMs !== 0) poke(words, at + field.traits, traits | trait.expiring);
+  poke(words, at + field.expiresHigh, high);
+  poke(words, at + field.traits, traits | trait.expiring);
 }

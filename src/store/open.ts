@@ -1,6 +1,7 @@
 /** How a store comes over a region: made anew, taken over from an orderly close, or recovered after a crash. */
 
 import { createAllocator, openAllocator } from '../alloc/allocator.ts';
+import { kinds } from '../alloc/kind.ts';
 import { fail } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Region } from '../memory/region.ts';
@@ -11,6 +12,8 @@ import { recoverStore, type RecoveryReport } from './recover.ts';
 import { RefIndex } from './ref-index.ts';
 import { sweepRetired } from './remove.ts';
 import { Store, type StoreOptions } from './store.ts';
+
+const allKinds = 2 ** kinds.length - 1;
 
 export interface OpenedStore {
   readonly store: Store;
@@ -25,12 +28,17 @@ export interface AllocatorChoices {
 /** Opens for writing: the caller is the region's owner, slot 0. */
 export function openStore(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
   if (region.superblock.rootParts === 0) return { store: createStore(region, choices, options) };
-  const allocator = openAllocator(region, choices);
-  if (!region.superblock.clean) return recoverStore(region, allocator, options);
-  const store = new Store(region, allocator, options);
+  if (!region.superblock.clean) return recover(region, choices, options);
+  const store = new Store(region, openAllocator(region, choices), options);
   gatherRetired(store);
   begin(store, false);
   return { store };
+}
+
+/** What died with its owner may be what it meant to wipe: recovery works with an allocator that zeroes whatever it frees. */
+function recover(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
+  const recovery = recoverStore(region, openAllocator(region, { zeroKinds: allKinds }), options);
+  return { store: new Store(region, openAllocator(region, choices), options), recovery };
 }
 
 /** Attaches without owning: a thread that reads, or an inspection. */

@@ -47,14 +47,16 @@ export interface RecoveryReport {
   readonly freedBytes: number;
 }
 
+/** Brings a region in order; the caller opens it as one that was closed. Nothing was reserved of a new budget: nothing is refunded. */
 export function recoverStore(
   region: Region,
   allocator: Allocator,
   options: StoreOptions,
-): { store: Store; recovery: RecoveryReport } {
+): RecoveryReport {
   const unpublished = allocator.recover();
   emptyTables(region, allocator);
-  const store = new Store(region, allocator, options);
+  const { budget: _, ...hooks } = options.hooks;
+  const store = new Store(region, allocator, { ...options, hooks });
   resetCounts(store);
   const marks = allocator.newMarks();
   for (const ref of store.entries.chunkRefs) marks.add(ref);
@@ -64,15 +66,13 @@ export function recoverStore(
   const dropped = rebuild(store, marks);
   finishIntents(store);
   const unreachable = allocator.sweep(reachable(store));
+  allocator.flush();
   begin(store, true);
   return {
-    store,
-    recovery: {
-      parts: peek(store.control, store.controlAt + control.parts),
-      dropped,
-      freedBlocks: unpublished.freedBlocks + unreachable.freedBlocks,
-      freedBytes: unpublished.freedBytes + unreachable.freedBytes,
-    },
+    parts: peek(store.control, store.controlAt + control.parts),
+    dropped,
+    freedBlocks: unpublished.freedBlocks + unreachable.freedBlocks,
+    freedBytes: unpublished.freedBytes + unreachable.freedBytes,
   };
 }
 
