@@ -123,8 +123,10 @@ export class StorePool implements Pool {
 
   describe(id: string, part: string): PartInfo | undefined {
     const store = this.#readable();
-    const [ref] = partsOf(store, id, part);
-    return ref === undefined ? undefined : stableRecord(store, ref);
+    return store.settled(() => {
+      const [ref] = partsOf(store, id, part);
+      return ref === undefined ? undefined : stableRecord(store, ref);
+    });
   }
 
   context(id: string): ContextInfo | undefined {
@@ -143,7 +145,7 @@ export class StorePool implements Pool {
   list(options: ListOptions = noOptions): ContextInfo[] {
     const store = this.#readable();
     const { limit, prefix, after } = listLimits(options);
-    const found = listContexts(store, prefix, after, limit);
+    const found = store.settled(() => listContexts(store, prefix, after, limit));
     return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id)) ?? []);
   }
 
@@ -178,7 +180,8 @@ export class StorePool implements Pool {
   }
 
   where(id: string, part: string): Place | undefined {
-    return partsOf(this.#readable(), id, part).length > 0 ? 'hot' : undefined;
+    const store = this.#readable();
+    return store.settled(() => partsOf(store, id, part)).length > 0 ? 'hot' : undefined;
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
@@ -214,6 +217,10 @@ export class StorePool implements Pool {
 
   stats(): PoolStats {
     const store = this.#readable();
+    return store.settled(() => this.#statsOf(store));
+  }
+
+  #statsOf(store: Store): PoolStats {
     const at = (name: keyof typeof control): number =>
       peek(store.control, store.controlAt + control[name]);
     return {
@@ -234,8 +241,7 @@ export class StorePool implements Pool {
 
   check(): CheckReport {
     const store = this.#readable();
-    store.refreshIndex();
-    const result = checkStore(store);
+    const result = store.settled(() => checkStore(store));
     return {
       ok: result.errors.length === 0,
       version: formatVersion,
@@ -245,7 +251,8 @@ export class StorePool implements Pool {
   }
 
   memoryMap(cells: number): MapCell[] {
-    return this.#readable().allocator.memoryMap(cells);
+    const store = this.#readable();
+    return store.settled(() => store.allocator.memoryMap(cells));
   }
 
   async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
@@ -279,7 +286,9 @@ export class StorePool implements Pool {
 
   #contextOf(id: string): ContextInfo | undefined {
     const store = this.#readable();
-    const records = partsOf(store, id).map((ref) => stableRecord(store, ref));
+    const records = store.settled(() =>
+      partsOf(store, id).map((ref) => stableRecord(store, ref)),
+    );
     const parts = records.filter((record): record is PartRecord => record !== undefined);
     if (parts.length === 0) return undefined;
     return { id, parts: parts.sort((a, b) => (a.part < b.part ? -1 : 1)) };

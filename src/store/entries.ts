@@ -14,7 +14,7 @@
 import type { Allocator } from '../alloc/api.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import { granuleBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { peek, poke, zero, type Words } from '../memory/words.ts';
+import { add, peek, poke, zero, type Words } from '../memory/words.ts';
 import { entryGranules, entryWords, field, nextSequence, segmentOf, state, wordOf } from './entry.ts';
 import type { AllocateMetadata } from './ref-index.ts';
 
@@ -130,6 +130,8 @@ export class Entries {
     this.#format(ref, usable);
     this.#allocator.keep(ref);
     this.#region.commit({ rootEntries: ref });
+    // Readers of other threads see from the epoch that their list of chunks is out of date.
+    add(this.#control, (controlByte >>> 2) + control.indexEpoch, 1);
     this.refresh();
     const chunk = this.#chunks.at(-1) as Chunk;
     for (let i = chunk.count - 1; i >= 0; i--) this.release(this.at(chunk.firstOrdinal + i));

@@ -224,20 +224,48 @@ export class Store {
 
   /** For joined readers: takes over an index that the writer has grown. @returns true when something changed */
   refreshIndex(): boolean {
-    const epoch = load(this.control, this.controlAt + control.indexEpoch);
-    if (epoch === this.#indexEpoch) return false;
-    this.#indexEpoch = epoch;
     if (this.region.ownerSlot === 0) return false;
-    this.region.refresh();
-    this.parts.refresh();
-    this.contexts.refresh();
-    this.tags.refresh();
-    this.entries.refresh();
-    return true;
+    let epoch = load(this.control, this.controlAt + control.indexEpoch);
+    if (epoch === this.#indexEpoch) return false;
+    for (let attempt = 0; ; attempt++) {
+      this.#indexEpoch = epoch;
+      let fault: unknown;
+      try {
+        this.region.refresh();
+        this.parts.refresh();
+        this.contexts.refresh();
+        this.tags.refresh();
+        this.entries.refresh();
+      } catch (error) {
+        fault = error;
+      }
+      // What was taken over may have grown again meanwhile, and its memory be something else.
+      epoch = load(this.control, this.controlAt + control.indexEpoch);
+      if (epoch === this.#indexEpoch || attempt === readAttempts) {
+        if (fault !== undefined) throw fault;
+        return true;
+      }
+    }
+  }
+
+  /** What `look` finds in the pool as the writer has it now. A joined reader looks again when the index changed meanwhile. */
+  settled<T>(look: () => T): T {
+    if (this.region.ownerSlot === 0) return look();
+    for (let attempt = 0; ; attempt++) {
+      this.region.refresh();
+      this.refreshIndex();
+      try {
+        const found = look();
+        if (attempt === readAttempts || !this.refreshIndex()) return found;
+      } catch (error) {
+        if (attempt === readAttempts || !this.refreshIndex()) throw error;
+      }
+    }
   }
 
   /** Ends every lease of this owner slot, those of a dead predecessor included. */
   releaseAll(): void {
+    this.region.refresh();
     this.entries.refresh();
     this.#leases.clear();
     for (let ordinal = 0; ordinal < this.entries.count; ordinal++) {
