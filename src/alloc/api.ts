@@ -10,7 +10,10 @@ export interface AllocatorOptions {
   readonly owner?: number;
 }
 
-/** A set of references, used by recovery and check to compare what is reachable with what is allocated. */
+/**
+ * A set of references, used by recovery and check to compare what is reachable with what is
+ * allocated.
+ */
 export interface Marks {
   /** @returns false when `ref` was marked before */
   add(ref: Ref): boolean;
@@ -63,7 +66,10 @@ export interface AllocatorStats {
 
 /** One cell of the memory map: an equal share of the data area. */
 export interface MapCell {
-  /** Index into `kinds` of the kind with most bytes here, or -1 when free, or -2 for the allocator's own metadata. */
+  /**
+   * Index into `kinds` of the kind with most bytes here, or -1 when free, or -2 for the allocator's
+   * own metadata.
+   */
   readonly kind: number;
   /** 0…1: share of the cell that live allocations fill. */
   readonly fill: number;
@@ -73,7 +79,8 @@ export interface Allocator {
   readonly region: Region;
 
   /**
-   * Memory of at least `sizeBytes` (1…`maxAllocationBytes`), 64-byte aligned; page aligned above 4 KiB. Not zeroed.
+   * Memory of at least `sizeBytes` (1…`maxAllocationBytes`), 64-byte aligned; page aligned above 4
+   * KiB. Not zeroed.
    * @returns 0 when exhausted: nothing has changed. Grows the region when that is allowed.
    * @throws value_too_large, invalid_argument
    */
@@ -86,27 +93,37 @@ export interface Allocator {
 
   /** Marks a live allocation as published: it outlives its owner. @throws foreign_reference */
   keep(ref: Ref): void;
-  /** Takes the mark back, before a free. `free` of a kept block is allowed and clears the mark first. */
+  /**
+   * Takes the mark back, before a free. `free` of a kept block is allowed and clears the mark
+   * first.
+   */
   unkeep(ref: Ref): void;
 
   /** Usable bytes of a live allocation. @throws foreign_reference */
   sizeOf(ref: Ref): number;
   kindOf(ref: Ref): Kind;
-  /** True when `ref` is the start of a live allocation. Never throws: for validating references read from memory. */
+  /**
+   * True when `ref` is the start of a live allocation. Never throws: for validating references read
+   * from memory.
+   */
   isLive(ref: Ref): boolean;
 
   /** Largest `sizeBytes` that an empty segment of the configured size could serve. */
   readonly maxAllocationBytes: number;
 
   /**
-   * Bounds `usedBytes`: allocate returns 0 rather than pass it. For shrinking a pool in use; what is handed out already stays.
+   * Bounds `usedBytes`: allocate returns 0 rather than pass it. For shrinking a pool in use; what
+   * is handed out already stays.
    * @throws invalid_argument
    */
   setLimitBytes(limitBytes: number): void;
   /** Gives trailing segments that hold nothing back to the region. @returns how many */
   dropEmptySegments(): number;
 
-  /** After a crash of the only owner: frees live but not kept blocks, returns claimed blocks to their slabs, repairs boundary tags. */
+  /**
+   * After a crash of the only owner: frees live but not kept blocks, returns claimed blocks to
+   * their slabs, repairs boundary tags.
+   */
   recover(): { readonly freedBlocks: number; readonly freedBytes: number };
   newMarks(): Marks;
   /** Frees every live allocation that is not in `marks`; all others become kept. For recovery. */

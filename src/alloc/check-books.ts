@@ -1,4 +1,7 @@
-/** Verifies that the allocator's books on the heap (index, lists, stacks, totals) and its counters agree with the memory. */
+/**
+ * Verifies that the allocator's books on the heap (index, lists, stacks, totals) and its counters
+ * agree with the memory.
+ */
 
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';

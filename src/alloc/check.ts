@@ -1,6 +1,6 @@
 /**
- * Verifies every invariant of one segment's page table, slab headers and bitmaps. What the books on the heap must agree with is
- * checked in check-books.ts.
+ * Verifies every invariant of one segment's page table, slab headers and bitmaps. What the books on
+ * the heap must agree with is checked in check-books.ts.
  */
 
 import { ownersMaxLimit } from '../memory/layout.ts';

@@ -50,7 +50,10 @@ export interface ClassTable {
   readonly slabWords: number;
   /** Blocks in a slab of each class. */
   readonly blocks: Int32Array;
-  /** The bitmap of a slab with all blocks set: class · slabWords + word. Every valid block start has its bit here. */
+  /**
+   * The bitmap of a slab with all blocks set: class · slabWords + word. Every valid block start has
+   * its bit here.
+   */
   readonly starts: Int32Array;
 }
 

@@ -1,4 +1,7 @@
-/** The allocator's counters: 64-bit cells in region memory, one writer each, monotone, summed over owners on read. */
+/**
+ * The allocator's counters: 64-bit cells in region memory, one writer each, monotone, summed over
+ * owners on read.
+ */
 
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
 import type { Region, Segment } from '../memory/region.ts';
@@ -33,7 +36,10 @@ export function sumCounter(region: Region, name: CounterName): number {
   return sum;
 }
 
-/** What a crash left between a change and its count: counters are monotone, so the one that lags is raised. */
+/**
+ * What a crash left between a change and its count: counters are monotone, so the one that lags is
+ * raised.
+ */
 export function balanceCounters(region: Region, owner: number, liveBlocks: number): void {
   const lag = sumCounter(region, 'allocations') - sumCounter(region, 'frees') - liveBlocks;
   if (lag === 0) return;

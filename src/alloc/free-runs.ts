@@ -1,12 +1,14 @@
 /**
- * Index of one segment's free page runs: a cache on the JavaScript heap, rebuilt from the page table on opening.
+ * Index of one segment's free page runs: a cache on the JavaScript heap, rebuilt from the page
+ * table on opening.
  *
- * Runs are kept in bins by length: one bin for every length below 64 pages, eight per doubling above. A bitmap of
- * non-empty bins makes insert, remove and find take a bounded number of steps, however many holes there are.
+ * Runs are kept in bins by length: one bin for every length below 64 pages, eight per doubling
+ * above. A bitmap of non-empty bins makes insert, remove and find take a bounded number of steps,
+ * however many holes there are.
  *
- * Runs too short to contain a slab window at any position (below 2 · slab − 1 pages) are binned twice over: those that happen to
- * contain an aligned window stand in bins of their own, so that a slab is found without a search and is not used up by other runs
- * of the same length.
+ * Runs too short to contain a slab window at any position (below 2 · slab − 1 pages) are binned
+ * twice over: those that happen to contain an aligned window stand in bins of their own, so that a
+ * slab is found without a search and is not used up by other runs of the same length.
  */
 
 const exactBins = 64;
@@ -75,8 +77,8 @@ export class FreeRuns {
   }
 
   /**
-   * A run of at least `pages`: the shortest of the first few in the lowest bin that has one; with `low` the one at the lowest
-   * address.
+   * A run of at least `pages`: the shortest of the first few in the lowest bin that has one; with
+   * `low` the one at the lowest address.
    * @returns its first page, or 0
    */
   find(pages: number, low: boolean): number {
@@ -91,7 +93,10 @@ export class FreeRuns {
     return first < exactBins ? endOfRuns : this.#best(first, pages, low, this.#lengths.length);
   }
 
-  /** A run that contains an aligned slab window, from the shortest bin. @returns its first page, or 0 */
+  /**
+   * A run that contains an aligned slab window, from the shortest bin.
+   * @returns its first page, or 0
+   */
   findWindow(low: boolean): number {
     const limit = 2 * this.#slabPages - 1;
     for (let bin = this.#slabPages; bin < limit; bin++) {
@@ -113,7 +118,10 @@ export class FreeRuns {
     return 0;
   }
 
-  /** A run that a slab fits into by its position, where others of its length have no room for one, has a bin of the second set. */
+  /**
+   * A run that a slab fits into by its position, where others of its length have no room for one,
+   * has a bin of the second set.
+   */
   #binFor(page: number, pages: number): number {
     const slab = this.#slabPages;
     const hasRareWindow = pages < 2 * slab - 1 && alignUp(page, slab) + slab <= page + pages;

@@ -1,4 +1,6 @@
-/** Kinds of context data. A slab, run or extent holds one kind only; each kind has its own policy. */
+/**
+ * Kinds of context data. A slab, run or extent holds one kind only; each kind has its own policy.
+ */
 
 export const kinds = ['metadata', 'tokens', 'embedding', 'attention', 'blob'] as const;
 

@@ -1,25 +1,28 @@
 /**
- * Format 1, continued: what the allocator keeps in every segment behind the fixed prefix of memory/layout.ts.
+ * Format 1, continued: what the allocator keeps in every segment behind the fixed prefix of
+ * memory/layout.ts.
  *
  * ```
- * 40960        pageTableWord·4      slabHeadersWord·4     liveKeptWord·4     freeRemoteWord·4   dataPage·4096
- * ┌────────────┬────────────────────┬─────────────────────┬──────────────────┬──────────────────┬──────────┐
- * │ … prefix   │ page table         │ slab headers        │ live and kept    │ free and remote  │ data     │
- * │            │ 8 B per page       │ 64 B per slab window│ 4 B per 16 gran. │ 8 B per 32 gran. │          │
- * └────────────┴────────────────────┴─────────────────────┴──────────────────┴──────────────────┴──────────┘
+ *              4·pageTableWord 4·slabHeadersWord 4·liveKeptWord 4·freeRemoteWord 4096·dataPage
+ * ┌────────────┬──────────────┬─────────────────┬──────────────┬────────────────┬──────────────┐
+ * │ … prefix   │ page table   │ slab headers    │ live and kept│ free and remote│ data         │
+ * │            │ 8 B per page │ 64 B per window │ 4 B per KiB  │ 4 B per KiB    │              │
+ * └────────────┴──────────────┴─────────────────┴──────────────┴────────────────┴──────────────┘
  * ```
- * Each part starts on a cache line, the data area at a multiple of the slab size. All state is out of line: the data area may be
- * memory that the processor cannot read, and nothing that a user writes out of bounds can derail the allocator.
+ * Each part starts on a cache line, the data area at a multiple of the slab size. All state is out
+ * of line: the data area may be memory that the processor cannot read, and nothing that a user
+ * writes out of bounds can derail the allocator.
  *
- * **Page descriptor**: two words for each page. All but the first page of a run are interior: word 0 is zero.
+ * **Page descriptor**: two words for each page. All but the first page of a run are interior: word
+ * 0 is zero.
  * ```
  * word 0   31    28 27                    9   8        7      6      5    3  2     0
  *          │  0    │ length in pages (19)  │remote │ kept  │ live │ kind  │ state │
  * word 1   31            26 25                     7  6              0
  *          │      0       │ tail length (19)       │ owner (7)       │
  * ```
- * The owner stands in a run's first page, the tail length in its last page (they may be the same page): from the page before a run one
- * finds the head of its left neighbour.
+ * The owner stands in a run's first page, the tail length in its last page (they may be the same
+ * page): from the page before a run one finds the head of its left neighbour.
  *
  * **Slab header**: one per window of a slab's size, all zero where the window is not a slab.
  * ```
@@ -28,15 +31,17 @@
  * word 1   blocks whose bit is set in `free`
  * ```
  *
- * **Bitmaps**: one bit per granule, so an index needs no division, and a pointer into the middle of a block simply has no `live` bit.
+ * **Bitmaps**: one bit per granule, so an index needs no division, and a pointer into the middle of
+ * a block simply has no `live` bit.
  * ```
- * live and kept, word granule / 16      31              16 15               0
- *                                       │ kept           │ live             │
- * free and remote, word granule / 32 · 2    │ free                          │
- *                                      + 1  │ remote                        │
+ *                                               31         16 15          0
+ * live and kept      word granule / 16          │ kept        │ live        │
+ * free and remote    word granule / 32 · 2      │ free                      │
+ *                    word granule / 32 · 2 + 1  │ remote                    │
  * ```
- * Live and kept are the owner's: allocate and free change one word. Remote is for other owners, and so a word of its own.
- * A block of a slab is *free* (free bit), *live* (live bit), or *claimed*: neither, it waits in some owner's private stack.
+ * Live and kept are the owner's: allocate and free change one word. Remote is for other owners, and
+ * so a word of its own. A block of a slab is *free* (free bit), *live* (live bit), or *claimed*:
+ * neither, it waits in some owner's private stack.
  */
 
 import { fixedPrefixBytes } from '../memory/layout.ts';

@@ -1,4 +1,7 @@
-/** What a reference stands for, whoever wrote it: every question is answered from slab headers, bitmaps and page table. */
+/**
+ * What a reference stands for, whoever wrote it: every question is answered from slab headers,
+ * bitmaps and page table.
+ */
 
 import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
@@ -70,7 +73,10 @@ export class Lookup {
     return isRun && (head & headLive) !== 0 ? head : 0;
   }
 
-  /** @throws double_free for a reference to something free, foreign_reference for any other that is not live */
+  /**
+   * @throws double_free for a reference to something free, foreign_reference for any other that is
+   * not live
+   */
   rejectFree(ref: Ref): never {
     const view = this.viewOf(ref);
     if (view !== undefined && this.#isFree(view, this.granuleOf(ref))) {
@@ -89,8 +95,8 @@ export class Lookup {
   }
 
   /**
-   * A block of a slab that is not live, or a page of a free run: what was freed may have merged with others since. Walks back to
-   * the head of a run, which only a mistake pays for.
+   * A block of a slab that is not live, or a page of a free run: what was freed may have merged
+   * with others since. Walks back to the head of a run, which only a mistake pays for.
    */
   #isFree(view: SegmentView, granule: number): boolean {
     const header = this.#slabHeader(view, granule);

@@ -1,9 +1,10 @@
 /**
- * One segment's page table: reads descriptors, and changes them so that a crash between any two accesses leaves a table that can
- * be walked from head to head and repaired.
+ * One segment's page table: reads descriptors, and changes them so that a crash between any two
+ * accesses leaves a table that can be walked from head to head and repaired.
  *
- * A change commits with one store of a head; everything written before lies in the interior of a run, where nobody looks, and everything
- * after is repair work that recovery can do as well (tails, stale heads in interiors, unmerged neighbours).
+ * A change commits with one store of a head; everything written before lies in the interior of a
+ * run, where nobody looks, and everything after is repair work that recovery can do as well (tails,
+ * stale heads in interiors, unmerged neighbours).
  */
 
 import { fail } from '../errors.ts';
@@ -63,7 +64,8 @@ export class PageTable {
   }
 
   /**
-   * Turns pages [at, at + pages) of the free run [from, from + length) into a run with this head; what is left on either side stays free.
+   * Turns pages [at, at + pages) of the free run [from, from + length) into a run with this head;
+   * what is left on either side stays free.
    */
   split(
     from: number,
@@ -117,7 +119,8 @@ export class PageTable {
 
   /**
    * Visits every run from the first data page on, in order.
-   * @param damaged called with a page where a head should be and none is; the walk goes on at the next head. Without it:
+   * @param damaged called with a page where a head should be and none is; the walk goes on at the
+   * next head. Without it:
    * @throws pool_corrupt
    */
   walk(visit: (page: number, head: number) => void, damaged?: (page: number) => void): void {
@@ -147,7 +150,8 @@ export function metadataHead(layout: SegmentLayout): number {
 }
 
 /**
- * Makes a segment one free run. The segment is all zero, or was formatted before (its growth was not committed, or it was dropped).
+ * Makes a segment one free run. The segment is all zero, or was formatted before (its growth was
+ * not committed, or it was dropped).
  */
 export function formatSegment(segment: Segment, layout: SegmentLayout): void {
   const table = new PageTable(segment.words, layout);

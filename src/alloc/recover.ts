@@ -1,9 +1,10 @@
 /**
  * Recovery of one segment after its only owner died between any two memory accesses.
  *
- * Every step moves towards the same end and commits with one store, so recovery may itself be cut short and started again:
- * live blocks that were not kept are freed, claimed blocks go back to their slabs, stale heads in the interior of runs are zeroed, free
- * neighbours merged, ends rewritten.
+ * Every step moves towards the same end and commits with one store, so recovery may itself be cut
+ * short and started again: live blocks that were not kept are freed, claimed blocks go back to
+ * their slabs, stale heads in the interior of runs are zeroed, free neighbours merged, ends
+ * rewritten.
  */
 
 import { pageShift } from '../memory/region.ts';
@@ -56,7 +57,10 @@ export function recoverSegment(view: SegmentView, rules: RecoveryRules, result: 
   mergeFree(view, rules.owner);
 }
 
-/** A slab's header is written after its run and zeroed before it: one without a slab run is not the work of a crash, but harmless. */
+/**
+ * A slab's header is written after its run and zeroed before it: one without a slab run is not the
+ * work of a crash, but harmless.
+ */
 function clearStaleHeaders(view: SegmentView, slabShift: number): void {
   const pagesShift = slabShift - pageShift;
   for (let window = 0; window < view.layout.windows; window++) {

@@ -1,5 +1,6 @@
 /**
- * Page runs over all segments of a region: the substrate of slabs (L1), runs (L2) and extents (L3). Grows the region when it must.
+ * Page runs over all segments of a region: the substrate of slabs (L1), runs (L2) and extents (L3).
+ * Grows the region when it must.
  */
 
 import { hasCode } from '../errors.ts';
@@ -27,12 +28,15 @@ import { type SegmentView, viewSegment } from './segment-view.ts';
 const pagesMax: number = 2 ** 30;
 
 /**
- * Runs from this length on are taken from the high end of a free run, shorter ones from the low end: small and large ones mix
- * less, and 0.3 to 0.7 % more of a full pool is live. (Buddy alignment, tried instead, wasted up to 44 % on values of one size.)
+ * Runs from this length on are taken from the high end of a free run, shorter ones from the low
+ * end: small and large ones mix less, and 0.3 to 0.7 % more of a full pool is live. (Buddy
+ * alignment, tried instead, wasted up to 44 % on values of one size.)
  */
 const highPages = 64;
 
-/** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
+/**
+ * When growth failed for want of memory, so many exhausted requests pass before it is tried again.
+ */
 const growthRetryInterval = 64;
 
 export class RunSpace {
@@ -40,7 +44,9 @@ export class RunSpace {
   readonly views: SegmentView[];
   /** The index of free runs of each segment. */
   readonly free: FreeRuns[] = [];
-  /** Pages handed out (slabs, runs and extents), and of those the ones in runs and extents per kind. */
+  /**
+   * Pages handed out (slabs, runs and extents), and of those the ones in runs and extents per kind.
+   */
   usedPages = 0;
   freePages = 0;
   metadataPages = 0;
@@ -120,7 +126,10 @@ export class RunSpace {
     this.#count(head, -1);
   }
 
-  /** Adds a segment to the region for a request of `pages`. @returns false when limit, capacity or memory does not allow it */
+  /**
+   * Adds a segment to the region for a request of `pages`.
+   * @returns false when limit, capacity or memory does not allow it
+   */
   grow(pages: number): boolean {
     if (this.usedPages + pages > this.limitPages) return false;
     if (this.#growthPause > 0) {

@@ -1,9 +1,11 @@
 /**
  * L1: slabs of equal blocks, and the private stacks in front of them.
  *
- * There is one stack per kind and class, `stack = kind · 32 + class`, of references on the JavaScript heap. allocate pops, free
- * pushes (alloc/allocator.ts); here half a stack at a time moves between a stack and the `free` bitmaps. A slab whose blocks are all
- * free goes back to the page runs, but for one per stack, so that a single block going back and forth does not make and break slabs.
+ * There is one stack per kind and class, `stack = kind · 32 + class`, of references on the
+ * JavaScript heap. allocate pops, free pushes (alloc/allocator.ts); here half a stack at a time
+ * moves between a stack and the `free` bitmaps. A slab whose blocks are all free goes back to the
+ * page runs, but for one per stack, so that a single block going back and forth does not make and
+ * break slabs.
  */
 
 import { fail } from '../errors.ts';
@@ -18,7 +20,8 @@ import type { SegmentView } from './segment-view.ts';
 export const stackCount: number = kinds.length * classCount;
 
 /**
- * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest first.
+ * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest
+ * first.
  * ```
  * word 0 depth │ 1 limit │ 2 … limit + 1 references │ …
  * ```
@@ -28,7 +31,10 @@ export const stackDepth = 0;
 export const stackLimit = 1;
 export const stackCells = 2;
 
-/** log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of themselves in stacks. */
+/**
+ * log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of
+ * themselves in stacks.
+ */
 const stackShiftLarge = 6;
 const stackShiftSmall = 4;
 const largeSlabShift = 16;
@@ -53,7 +59,10 @@ export class Slabs {
   readonly #windowShift: number;
   readonly #segmentWindowShift: number;
   readonly #segmentShift: number;
-  /** Slabs with free blocks, a list per stack linked by slab number: segment · windows per segment + window. */
+  /**
+   * Slabs with free blocks, a list per stack linked by slab number: segment · windows per segment +
+   * window.
+   */
   readonly #partial: Int32Array = new Int32Array(stackCount).fill(noSlab);
   /** The one entirely free slab that a stack may keep. */
   readonly #spare: Int32Array = new Int32Array(stackCount).fill(noSlab);
@@ -91,7 +100,10 @@ export class Slabs {
     this.liveKept.pop();
   }
 
-  /** Takes in an existing slab. A window without a header is a slab that a crash left half made: recovery frees it. */
+  /**
+   * Takes in an existing slab. A window without a header is a slab that a crash left half made:
+   * recovery frees it.
+   */
   attachSlab(segmentNumber: number, page: number): void {
     const window = (page << pageGranuleShift) >> this.#windowShift;
     const { headers } = this.#views[segmentNumber] as SegmentView;
@@ -144,7 +156,10 @@ export class Slabs {
     return this.stacks[(stack << this.stackShift) + stackDepth] as number;
   }
 
-  /** Empties all stacks and gives all entirely free slabs back. @returns true when that freed pages */
+  /**
+   * Empties all stacks and gives all entirely free slabs back.
+   * @returns true when that freed pages
+   */
   flush(): boolean {
     const before = this.#runs.freePages;
     for (let stack = 0; stack < stackCount; stack++) {

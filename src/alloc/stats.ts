@@ -1,4 +1,7 @@
-/** Totals of an allocator, counted from its memory or taken from its books on the heap, and the statistics made of them. */
+/**
+ * Totals of an allocator, counted from its memory or taken from its books on the heap, and the
+ * statistics made of them.
+ */
 
 import { pageBytes, type Region } from '../memory/region.ts';
 import type { AllocatorStats, Tier } from './api.ts';

@@ -65,7 +65,10 @@ export function countLive(view: SegmentView, page: number, slabShift: number): n
   return count;
 }
 
-/** Visits every live allocation of a segment in order of its address; `visit` changes nothing. @throws pool_corrupt */
+/**
+ * Visits every live allocation of a segment in order of its address; `visit` changes nothing.
+ * @throws pool_corrupt
+ */
 export function walkBlocks(
   view: SegmentView,
   region: Region,

@@ -214,6 +214,14 @@ describe('a limit', () => {
     expect(allocator.allocate(3, page + 1)).toBeGreaterThan(0);
   });
 
+  test('outlives recovery', () => {
+    const allocator = createAllocator(sharedRegion({ capacityBytes: 4 * mib }));
+    allocator.setLimitBytes(mib);
+    allocator.recover();
+    expect(allocator.allocate(0, mib + 1)).toBe(0);
+    expect(allocator.allocate(0, mib)).toBeGreaterThan(0);
+  });
+
   test('of zero refuses everything', () => {
     const allocator = createAllocator(sharedRegion({ capacityBytes: 4 * mib }));
     allocator.setLimitBytes(0);

@@ -23,7 +23,10 @@ import { kib, SmallRegion } from './support/regions.ts';
 interface Subject {
   readonly allocator: PoolAllocator;
   readonly view: SegmentView;
-  /** First pages of: a slab of class 1 (128 B) and kind 1, runs of 3 pages of kind 2, an extent, the free rest. */
+  /**
+   * First pages of: a slab of class 1 (128 B) and kind 1, runs of 3 pages of kind 2, an extent, the
+   * free rest.
+   */
   readonly slab: number;
   readonly run: number;
   readonly extent: number;

@@ -213,3 +213,14 @@ describe('the memory map', () => {
     expect(firsts.slice(16)).toEqual(Array(48).fill(-1));
   });
 });
+
+test('an allocator is made anew, whatever was there', () => {
+  const region = new SmallRegion({ segmentBytes: [2048 * kib] });
+  const first = createAllocator(region);
+  for (let index = 0; index < 100; index++)
+    first.keep(first.allocate(index % 5, 30 + (index % 10) * 300));
+  const second = createAllocator(region);
+  expect(second.stats()).toMatchObject({ usedBytes: 0, allocations: 0, frees: 0 });
+  expect(second.check()).toEqual([]);
+  expect(second.allocate(0, second.maxAllocationBytes)).toBeGreaterThan(0);
+});

@@ -1,4 +1,6 @@
-/** The writer dies at every memory access of every change, and again while the next one recovers. */
+/**
+ * The writer dies at every memory access of every change, and again while the next one recovers.
+ */
 
 import { describe, expect, test, vi } from 'vitest';
 import { createAllocator } from '../../src/alloc/allocator.ts';

@@ -107,3 +107,46 @@ describe.each(geometries)('$name', ({ make, largestShare }) => {
     }
   });
 });
+
+describe('slabs that come and go', () => {
+  test.each([
+    [14, [4_096]],
+    [14, [64, 1_000]],
+    [15, [2_048, 3_000]],
+    [16, [512, 4_000]],
+  ])('of 2^%i bytes with blocks of %j', (slabShift, sizes) => {
+    const random = new Random(seed() + slabShift);
+    const region = new SmallRegion({ segmentBytes: [2048 * kib, 4096 * kib], slabShift });
+    const oracle = new Oracle(createAllocator(region));
+    const empty = oracle.allocator.stats();
+    for (let round = 0; round < rounds(40, 400); round++) {
+      const target = random.below(2) * random.below(800);
+      while (oracle.held.length !== target) {
+        const grow = random.below(100) < (oracle.held.length < target ? 70 : 30);
+        if (grow || oracle.held.length === 0) oracle.allocate(2, random.pick(sizes));
+        else oracle.free(random.below(oracle.held.length));
+      }
+      if (random.below(4) === 0) oracle.allocator.flush();
+      oracle.verify();
+    }
+    oracle.freeAll();
+    oracle.allocator.dropEmptySegments();
+    oracle.verify();
+    expect(oracle.allocator.stats().largestFreeRunBytes).toBe(empty.largestFreeRunBytes);
+  });
+
+  test('are filled up again after an opening before new ones are made', () => {
+    const region = sharedRegion({ capacityBytes: 4 * mib });
+    const writer = createAllocator(region);
+    for (let count = 0; count < 100; count++) writer.keep(writer.allocate(1, 512));
+    writer.flush();
+    const { usedBytes } = writer.stats();
+    const next = openAllocator(region);
+    const left = (usedBytes - next.stats().liveBytes) / 512;
+    expect(left).toBeGreaterThan(0);
+    for (let count = 0; count < left; count++) next.allocate(1, 512);
+    expect(next.stats().usedBytes).toBe(usedBytes);
+    next.allocate(1, 512);
+    expect(next.stats().usedBytes).toBeGreaterThan(usedBytes);
+  });
+});

@@ -1,6 +1,6 @@
 /**
- * Stands in for src/memory/words.ts and dies at the k-th memory access, as a process would under kill -9: everything before that access
- * is in memory, nothing after it.
+ * Stands in for src/memory/words.ts and dies at the k-th memory access, as a process would under
+ * kill -9: everything before that access is in memory, nothing after it.
  *
  * ```ts
  * vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -20,7 +20,10 @@ export class Crash extends Error {
 let accesses = 0;
 let crashAt = Infinity;
 
-/** The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of happening. */
+/**
+ * The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of
+ * happening.
+ */
 export function armCrash(k: number): void {
   accesses = 0;
   crashAt = k;

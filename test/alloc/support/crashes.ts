@@ -79,7 +79,9 @@ export function verifyRecovered({ oracle, touches, survivors }: Wreck): void {
   }
 }
 
-/** All memory comes back: one free run in segment 0, and not a byte left of what was stored there. */
+/**
+ * All memory comes back: one free run in segment 0, and not a byte left of what was stored there.
+ */
 export function verifyNothingLost(oracle: Oracle): void {
   oracle.freeAll();
   const { allocator } = oracle;

@@ -30,7 +30,10 @@ export class Oracle {
     this.allocator = allocator;
   }
 
-  /** Allocates and fills with a pattern of its own, so that an overlap shows. @returns undefined when exhausted */
+  /**
+   * Allocates and fills with a pattern of its own, so that an overlap shows.
+   * @returns undefined when exhausted
+   */
   allocate(kind: number, sizeBytes: number): Held | undefined {
     const ref = this.allocator.allocate(kind, sizeBytes);
     if (ref === 0) return undefined;

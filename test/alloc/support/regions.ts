@@ -27,8 +27,8 @@ export interface SmallRegionShape {
 }
 
 /**
- * A region of small segments whose writer can die and come back: `reopened` is what the next process finds. Only what was
- * committed by an access to memory outlives the object.
+ * A region of small segments whose writer can die and come back: `reopened` is what the next
+ * process finds. Only what was committed by an access to memory outlives the object.
  */
 export class SmallRegion implements Region {
   readonly type: 'shared' | 'mapped' = 'shared';

@@ -1,5 +1,6 @@
 /** Every change that an allocator makes, brought about by as little as possible. */
 
+import { ownerCounters } from '../../../src/alloc/counters.ts';
 import type { Ref } from '../../../src/memory/region.ts';
 import type { Held, Oracle } from './oracle.ts';
 import type { Scenario } from './crashes.ts';
@@ -177,6 +178,25 @@ export const scenarios: readonly Scenario[] = [
       const [last] = hold(oracle, 3, 150 * kib);
       oracle.free(oracle.held.indexOf(last as Held));
       return { act: () => void oracle.allocator.dropEmptySegments() };
+    },
+  },
+  {
+    name: 'count over 2^32',
+    shape: small,
+    prepare: (oracle) => {
+      const { allocator } = oracle;
+      const [block] = hold(oracle, 1, 64);
+      const { ref } = block as Held;
+      // One block is live, and both counters are about to wrap.
+      const counters = ownerCounters(allocator.region, 0);
+      counters.set([-1, 5, -2, 5]);
+      return {
+        touches: [ref],
+        act: () => {
+          allocator.free(allocator.allocate(2, 64), 2);
+          allocator.free(ref, 1);
+        },
+      };
     },
   },
   {
