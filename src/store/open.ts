@@ -67,7 +67,8 @@ function createStore(region: Region, choices: AllocatorChoices, options: StoreOp
   const rootParts = RefIndex.createFirst(region, allocator);
   const rootContexts = RefIndex.createFirst(region, allocator);
   const rootTags = RefIndex.createFirst(region, allocator);
-  region.commit({ rootParts, rootContexts, rootTags });
+  // Not clean from the moment that it is a pool: the allocator's stacks hold blocks that only recovery gives back.
+  region.commit({ rootParts, rootContexts, rootTags, clean: false });
   const store = new Store(region, allocator, options);
   begin(store, false);
   return store;
