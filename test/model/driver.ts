@@ -1,6 +1,7 @@
 /** Random operations by weight, and the looks at everything between them. */
 
 import assert from 'node:assert/strict';
+import { leakedBlocks } from '../support/owned-memory.ts';
 import { expectUnchanged } from './looks.ts';
 import { Model, type Rules } from './model.ts';
 import * as operations from './operations.ts';
@@ -73,7 +74,7 @@ export class Driver {
     );
     model.leases.forEach(expectUnchanged);
     assert.deepEqual(pool.check().errors, []);
-    assert(model.unpublishedBlocks() <= model.drafts.length);
+    assert(leakedBlocks(model.owned.store).length <= model.drafts.length);
   }
 
   /** Lets everything go; then nothing but tables and entries may be left. */
@@ -89,15 +90,12 @@ export class Driver {
     }
     this.compare();
     assert.equal(pool.stats().retiredParts, 0);
-    const tables = [store.parts, store.contexts, store.tags].flatMap((index) => index.blocks);
-    const own = new Set([...store.entries.chunkRefs, ...tables]);
-    const left: number[] = [];
-    store.allocator.walk(({ ref }) => void left.push(ref));
-    assert.deepEqual(
-      left.filter((ref) => !own.has(ref)),
-      [],
+    assert.deepEqual(leakedBlocks(store), []);
+    const { kinds } = pool.stats().memory;
+    assert.equal(
+      kinds.reduce((sum, kind) => sum + kind.liveBytes, 0),
+      kinds[0]?.liveBytes,
     );
-    assert.equal(left.length, own.size);
   }
 
   async #operate(draw: number): Promise<void> {

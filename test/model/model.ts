@@ -156,15 +156,6 @@ export class Model {
     assert(memory.usedBytes + memory.metadataBytes <= capacityBytes);
   }
 
-  /** Blocks that are neither published nor free: those of drafts. */
-  unpublishedBlocks(): number {
-    let count = 0;
-    this.owned.store.allocator.walk((block) => {
-      if (block.live && !block.kept) count++;
-    });
-    return count;
-  }
-
   #account(kind: KindName, sizeBytes: number): void {
     this.budget.set(kind, (this.budget.get(kind) ?? 0) + sizeBytes);
   }

@@ -5,10 +5,10 @@
 
 import type { AllocatorChoices } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { RecoveryReport } from '../../src/store/recover.ts';
+import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
 import type { Store, StoreOptions } from '../../src/store/store.ts';
 import { BackedRegion, type Backing } from '../../src/memory/backed-region.ts';
-import type { Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
+import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
 import { createSharedRegion } from '../../src/memory/shared.ts';
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
@@ -99,6 +99,14 @@ export function ownPool(
   const { store, recovery } = openStore(region, choices, options);
   store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));
   return { pool: new StorePool(store, undefined), store, recovery };
+}
+
+/** Blocks that neither a part nor the store itself holds. */
+export function leakedBlocks(store: Store): Ref[] {
+  const held = reachable(store);
+  const leaked: Ref[] = [];
+  store.allocator.walk(({ ref }) => void (held.has(ref) || leaked.push(ref)));
+  return leaked;
 }
 
 /** A copy of all memory of a region. */

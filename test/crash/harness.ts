@@ -1,0 +1,195 @@
+/**
+ * Runs an operation once for every memory access it makes, ends it there as kill -9 would, opens the pool again over the same memory,
+ * and looks at everything: the parts are in their old or their new state, nothing leaked, nothing else changed.
+ */
+
+import assert from 'node:assert/strict';
+import type { Region, RegionOptions } from '../../src/memory/region.ts';
+import type { PartInfo } from '../../src/pool/api.ts';
+import type { AllocatorChoices } from '../../src/store/open.ts';
+import type { StoreOptions } from '../../src/store/store.ts';
+import { accessCount, armCrash, Crash, disarm } from '../support/instrumented-words.ts';
+import {
+  copyMemory,
+  leakedBlocks,
+  newMemory,
+  type OwnedPool,
+  ownPool,
+  ownRegion,
+  restoreMemory,
+  type SharedHandle,
+} from '../support/owned-memory.ts';
+
+const mib = 2 ** 20;
+
+export interface Scenario {
+  readonly name: string;
+  readonly memory?: Pick<RegionOptions, 'capacityBytes' | 'maxCapacityBytes' | 'segmentBytes'>;
+  readonly choices?: AllocatorChoices;
+  readonly options?: Partial<StoreOptions>;
+  /** What is there before. The pool is closed in order afterwards. */
+  readonly fill: (owned: OwnedPool) => void;
+  /** Makes the leases, drafts and the like that the operation meets. @returns the operation, which is killed at each of its accesses */
+  readonly begin: (owned: OwnedPool) => () => void;
+  /** What must be true of the state after a crash, beside each part being old or new. */
+  readonly expect?: Expectation;
+  /** Marks in sensitive parts: found nowhere in memory unless a part that holds them is there. */
+  readonly secrets?: readonly Uint8Array[];
+}
+
+export type Expectation = (seen: Seen, before: Seen, after: Seen) => void;
+
+/** Everything that can be told of a pool. */
+export interface Seen {
+  /** By id and part. */
+  readonly parts: Map<string, { readonly info: PartInfo; readonly bytes: Buffer }>;
+  readonly capacityBytes: number;
+}
+
+export const nowMs = 1_700_000_000_000;
+
+let clockMs = nowMs;
+
+/** Lets time pass; every trial begins at `nowMs`. */
+export function setNow(atMs: number): void {
+  clockMs = atMs;
+}
+
+export const defaultOptions: StoreOptions = {
+  clock: { nowMs: () => clockMs },
+  seed: 7,
+  checksums: true,
+  hooks: {},
+};
+
+export class Trial {
+  readonly memory: SharedHandle;
+  /** Accesses of the whole operation. */
+  readonly accesses: number;
+  readonly #scenario: Scenario;
+  readonly #start: readonly Uint8Array[];
+  readonly #before: Seen;
+  readonly #after: Seen;
+
+  constructor(scenario: Scenario) {
+    this.#scenario = scenario;
+    this.memory = newMemory(scenario.memory ?? { capacityBytes: 4 * mib });
+    disarm();
+    setNow(nowMs);
+    const first = this.open();
+    scenario.fill(first);
+    first.pool.close().catch((error: unknown) => assert.fail(String(error)));
+    this.#start = copyMemory(this.memory);
+    this.#before = observe(this.#ready().owned);
+    const { owned, operation } = this.#ready();
+    armCrash(Infinity);
+    operation();
+    this.accesses = accessCount();
+    disarm();
+    this.#after = owned.store.closed ? observe(this.open()) : observe(owned);
+    restoreMemory(this.memory, this.#start);
+  }
+
+  open(region: Region = ownRegion(this.memory)): OwnedPool {
+    const { choices, options } = this.#scenario;
+    return ownPool(region, { ...defaultOptions, ...options }, choices);
+  }
+
+  /** Leaves in memory what a crash at access `k` of the operation leaves. */
+  crashAt(k: number): void {
+    const died = dies(k, this.#ready().operation);
+    assert(died, `the operation ended before access ${k}`);
+  }
+
+  /** Opens what is in memory now, and looks at everything. @param toTheEnd deletes everything too, and looks for what is left */
+  verify(toTheEnd: boolean): void {
+    const owned = this.open();
+    const { pool, store, recovery } = owned;
+    assert.equal(recovery?.dropped ?? 0, 0, 'parts were dropped');
+    assert.deepEqual(pool.check().errors, []);
+    assert.deepEqual(leakedBlocks(store), [], 'blocks that nobody holds');
+    const seen = observe(owned);
+    this.#compare(seen);
+    this.#expectSecretsGone(seen);
+    if (toTheEnd) this.#expectNothingLeft(owned);
+  }
+
+  /** An opened pool, ready for the operation. */
+  #ready(): { readonly owned: OwnedPool; readonly operation: () => void } {
+    setNow(nowMs);
+    restoreMemory(this.memory, this.#start);
+    const owned = this.open();
+    return { owned, operation: this.#scenario.begin(owned) };
+  }
+
+  #compare(seen: Seen): void {
+    const before = this.#before;
+    const after = this.#after;
+    const keys = new Set([...before.parts.keys(), ...after.parts.keys(), ...seen.parts.keys()]);
+    for (const key of keys) {
+      const found = seen.parts.get(key);
+      const isOld = same(found, before.parts.get(key));
+      const isNew = same(found, after.parts.get(key));
+      assert(isOld || isNew, `${key} is neither in its old nor in its new state`);
+    }
+    assert([before.capacityBytes, after.capacityBytes].includes(seen.capacityBytes));
+    this.#scenario.expect?.(seen, before, after);
+  }
+
+  #expectSecretsGone(seen: Seen): void {
+    for (const mark of this.#scenario.secrets ?? []) {
+      if ([...seen.parts.values()].some(({ bytes }) => bytes.includes(Buffer.from(mark)))) continue;
+      for (const buffer of this.memory.buffers) {
+        assert.equal(Buffer.from(buffer).indexOf(mark), -1, 'a secret is still in memory');
+      }
+    }
+  }
+
+  /** With every part deleted, nothing but tables and entries is left. */
+  #expectNothingLeft({ pool, store }: OwnedPool): void {
+    pool.sweepExpired(2 ** 30);
+    for (const { id } of pool.list({ limit: 10_000 })) pool.delete(id);
+    assert.deepEqual(pool.check().errors, []);
+    assert.equal(pool.stats().retiredParts, 0);
+    assert.deepEqual(leakedBlocks(store), [], 'blocks that outlive every part');
+  }
+}
+
+/** Runs `work` and ends it at its `k`-th access. @returns false when it has fewer */
+export function dies(k: number, work: () => void): boolean {
+  armCrash(k);
+  try {
+    work();
+    return false;
+  } catch (error) {
+    if (error instanceof Crash) return true;
+    throw error;
+  } finally {
+    disarm();
+  }
+}
+
+export function observe({ pool }: OwnedPool): Seen {
+  const parts: Seen['parts'] = new Map();
+  for (const { id, parts: infos } of pool.list({ limit: 10_000 })) {
+    for (const { part } of infos) {
+      const lease = pool.get(id, part);
+      const info = pool.describe(id, part);
+      assert(lease !== undefined && info !== undefined);
+      const { buffer, byteOffset, byteLength } = lease.data;
+      const bytes = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength));
+      // How often it was used is no part of its state.
+      parts.set(`${id}/${part}`, { info: { ...info, uses: 0 }, bytes });
+      lease.release();
+    }
+  }
+  return { parts, capacityBytes: pool.stats().capacityBytes };
+}
+
+type Part = ReturnType<Seen['parts']['get']>;
+
+function same(left: Part, right: Part): boolean {
+  if (left === undefined || right === undefined) return left === right;
+  if (!left.bytes.equals(right.bytes)) return false;
+  return JSON.stringify(left.info) === JSON.stringify(right.info);
+}

@@ -1,0 +1,172 @@
+/**
+ * Opening a pool, killed at each of its memory accesses: recovery after a crash, the opening of a pool that was closed in order, and
+ * the making of a new one. Whatever is left, the next opening finds the same parts.
+ */
+
+import assert from 'node:assert/strict';
+import { afterAll, describe, it, vi } from 'vitest';
+import { Random } from '../../src/base/random.ts';
+import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
+import {
+  copyMemory,
+  newMemory,
+  ownPool,
+  ownRegion,
+  restoreMemory,
+} from '../support/owned-memory.ts';
+import { seed } from '../support/seed.ts';
+import { granuleBytes } from '../../src/memory/region.ts';
+import { tableBytes } from '../../src/store/ref-table.ts';
+import { defaultOptions, dies, Trial } from './harness.ts';
+import { scenarios } from './scenarios.ts';
+
+vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
+
+const ci = process.env['CI'] === 'true';
+/** Crashes per recovery. */
+const pointsMax = ci ? 1500 : 40;
+/** Places in the operation, as shares of its accesses, where the first crash comes. */
+const firstCrashes = ci ? [0.15, 0.4, 0.6, 0.85] : [0.4, 0.8];
+
+const names = [
+  'put, replacing with a long key',
+  'put, replacing a secret by another',
+  'append that grows the block',
+  'delete a context that is leased',
+  'put into a full pool',
+  'ten puts while the index grows',
+  'put that adds a segment',
+  'setCapacity that evicts and drops a segment',
+  'close with leases and drafts',
+];
+
+const covered: string[] = [];
+
+afterAll(() => {
+  process.stdout.write(`killed at accesses of the recovery after\n${covered.join('\n')}\n`);
+});
+
+/** Accesses of `work`. */
+function count(work: () => void): number {
+  armCrash(Infinity);
+  work();
+  disarm();
+  return accessCount();
+}
+
+/** Some of the accesses 1…`accesses`, all when there are few. */
+function* points(accesses: number): Generator<number> {
+  const stride = Math.max(1, Math.ceil(accesses / pointsMax));
+  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
+}
+
+describe('recovery, killed at every access', () => {
+  for (const name of names) {
+    it(`after ${name}`, () => {
+      const scenario = scenarios.find((each) => each.name === name);
+      assert(scenario !== undefined);
+      const trial = new Trial(scenario);
+      for (const share of firstCrashes) {
+        trial.crashAt(Math.ceil(share * trial.accesses));
+        const wreck = copyMemory(trial.memory);
+        const accesses = count(() => trial.open());
+        let tried = 0;
+        for (const k of points(accesses)) {
+          try {
+            restoreMemory(trial.memory, wreck);
+            assert(dies(k, () => void trial.open()));
+            trial.verify(tried % 4 === 0);
+          } catch (error) {
+            const where = `killed at ${share} and in recovery at access ${k} of ${accesses}`;
+            throw new Error(where, { cause: error });
+          }
+          tried++;
+        }
+        covered.push(`  ${name.padEnd(46)} ${tried} of ${accesses}`);
+      }
+    });
+  }
+});
+
+describe('recovery, killed while it empties the index', () => {
+  it('finds every part of a table that was larger than a first one', () => {
+    const trial = new Trial({
+      name: 'crowd',
+      fill: ({ pool }) => {
+        for (let i = 0; i < 500; i++)
+          pool.put(`crowd-${i}`, 'p', Uint8Array.of(i), { tags: [`${i}`] });
+      },
+      begin:
+        ({ pool }) =>
+        () =>
+          pool.put('new', 'p', 'new'),
+    });
+    trial.crashAt(1);
+    const wreck = copyMemory(trial.memory);
+    const { rootParts, rootContexts, rootTags } = ownRegion(trial.memory).superblock;
+    for (const table of [rootParts, rootContexts, rootTags]) {
+      const first = firstChange(trial, wreck, table * granuleBytes);
+      for (let k = first - 1; k < first + 3; k++) {
+        restoreMemory(trial.memory, wreck);
+        assert(dies(k, () => void trial.open()));
+        trial.verify(true);
+      }
+    }
+  });
+});
+
+/** The access to crash at for the table at `byte` to be no more what it was, and just so. */
+function firstChange(trial: Trial, wreck: readonly Uint8Array[], byte: number): number {
+  restoreMemory(trial.memory, wreck);
+  let low = 1;
+  let high = count(() => trial.open());
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    restoreMemory(trial.memory, wreck);
+    dies(middle, () => void trial.open());
+    const now = new Uint8Array(trial.memory.buffers[0] as SharedArrayBuffer, byte, tableBytes(9));
+    const same = Buffer.compare(now, wreck[0]?.subarray(byte, byte + now.length) ?? now) === 0;
+    if (same) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+describe('opening, killed at every access', () => {
+  it('of a pool that was closed in order', () => {
+    const trial = new Trial({
+      name: 'reopen',
+      fill: ({ pool }) => {
+        for (let i = 0; i < 30; i++)
+          pool.put(`${i}`, 'p', new Uint8Array(100 * i), { tags: ['t'] });
+      },
+      begin: () => () => undefined,
+    });
+    const closed = copyMemory(trial.memory);
+    const accesses = count(() => trial.open());
+    for (const k of points(accesses)) {
+      restoreMemory(trial.memory, closed);
+      assert(dies(k, () => void trial.open()));
+      trial.verify(true);
+    }
+    covered.push(`  ${'closing in order'.padEnd(46)} ${accesses}`);
+  });
+
+  it('of a new pool', () => {
+    const memory = newMemory({ capacityBytes: 4 * 2 ** 20 });
+    const empty = copyMemory(memory);
+    const open = (): ReturnType<typeof ownPool> => ownPool(ownRegion(memory), defaultOptions);
+    const accesses = count(() => void open());
+    for (const k of points(accesses)) {
+      restoreMemory(memory, empty);
+      assert(dies(k, () => void open()));
+      const { pool } = open();
+      assert.deepEqual(pool.check().errors, []);
+      assert.equal(pool.stats().parts, 0);
+      pool.put('a', 'p', 'first');
+      assert.deepEqual(pool.check().errors, []);
+      assert.equal(pool.get('a', 'p')?.text(), 'first');
+    }
+    covered.push(`  ${'nothing: a new pool'.padEnd(46)} ${accesses}`);
+  });
+});
