@@ -14,6 +14,7 @@ import {
   headLive,
   headRemote,
   kindOfHead,
+  kindOfStackShift,
   lengthMask,
   lengthOf,
   packHead,
@@ -128,9 +129,9 @@ function checkSlab(
   const owner = (header >> slabOwnerShift) & 127;
   if (header !== packSlab(header & stackMask, owner))
     return say(`slab at page ${page} has header ${header}`);
-  if ((header & stackMask) >> 5 !== kindOfHead(head)) {
+  if ((header & stackMask) >> kindOfStackShift !== kindOfHead(head)) {
     say(
-      `slab at page ${page} has kind ${(header & stackMask) >> 5}, its pages ${kindOfHead(head)}`,
+      `slab at page ${page} has kind ${(header & stackMask) >> kindOfStackShift}, its pages ${kindOfHead(head)}`,
     );
   }
   if (owner !== view.table.owner(page))

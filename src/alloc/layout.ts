@@ -101,6 +101,7 @@ export const slabFreeCount = 1;
 
 /** Bits of a slab header that name its stack: kind · 32 + class. */
 export const stackMask = 255;
+export const kindOfStackShift = 5;
 
 /** A slab header's word 0. */
 export function packSlab(stack: number, owner: number): number {

@@ -9,22 +9,18 @@
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, pageShift, type Ref, type Region } from '../memory/region.ts';
 import { clearBits, increment, peek, setBits, type Words, zero } from '../memory/words.ts';
-import type { Allocator, AllocatorOptions, AllocatorStats, Block, MapCell, Marks } from './api.ts';
-import { checkAllocator } from './check-books.ts';
+import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classBytes, classCount, classGranulesMax, classOfGranules } from './classes.ts';
 import { balanceCounters, counterWords, ownerCounters } from './counters.ts';
+import { Inspector } from './inspector.ts';
 import { type Kind, kinds } from './kind.ts';
 import * as layout from './layout.ts';
-import { Lookup, notInSlab } from './lookup.ts';
-import { checkRequest, largestAllocation } from './request.ts';
-import { MarkSet } from './marks.ts';
-import { mapMemory } from './memory-map.ts';
+import { notInSlab } from './lookup.ts';
+import { checkRequest } from './request.ts';
 import { type Recovered, recoverSegment, sweepUnmarked } from './recover.ts';
 import { RunSpace } from './runs.ts';
-import { type SegmentView, viewSegment } from './segment-view.ts';
+import type { SegmentView } from './segment-view.ts';
 import { Slabs, stackCells, stackDepth, stackLimit } from './slabs.ts';
-import { statsOf } from './stats.ts';
-import { walkBlocks } from './walk.ts';
 
 // V8 folds a module's own constants into optimised code, but loads an imported one at each use,
 // with two checks. These copies, and plain fields in place of #private ones, take an allocate or
@@ -41,30 +37,23 @@ const liveKeptBits = layout.liveAndKept;
 const liveBits = layout.liveMask;
 const headerShift = layout.slabHeaderShift;
 const stackBits = layout.stackMask;
+const kindShift = layout.kindOfStackShift;
 const depthCell = stackDepth;
 const limitCell = stackLimit;
 const firstCell = stackCells;
 const allocations = counterWords.allocations;
 const frees = counterWords.frees;
 const kindCount = kinds.length;
-/** A stack's number is kind · 32 + class. */
-const kindOfStackShift = 5;
 
-export class PoolAllocator implements Allocator {
-  readonly region: Region;
-
+export class PoolAllocator extends Inspector implements Allocator {
   private readonly owner: number;
   private readonly zeroKinds: number;
-  private readonly writes: boolean;
-  private readonly views: SegmentView[];
-  private readonly lookup: Lookup;
   private readonly counters: Words;
   private readonly segmentShift: number;
   private readonly granuleMask: number;
   private readonly windowShift: number;
   /** The header of an own slab of kind 0, shifted to the kind. */
   private readonly ownSlab: number;
-  /** The books on the heap, for check and stats. */
   runs: RunSpace;
   slabs: Slabs;
   // Taken out of `slabs` for the hot path.
@@ -76,17 +65,14 @@ export class PoolAllocator implements Allocator {
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
     const owner = options.owner ?? Math.max(region.ownerSlot, 0);
-    this.region = region;
+    super(region, !region.readOnly && region.ownerSlot === owner && owner === 0);
     this.owner = owner;
     this.zeroKinds = options.zeroKinds ?? 0;
-    this.writes = !region.readOnly && region.ownerSlot === owner && owner === 0;
     this.counters = ownerCounters(region, owner);
     this.segmentShift = region.segmentShift - granuleShift;
     this.granuleMask = (1 << this.segmentShift) - 1;
     this.windowShift = region.slabShift - granuleShift;
-    this.ownSlab = layout.packSlab(0, owner) >> kindOfStackShift;
-    this.views = region.segments.map((segment) => viewSegment(segment, region.slabShift));
-    this.lookup = new Lookup(region, this.views);
+    this.ownSlab = layout.packSlab(0, owner) >> kindShift;
     this.runs = this.newRuns();
     this.slabs = new Slabs(region, this.runs, owner);
     this.stackShift = this.slabs.stackShift;
@@ -96,11 +82,6 @@ export class PoolAllocator implements Allocator {
     this.attachAll();
   }
 
-  get maxAllocationBytes(): number {
-    this.follow();
-    return largestAllocation(this.region, this.views);
-  }
-
   allocate(kind: Kind, sizeBytes: number): Ref {
     const granules = (sizeBytes + 63) >> granuleBits;
     const isSmall = granules > 0 && granules <= l1Granules && (sizeBytes | 0) === sizeBytes;
@@ -108,7 +89,7 @@ export class PoolAllocator implements Allocator {
       return this.allocateRun(kind, sizeBytes);
     }
     const stacks = this.stacks;
-    const stack = (kind << kindOfStackShift) | (classes[granules] as number);
+    const stack = (kind << kindShift) | (classes[granules] as number);
     const base = stack << this.stackShift;
     if (stacks[base + depthCell] === 0 && !this.refill(stack)) return 0;
     const depth = (stacks[base + depthCell] as number) - 1;
@@ -128,7 +109,7 @@ export class PoolAllocator implements Allocator {
     const headers = this.headers[number] as Words;
     const header = readWord(headers, (granule >> this.windowShift) << headerShift);
     // One comparison: a slab, of this owner, of this kind.
-    if ((header >> kindOfStackShift) - this.ownSlab !== kind) return this.freeRun(ref, kind);
+    if ((header >> kindShift) - this.ownSlab !== kind) return this.freeRun(ref, kind);
     if (((this.zeroKinds >> kind) & 1) === 1) this.zeroBlock(ref, header);
     const liveKept = this.liveKept[number] as Words;
     const bits = liveKeptBits << (granule & 15);
@@ -151,26 +132,6 @@ export class PoolAllocator implements Allocator {
 
   unkeep(ref: Ref): void {
     this.setKept(ref, false);
-  }
-
-  sizeOf(ref: Ref): number {
-    this.follow();
-    const stack = this.lookup.stackOf(ref);
-    if (stack !== notInSlab) return classBytes(stack % classCount);
-    const head = this.lookup.liveHead(ref) || this.lookup.rejectForeign(ref);
-    return layout.lengthOf(head) << pageShift;
-  }
-
-  kindOf(ref: Ref): Kind {
-    this.follow();
-    const stack = this.lookup.stackOf(ref);
-    if (stack !== notInSlab) return stack >> kindOfStackShift;
-    return layout.kindOfHead(this.lookup.liveHead(ref) || this.lookup.rejectForeign(ref));
-  }
-
-  isLive(ref: Ref): boolean {
-    this.follow();
-    return this.lookup.stackOf(ref) !== notInSlab || this.lookup.liveHead(ref) !== 0;
   }
 
   setLimitBytes(limitBytes: number): void {
@@ -197,33 +158,9 @@ export class PoolAllocator implements Allocator {
     return { freedBlocks: result.freedBlocks, freedBytes: result.freedBytes };
   }
 
-  newMarks(): Marks {
-    return new MarkSet(this.region);
-  }
-
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number } {
     this.mustWrite();
     return sweepUnmarked(this, marks);
-  }
-
-  walk(visit: (block: Block) => void): void {
-    this.follow();
-    for (const view of this.views) walkBlocks(view, this.region, visit);
-  }
-
-  check(): string[] {
-    this.follow();
-    return checkAllocator(this.region, this.views, this.writes ? this : undefined);
-  }
-
-  stats(): AllocatorStats {
-    this.follow();
-    return statsOf(this.region, this.views, this.writes ? this : undefined);
-  }
-
-  memoryMap(cells: number): MapCell[] {
-    this.follow();
-    return mapMemory(this.views, this.region.slabShift, cells);
   }
 
   flush(): void {
@@ -266,7 +203,7 @@ export class PoolAllocator implements Allocator {
     this.mustWrite();
     const stack = this.lookup.stackOf(ref);
     const head = stack === notInSlab ? this.lookup.liveHead(ref) || this.lookup.rejectFree(ref) : 0;
-    const actual = stack === notInSlab ? layout.kindOfHead(head) : stack >> kindOfStackShift;
+    const actual = stack === notInSlab ? layout.kindOfHead(head) : stack >> kindShift;
     if (actual !== kind) {
       fail(
         'wrong_kind',
@@ -311,10 +248,6 @@ export class PoolAllocator implements Allocator {
     if (changed !== head) table.setHead(granule >> layout.pageGranuleShift, changed);
   }
 
-  private mustWrite(): void {
-    if (!this.writes) fail('read_only', 'this thread has the pool for reading');
-  }
-
   private newRuns(): RunSpace {
     return new RunSpace(this.region, this.views, this.owner, (view) => this.slabs.addSegment(view));
   }
@@ -337,18 +270,5 @@ export class PoolAllocator implements Allocator {
     this.liveKept = this.slabs.liveKept;
     this.stacks = this.slabs.stacks;
     this.attachAll();
-  }
-
-  /**
-   * Where this thread only reads: takes in segments that the writer has added or dropped meanwhile.
-   */
-  private follow(): void {
-    if (this.writes) return;
-    const { segments, slabShift } = this.region;
-    if (segments.length === this.views.length && segments.at(-1) === this.views.at(-1)?.segment) {
-      return;
-    }
-    this.views.length = 0;
-    for (const segment of segments) this.views.push(viewSegment(segment, slabShift));
   }
 }

@@ -17,11 +17,13 @@ import {
   headRemote,
   keptShift,
   kindOfHead,
+  kindOfStackShift,
   lengthOf,
   liveMask,
   packHead,
   slabFreeCount,
   slabHeaderShift,
+  stackMask,
   stateFree,
   stateInterior,
   stateOf,
@@ -139,7 +141,7 @@ function freeBits(
   const sizeBytes = classBytes(header % classCount);
   result.freedBlocks += bitCount(freed);
   result.freedBytes += bitCount(freed) * sizeBytes;
-  if (((rules.zeroKinds >> ((header & 255) >> 5)) & 1) === 0) return;
+  if (((rules.zeroKinds >> ((header & stackMask) >> kindOfStackShift)) & 1) === 0) return;
   for (let bits = freed; bits !== 0; bits &= bits - 1) {
     const granule = (at << 4) + 31 - Math.clz32(bits & -bits);
     zero(view.segment.bytes, granule << 6, (granule << 6) + sizeBytes);

@@ -13,7 +13,14 @@ import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek, poke, store, zero, type Words } from '../memory/words.ts';
 import { classCount, classTable, type ClassTable } from './classes.ts';
 import { kinds } from './kind.ts';
-import { packSlab, pageGranuleShift, slabFreeCount, slabHeaderShift, stackMask } from './layout.ts';
+import {
+  kindOfStackShift,
+  packSlab,
+  pageGranuleShift,
+  slabFreeCount,
+  slabHeaderShift,
+  stackMask,
+} from './layout.ts';
 import type { RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 
@@ -181,7 +188,7 @@ export class Slabs {
   }
 
   #create(stack: number): number {
-    const ref = this.#runs.allocateSlab(stack >> 5);
+    const ref = this.#runs.allocateSlab(stack >> kindOfStackShift);
     if (ref === 0) return noSlab;
     const number = ref >> this.#segmentShift;
     const window = (ref & ((1 << this.#segmentShift) - 1)) >> this.#windowShift;

@@ -10,6 +10,7 @@ import { sumCounter } from './counters.ts';
 import { kinds } from './kind.ts';
 import {
   kindOfHead,
+  kindOfStackShift,
   lengthOf,
   stackMask,
   stateExtent,
@@ -138,7 +139,7 @@ function statsFrom(
     if (slabs === 0) continue;
     const blocks = totals.liveBlocks[stack] as number;
     add(
-      stack >> 5,
+      stack >> kindOfStackShift,
       tiers.l1,
       slabs,
       slabs * slabBytes,

@@ -9,9 +9,11 @@ import {
   headLive,
   keptShift,
   kindOfHead,
+  kindOfStackShift,
   lengthOf,
   liveMask,
   slabHeaderShift,
+  stackMask,
   stateExtent,
   stateOf,
   stateRun,
@@ -102,7 +104,7 @@ function walkSlab(
 ): void {
   const header = slabHeaderAt(view, page, slabShift);
   if (header === 0) return;
-  const kind = (header & 255) >> 5;
+  const kind = (header & stackMask) >> kindOfStackShift;
   const sizeBytes = classBytes(header % classCount);
   const slabWords = slabWordsOf(slabShift);
   const first = windowOfPage(page, slabShift) * slabWords;
