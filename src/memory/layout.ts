@@ -42,7 +42,7 @@ export const segmentHeader = {
  * `version` are rebuilt by recovery.
  */
 export const control = {
-  /** Bumped when a reader's cached index tables are out of date. */
+  /** Rises when a reader's cached index tables are out of date; odd while a table is being rebuilt in place. */
   indexEpoch: 0,
   /** Access clock: the tick of the most recent use. */
   tick: 1,

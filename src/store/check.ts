@@ -1,9 +1,11 @@
 /** Every invariant of the store, verified against the entries and the allocator. */
 
+import type { Marks } from '../alloc/api.ts';
 import { crc32 } from '../base/checksum.ts';
+import { CenoteError } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { peek, type Words } from '../memory/words.ts';
+import { peek } from '../memory/words.ts';
 import { headOf, nextOf } from './context-chain.ts';
 import { isLive } from './contexts.ts';
 import { readCell } from './counters.ts';
@@ -25,24 +27,30 @@ export interface StoreCheck {
   readonly checksumsVerified: number;
 }
 
-/** Verifies structure, references and checksums. Changes nothing. */
+/** Verifies structure, references and checksums, however damaged they are. Changes nothing. */
 export function checkStore(store: Store): StoreCheck {
   const errors: string[] = [...store.allocator.check()];
   const report = (message: string): void => {
     if (errors.length < violationsMax) errors.push(message);
   };
   const totals = { contexts: 0, parts: 0, partBytes: 0, pinned: 0, retired: 0, checksums: 0 };
+  const chained = store.allocator.newMarks();
+  for (const head of store.contexts.refs()) {
+    totals.contexts++;
+    reporting(report, () => checkContext(store, head, chained, report));
+  }
   for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
     if (peek(words, at + field.ordinal) !== ordinal) report(`entry ${ordinal} has another ordinal`);
     if ((peek(words, at + field.state) & stateMask) === state.retired) totals.retired++;
-    if (isLive(words, at)) checkPart(store, ref, words, at, totals, report);
+    if (!isLive(words, at)) continue;
+    reporting(report, () => checkPart(store, ref, chained, totals, report));
   }
-  checkIndexes(store, totals, report);
+  reporting(report, () => checkIndexes(store, totals, report));
   checkCounts(store, totals, report);
-  checkReachable(store, report);
+  reporting(report, () => checkReachable(store, report));
   const { contexts, parts, partBytes, checksums } = totals;
   return { errors, contexts, parts, partBytes, checksumsVerified: checksums };
 }
@@ -58,14 +66,42 @@ interface Totals {
 
 type Report = (message: string) => void;
 
+/** What damage stops is reported too. */
+function reporting(report: Report, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!(error instanceof CenoteError)) throw error;
+    report(error.message);
+  }
+}
+
+/** Follows the list of a context and marks what is in it. */
+function checkContext(store: Store, head: Ref, chained: Marks, report: Report): void {
+  let previous = 0;
+  for (let ref = head; ref !== 0; ref = nextOf(store, ref)) {
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    if (!store.entries.isEntry(ref) || !isLive(words, at) || !isSound(store, words, at)) {
+      return report(`a context leads to ${ref}, which is no live entry`);
+    }
+    // Sound: its key is in store.key.
+    if (headOf(store, store.key.contextTag()) !== head) report(`entry ${ref} is in another's context`);
+    if (peek(words, at + field.previous) !== previous) report(`entry ${ref} has a wrong predecessor`);
+    if (!chained.add(ref)) return report(`entry ${ref} is in two contexts, or in a circle`);
+    previous = ref;
+  }
+}
+
 function checkPart(
   store: Store,
   ref: Ref,
-  words: Words,
-  at: number,
+  chained: Marks,
   totals: Totals,
   report: Report,
 ): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
   if (!isSound(store, words, at)) {
     report(`entry ${peek(words, at + field.ordinal)} is live and impossible`);
     return;
@@ -79,11 +115,7 @@ function checkPart(
   if (store.find() !== ref) report(`${name} is not found in the index`);
   const contextTag = store.key.contextTag();
   if (peek(words, at + field.contextTag) !== contextTag) report(`${name} has another context's tag`);
-  let chained = headOf(store, contextTag);
-  for (let i = 0; chained !== ref && chained !== 0 && i < store.entries.count; i++) {
-    chained = nextOf(store, chained);
-  }
-  if (chained !== ref) report(`${name} is not among the parts of its context`);
+  if (!chained.has(ref)) report(`${name} is not among the parts of its context`);
   for (const text of tagTexts(store, words, at)) {
     if (firstWithTag(store, encodeTag(store, text)) === 0) report(`${name} is not found by its tag`);
   }
@@ -107,13 +139,6 @@ function checkIndexes(store: Store, totals: Totals, report: Report): void {
     }
   }
   if (parts.live !== totals.parts) report(`the index has ${parts.live} parts, there are ${totals.parts}`);
-  for (const ref of contexts.refs()) {
-    totals.contexts++;
-    const { words } = segmentOf(store.region, ref);
-    if (!store.entries.isEntry(ref) || !isLive(words, wordOf(store.region, ref))) {
-      report(`the contexts index leads to ${ref}, which is no live entry`);
-    }
-  }
 }
 
 function checkCounts(store: Store, totals: Totals, report: Report): void {

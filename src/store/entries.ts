@@ -12,11 +12,21 @@
  */
 
 import type { Allocator } from '../alloc/api.ts';
+import { metadataKind } from '../alloc/kind.ts';
+import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
-import { granuleBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
+import { granuleBytes, granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { add, peek, poke, zero, type Words } from '../memory/words.ts';
-import { entryGranules, entryWords, field, nextSequence, segmentOf, state, wordOf } from './entry.ts';
-import type { AllocateMetadata } from './ref-index.ts';
+import {
+  entryGranules,
+  entryWords,
+  field,
+  nextSequence,
+  segmentOf,
+  state,
+  stateMask,
+  wordOf,
+} from './entry.ts';
 
 const chunkMagic = 0x45_4e_45_43; // 'CENE'
 const chunkField = { magic: 0, firstOrdinal: 1, count: 2, older: 3 } as const;
@@ -33,7 +43,6 @@ interface Chunk {
 export class Entries {
   readonly #region: Region;
   readonly #allocator: Allocator;
-  readonly #allocate: AllocateMetadata;
   /** Oldest first, so that ordinals rise. */
   #chunks: Chunk[] = [];
   /** Number of entry slots. */
@@ -41,27 +50,23 @@ export class Entries {
   readonly #control: Words;
   readonly #freeHead = (controlByte >>> 2) + control.freeEntry;
 
-  constructor(region: Region, allocator: Allocator, allocate: AllocateMetadata) {
+  constructor(region: Region, allocator: Allocator) {
     this.#region = region;
     this.#allocator = allocator;
-    this.#allocate = allocate;
     this.#control = (region.segments[0] as Segment).words;
     this.refresh();
   }
 
-  /** Reads the chain of chunks from the superblock. */
+  /** Reads the chain of chunks from the superblock. @throws pool_corrupt when it is not one */
   refresh(): void {
     const chunks: Chunk[] = [];
     let ref = this.#region.superblock.rootEntries;
     while (ref !== 0) {
-      const { words } = segmentOf(this.#region, ref);
-      const at = wordOf(this.#region, ref);
-      chunks.push({
-        ref,
-        firstOrdinal: peek(words, at + chunkField.firstOrdinal),
-        count: peek(words, at + chunkField.count),
-      });
-      ref = peek(words, at + chunkField.older);
+      const chunk = this.#chunkAt(ref, chunks.at(-1)?.firstOrdinal);
+      chunks.push(chunk);
+      ref = peek(segmentOf(this.#region, ref).words, wordOf(this.#region, ref) + chunkField.older);
+      // The oldest chunk starts with entry 0, so the chain gets shorter with each step.
+      if ((ref === 0) !== (chunk.firstOrdinal === 0)) badChunk(chunk.ref);
     }
     this.#chunks = chunks.reverse();
     const last = this.#chunks.at(-1);
@@ -70,6 +75,14 @@ export class Entries {
 
   get chunkRefs(): Ref[] {
     return this.#chunks.map((chunk) => chunk.ref);
+  }
+
+  /** The blocks that hold entries. */
+  get chunks(): { readonly ref: Ref; readonly sizeBytes: number }[] {
+    return this.#chunks.map(({ ref, count }) => ({
+      ref,
+      sizeBytes: granuleBytes + count * entryWords * 4,
+    }));
   }
 
   /** Reference of entry number `ordinal`, 0 ≤ ordinal < count. */
@@ -87,11 +100,10 @@ export class Entries {
 
   /** True when `ref` is one of the entry slots. */
   isEntry(ref: Ref): boolean {
-    return this.#chunks.some((chunk) => {
-      const granule = ref - chunk.ref - 1;
-      const inside = granule >= 0 && granule < chunk.count * entryGranules;
-      return inside && granule % entryGranules === 0;
-    });
+    const segment = this.#region.segments[ref >>> (this.#region.segmentShift - granuleShift)];
+    if (segment === undefined) return false;
+    const ordinal = peek(segment.words, wordOf(this.#region, ref) + field.ordinal);
+    return ordinal >= 0 && ordinal < this.count && this.at(ordinal) === ref;
   }
 
   /** A free entry, now claimed; 0 when memory is exhausted. */
@@ -100,9 +112,11 @@ export class Entries {
     const ref = peek(this.#control, this.#freeHead);
     const { words } = segmentOf(this.#region, ref);
     const at = wordOf(this.#region, ref);
+    const stateWord = peek(words, at + field.state);
+    if ((stateWord & stateMask) !== state.free) fail('pool_corrupt', `Entry ${ref} is not free.`);
     poke(this.#control, this.#freeHead, peek(words, at + field.next));
     // Plain: the store that makes it live publishes this, and a reader takes free and claimed alike.
-    poke(words, at + field.state, nextSequence(peek(words, at + field.state), state.claimed));
+    poke(words, at + field.state, nextSequence(stateWord, state.claimed));
     return ref;
   }
 
@@ -119,19 +133,35 @@ export class Entries {
     poke(this.#control, this.#freeHead, 0);
   }
 
+  /** A chunk of the chain, whose entries are followed by number `next` (of the newest: any). */
+  #chunkAt(ref: Ref, next: number | undefined): Chunk {
+    const { words, sizeBytes } = segmentOf(this.#region, ref);
+    const at = wordOf(this.#region, ref);
+    const firstOrdinal = peek(words, at + chunkField.firstOrdinal);
+    const count = peek(words, at + chunkField.count);
+    const endByte = (at << 2) + granuleBytes + count * entryWords * 4;
+    const isChunk = peek(words, at + chunkField.magic) === chunkMagic && firstOrdinal >= 0;
+    const fits = count > 0 && count < largestChunkBytes && endByte <= sizeBytes;
+    const follows = next === undefined || firstOrdinal + count === next;
+    return isChunk && fits && follows ? { ref, firstOrdinal, count } : badChunk(ref);
+  }
+
   #addChunk(): boolean {
     const last = this.#chunks.at(-1);
     const previousBytes = last === undefined ? 0 : (last.count + 1) * entryWords * 4;
     const chunkBytes = Math.min(Math.max(firstChunkBytes, 2 * previousBytes), largestChunkBytes);
     const sizeBytes = 2 ** Math.floor(Math.log2(chunkBytes));
-    const ref = this.#allocate(sizeBytes) || this.#allocate(firstChunkBytes);
+    // From what is free: a pool without room gets its entries from the parts that it evicts.
+    const ref =
+      this.#allocator.allocate(metadataKind, sizeBytes) ||
+      this.#allocator.allocate(metadataKind, firstChunkBytes);
     if (ref === 0) return false;
     const usable = Math.min(sizeBytes, this.#allocator.sizeOf(ref));
     this.#format(ref, usable);
     this.#allocator.keep(ref);
     this.#region.commit({ rootEntries: ref });
     // Readers of other threads see from the epoch that their list of chunks is out of date.
-    add(this.#control, (controlByte >>> 2) + control.indexEpoch, 1);
+    add(this.#control, (controlByte >>> 2) + control.indexEpoch, 2);
     this.refresh();
     const chunk = this.#chunks.at(-1) as Chunk;
     for (let i = chunk.count - 1; i >= 0; i--) this.release(this.at(chunk.firstOrdinal + i));
@@ -151,4 +181,8 @@ export class Entries {
       poke(words, at + 16 + i * entryWords + field.ordinal, this.count + i);
     }
   }
+}
+
+function badChunk(ref: Ref): never {
+  return fail('pool_corrupt', `Reference ${ref} is not a chunk of entries.`);
 }

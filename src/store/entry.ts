@@ -27,6 +27,7 @@
  * single word commits. The version is generation + selector, so that this word commits the version too.
  */
 
+import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
 
@@ -89,9 +90,13 @@ export const hintBit = { closed: 1, toolPending: 2, stopShift: 2, stopMask: 0x1c
 /** Tier bits of field.origin. */
 export const tierMask = { hot: 1 } as const;
 
-/** Where an entry (or any block) lies: the segment that holds a reference. */
+/** Where an entry (or any block) lies: the segment that holds a reference. @throws pool_corrupt when none does */
 export function segmentOf(region: Region, ref: Ref): Segment {
-  return region.segments[ref >>> (region.segmentShift - granuleShift)] as Segment;
+  return region.segments[ref >>> (region.segmentShift - granuleShift)] ?? lost(ref);
+}
+
+function lost(ref: Ref): never {
+  return fail('pool_corrupt', `Reference ${ref} lies in no segment.`);
 }
 
 /** Word index of a reference within its segment. */

@@ -1,10 +1,18 @@
+import { fail } from '../errors.ts';
+
 /** How many leases this thread holds on each entry: the entry itself knows only whether there is one. */
 export class LeaseCounts {
   #counts = new Int32Array(64);
+  readonly #entryCount: () => number;
 
-  /** @returns true for the first lease on the entry */
+  /** @param entryCount how many entries there are, asked for when one is met with a number higher than ever */
+  constructor(entryCount: () => number) {
+    this.#entryCount = entryCount;
+  }
+
+  /** @returns true for the first lease on the entry @throws pool_corrupt when there is no such entry */
   take(ordinal: number): boolean {
-    if (ordinal >= this.#counts.length) this.#grow(ordinal + 1);
+    if (ordinal >>> 0 >= this.#counts.length) this.#grow(ordinal);
     const count = this.#counts[ordinal] as number;
     this.#counts[ordinal] = count + 1;
     return count === 0;
@@ -25,8 +33,10 @@ export class LeaseCounts {
     this.#counts.fill(0);
   }
 
-  #grow(length: number): void {
-    const grown = new Int32Array(Math.max(2 * this.#counts.length, length));
+  #grow(ordinal: number): void {
+    const count = this.#entryCount();
+    if (!(ordinal >= 0 && ordinal < count)) fail('pool_corrupt', `There is no entry ${ordinal}.`);
+    const grown = new Int32Array(Math.max(2 * this.#counts.length, ordinal + 1));
     grown.set(this.#counts);
     this.#counts = grown;
   }

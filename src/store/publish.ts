@@ -55,6 +55,9 @@ export interface Payload {
 /** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
 const versionsPerMs = 2048;
 
+/** Parts evicted at most for room in an index that cannot grow. */
+const indexEvictions = 128;
+
 /** Replaces or creates the part that `store.key` names. @throws version_conflict, value_too_large, pool_full */
 export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   const old = store.findFresh();
@@ -193,7 +196,7 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
 
 /** A claimed entry with everything written that needs memory. */
 function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref): Ref {
-  const entry = hasIndexRoom(store, spec, old) ? store.entries.claim() : 0;
+  const entry = hasIndexRoom(store, spec, old) ? claimEntry(store) : 0;
   if (entry === 0) poolFull(store, payload.sizeBytes);
   const { words } = segmentOf(store.region, entry);
   const at = wordOf(store.region, entry);
@@ -228,10 +231,21 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   return entry;
 }
 
-/** A replacement takes the places of its predecessor; only its tags may need new ones. */
+/** An entry: a free one, one of a new chunk, or that of a part which goes for it. */
+function claimEntry(store: Store): Ref {
+  let entry = store.entries.claim();
+  while (entry === 0 && store.evictor.evictOne()) entry = store.entries.claim();
+  return entry;
+}
+
+/** A replacement takes the places of its predecessor; only its tags may need new ones. A full index makes room like full memory. */
 function hasIndexRoom(store: Store, spec: PartSpec, old: Ref): boolean {
-  if (old === 0 && !(store.parts.reserve(1) && store.contexts.reserve(1))) return false;
-  return spec.tags.length === 0 || store.tags.reserve(spec.tags.length);
+  for (let evictions = 0; evictions < indexEvictions; evictions++) {
+    const parts = old !== 0 || (store.parts.reserve(1) && store.contexts.reserve(1));
+    if (parts && (spec.tags.length === 0 || store.tags.reserve(spec.tags.length))) return true;
+    if (!store.evictor.evictOne()) return false;
+  }
+  return false;
 }
 
 /** Writes the key into the entry, or into a block of its own: its reference, 0 when inline, -1 when memory is exhausted. */

@@ -11,6 +11,7 @@
 
 import { kinds, metadataKind, type Kind } from '../alloc/kind.ts';
 import type { Allocator, Marks } from '../alloc/api.ts';
+import { fail } from '../errors.ts';
 import { control, ownersMaxLimit } from '../memory/layout.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import type { Ref, Region } from '../memory/region.ts';
@@ -59,7 +60,12 @@ export function recoverStore(
   const store = new Store(region, allocator, { ...options, hooks });
   resetCounts(store);
   const marks = allocator.newMarks();
-  for (const ref of store.entries.chunkRefs) marks.add(ref);
+  for (const { ref, sizeBytes } of store.entries.chunks) {
+    if (!holds(store, ref, metadataKind, sizeBytes)) {
+      fail('pool_corrupt', `The entries at reference ${ref} are in memory that is not theirs.`);
+    }
+    marks.add(ref);
+  }
   for (const index of [store.parts, store.contexts, store.tags]) {
     for (const ref of index.blocks) marks.add(ref);
   }
@@ -93,15 +99,15 @@ export function reachable(store: Store): Marks {
   return marks;
 }
 
-/** @returns false when something is held twice */
+/** @returns false when something is held twice, or no allocation */
 function markHeld(store: Store, marks: Marks, words: Words, at: number): boolean {
-  let unique = true;
+  const mark = (ref: Ref): boolean => store.allocator.isLive(ref) && marks.add(ref);
   const payload = peek(words, committed(words, at) + commitSlot.ref);
-  if (payload !== 0) unique = marks.add(payload) && unique;
+  let unique = payload === 0 || mark(payload);
   const keyRef = peek(words, at + field.keyRef);
-  if (keyRef !== 0) unique = marks.add(keyRef) && unique;
+  if (keyRef !== 0) unique = mark(keyRef) && unique;
   let tag = peek(words, at + field.tagRef);
-  for (; tag !== 0; tag = nextTagOf(store, tag)) unique = marks.add(tag) && unique;
+  for (; unique && tag !== 0; tag = nextTagOf(store, tag)) unique = mark(tag);
   return unique;
 }
 
@@ -121,10 +127,9 @@ function emptyTables(region: Region, allocator: Allocator): void {
 /** Empties a table in place: it was large enough for every entry before the crash. */
 function emptyTable(region: Region, allocator: Allocator, ref: Ref): Ref {
   if (!allocator.isLive(ref)) return RefIndex.createFirst(region, allocator);
+  if (!Table.isAt(region, ref)) return RefIndex.createFirst(region, allocator);
   const { log2 } = new Table(region, ref);
-  if (!(log2 >= 1 && log2 <= 26) || tableBytes(log2) > allocator.sizeOf(ref)) {
-    return RefIndex.createFirst(region, allocator);
-  }
+  if (tableBytes(log2) > allocator.sizeOf(ref)) return RefIndex.createFirst(region, allocator);
   Table.format(region, ref, log2);
   return ref;
 }
@@ -145,6 +150,7 @@ function rebuild(store: Store, marks: Marks): number {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
+    if (peek(words, at + field.ordinal) !== ordinal) poke(words, at + field.ordinal, ordinal);
     storeWord(words, at + field.leases, 0);
     storeWord(words, at + field.leases + 1, 0);
     if (isLive(words, at)) {

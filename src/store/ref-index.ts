@@ -11,6 +11,9 @@ import { largestTableLog2, smallestTableLog2, Table, tableBytes } from './ref-ta
 /** Slots of the old table moved by each change while a growth is under way. */
 const migrateSlots = 32;
 
+/** A growth that found no memory is tried again after as many looks as 1/64 of the slots. */
+const patienceShare = 64;
+
 /** Metadata memory, evicting parts when that makes room; 0 when nothing may go. */
 export type AllocateMetadata = (sizeBytes: number) => Ref;
 
@@ -23,8 +26,11 @@ export class RefIndex {
   readonly #allocator: Allocator;
   readonly #allocate: AllocateMetadata;
   readonly #root: RootName;
+  readonly #allocateFree: AllocateMetadata;
   /** Next slot of `old` to move. */
   #cursor = 0;
+  /** Looks to go until a growth that found no memory is tried again. */
+  #patience = 0;
 
   private constructor(
     region: Region,
@@ -35,6 +41,7 @@ export class RefIndex {
     this.#region = region;
     this.#allocator = allocator;
     this.#allocate = allocate;
+    this.#allocateFree = (sizeBytes) => allocator.allocate(metadataKind, sizeBytes);
     this.#root = root;
     this.current = new Table(region, region.superblock[root]);
     const old = region.superblock[`${root}Old`];
@@ -93,12 +100,13 @@ export class RefIndex {
 
   /**
    * Makes sure that `count` more inserts fit, starting or finishing a growth when due.
-   * @returns false when the table is full and there is no memory for a larger one
+   * @returns false when the table is full and there is no memory for a larger one: removing something helps
    */
   reserve(count: number): boolean {
     if (!this.current.wantsGrowth(count)) return true;
     if (this.old !== undefined) this.#migrate(this.old.mask + 1);
-    if (this.current.wantsGrowth(count)) this.#grow();
+    if (this.current.wantsGrowth(count)) this.#grow(count);
+    if (this.current.isWorn(count)) this.#rebuild();
     return !this.current.isFull(count);
   }
 
@@ -134,39 +142,43 @@ export class RefIndex {
 
   /** Puts `to` where `from` is. @returns false when `from` is not in the index */
   replace(tag: number, from: Ref, to: Ref): boolean {
-    for (const table of [this.current, this.old]) {
-      const slot = table?.slotOf(tag, from) ?? -1;
-      if (slot >= 0) {
-        table?.replace(slot, to);
-        return true;
-      }
-    }
-    return false;
+    return replaceIn(this.current, tag, from, to) || replaceIn(this.old, tag, from, to);
   }
 
   /** @returns false when it is not in the index */
   remove(tag: number, ref: Ref): boolean {
-    for (const table of [this.current, this.old]) {
-      const slot = table?.slotOf(tag, ref) ?? -1;
-      if (slot >= 0) {
-        table?.removeAt(slot);
-        this.#migrate(migrateSlots);
-        return true;
-      }
-    }
-    return false;
+    if (!removeFrom(this.current, tag, ref) && !removeFrom(this.old, tag, ref)) return false;
+    this.#migrate(migrateSlots);
+    return true;
   }
 
-  #grow(): void {
-    const crowded = this.current.live * 2 >= this.current.mask + 1;
-    const log2 = this.current.log2 + (crowded ? 1 : 0);
+  /** Starts a growth when there is memory for it; only a full table evicts parts for it. */
+  #grow(count: number): void {
+    if (this.#patience > 0) {
+      this.#patience--;
+      return;
+    }
+    const { current } = this;
+    const crowded = current.live * 2 >= current.mask + 1;
+    const log2 = current.log2 + (crowded ? 1 : 0);
     if (log2 > largestTableLog2 || tableBytes(log2) > this.#allocator.maxAllocationBytes) return;
-    const ref = RefIndex.create(this.#region, this.#allocator, this.#allocate, log2);
-    if (ref === 0) return;
-    this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: this.current.ref });
-    this.old = this.current;
+    const allocate = current.isFull(count) ? this.#allocate : this.#allocateFree;
+    const ref = RefIndex.create(this.#region, this.#allocator, allocate, log2);
+    if (ref === 0) {
+      this.#patience = (current.mask + 1) / patienceShare;
+      return;
+    }
+    this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: current.ref });
+    this.old = current;
     this.current = new Table(this.#region, ref);
     this.#cursor = 0;
+  }
+
+  /** Clears tombstones in place, where there is no memory for another table. Readers see an odd epoch and wait. */
+  #rebuild(): void {
+    this.#bumpEpoch(1);
+    this.current.rebuild();
+    this.#bumpEpoch(1);
   }
 
   #migrate(slots: number): void {
@@ -187,10 +199,30 @@ export class RefIndex {
     this.#allocator.free(old.ref, metadataKind);
   }
 
-  /** Changes roots; readers of other threads see from the epoch that their tables are out of date. */
   #commit(roots: Record<string, Ref>): void {
     this.#region.commit(roots);
-    const { words } = this.#region.segments[0] as Segment;
-    add(words, (controlByte >>> 2) + control.indexEpoch, 1);
+    this.#bumpEpoch(2);
   }
+
+  /** Readers of other threads see from the epoch that their tables are out of date; while it is odd, that one is being rebuilt. */
+  #bumpEpoch(by: number): void {
+    const { words } = this.#region.segments[0] as Segment;
+    add(words, (controlByte >>> 2) + control.indexEpoch, by);
+  }
+}
+
+function replaceIn(table: Table | undefined, tag: number, from: Ref, to: Ref): boolean {
+  if (table === undefined) return false;
+  const slot = table.slotOf(tag, from);
+  if (slot < 0) return false;
+  table.replace(slot, to);
+  return true;
+}
+
+function removeFrom(table: Table | undefined, tag: number, ref: Ref): boolean {
+  if (table === undefined) return false;
+  const slot = table.slotOf(tag, ref);
+  if (slot < 0) return false;
+  table.removeAt(slot);
+  return true;
 }

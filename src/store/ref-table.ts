@@ -12,6 +12,7 @@
  * takes over, and every change moves some slots of the old one.
  */
 
+import { fail } from '../errors.ts';
 import { type Ref, type Region } from '../memory/region.ts';
 import { peek, poke, store, zero, type Words } from '../memory/words.ts';
 import { byteOf, segmentOf, wordOf } from './entry.ts';
@@ -22,9 +23,12 @@ const tombstone = -1;
 /** Fullest a table may get, tombstones included, before it must grow: 3/4. */
 const growNumerator = 3;
 const growDenominator = 4;
-/** Tables never fill beyond 15/16: an empty slot ends every probe. */
-const hardNumerator = 15;
-const hardDenominator = 16;
+/** A table that cannot grow takes references up to 7/8 of its slots … */
+const fullNumerator = 7;
+const fullDenominator = 8;
+/** … and is rebuilt when fewer than 1/16 of its slots are empty: an empty slot ends every probe. */
+const wornNumerator = 15;
+const wornDenominator = 16;
 const goldenRatio = 0x9e3779b1 | 0;
 
 export const smallestTableLog2 = 8;
@@ -42,12 +46,16 @@ export class Table {
   readonly mask: number;
   /** Word of slot 0's tag. */
   readonly base: number;
+  readonly #bytes: Uint8Array;
   readonly #header: number;
   readonly #shift: number;
 
+  /** @throws pool_corrupt when there is no table */
   constructor(region: Region, ref: Ref) {
+    if (!Table.isAt(region, ref)) fail('pool_corrupt', `Reference ${ref} is not a table.`);
     this.ref = ref;
     this.words = segmentOf(region, ref).words;
+    this.#bytes = segmentOf(region, ref).bytes;
     this.#header = wordOf(region, ref);
     this.base = this.#header + headerWords;
     this.log2 = peek(this.words, this.#header + tableField.log2);
@@ -55,12 +63,20 @@ export class Table {
     this.#shift = 32 - this.log2;
   }
 
-  /** Makes an empty table of a fresh block. */
+  /** True when what is there has the size of a table. */
+  static isAt(region: Region, ref: Ref): boolean {
+    const { words, sizeBytes } = segmentOf(region, ref);
+    const log2 = peek(words, wordOf(region, ref) + tableField.log2);
+    if (!(log2 >= smallestTableLog2 && log2 <= largestTableLog2)) return false;
+    return byteOf(region, ref) + tableBytes(log2) <= sizeBytes;
+  }
+
+  /** Makes an empty table of a block. Its size is never unknown meanwhile: recovery that is cut short here reads it again. */
   static format(region: Region, ref: Ref, log2: number): Table {
     const segment = segmentOf(region, ref);
     const from = byteOf(region, ref);
-    zero(segment.bytes, from, from + tableBytes(log2));
     poke(segment.words, (from >>> 2) + tableField.log2, log2);
+    zero(segment.bytes, from + 4, from + tableBytes(log2));
     return new Table(region, ref);
   }
 
@@ -105,12 +121,13 @@ export class Table {
     store(this.words, this.base + (slot << 1) + 1, ref);
   }
 
-  /** Adds. The caller has made sure of room. */
+  /** Adds. The caller has made sure of room. @throws pool_corrupt when there is none all the same */
   insert(tag: number, ref: Ref): void {
     const { words, base, mask } = this;
     let slot = this.home(tag);
     let old = peek(words, base + (slot << 1) + 1);
-    while (old > 0) {
+    for (let left = mask; old > 0; left--) {
+      if (left === 0) fail('pool_corrupt', `The table at ${this.ref} is full.`);
       slot = (slot + 1) & mask;
       old = peek(words, base + (slot << 1) + 1);
     }
@@ -120,12 +137,22 @@ export class Table {
     if (old === tombstone) this.#adjust(tableField.tombstones, -1);
   }
 
+  /** Empties a slot, and the tombstones before it, when no probe goes on behind it; leaves a tombstone otherwise. */
   removeAt(slot: number): void {
     const { words, base, mask } = this;
-    const nextIsEmpty = peek(words, base + (((slot + 1) & mask) << 1) + 1) === 0;
-    store(words, base + (slot << 1) + 1, nextIsEmpty ? 0 : tombstone);
     this.#adjust(tableField.live, -1);
-    if (!nextIsEmpty) this.#adjust(tableField.tombstones, 1);
+    if (peek(words, base + (((slot + 1) & mask) << 1) + 1) !== 0) {
+      store(words, base + (slot << 1) + 1, tombstone);
+      this.#adjust(tableField.tombstones, 1);
+      return;
+    }
+    store(words, base + (slot << 1) + 1, 0);
+    let before = (slot - 1) & mask;
+    while (peek(words, base + (before << 1) + 1) === tombstone) {
+      store(words, base + (before << 1) + 1, 0);
+      this.#adjust(tableField.tombstones, -1);
+      before = (before - 1) & mask;
+    }
   }
 
   get live(): number {
@@ -142,10 +169,26 @@ export class Table {
     return used > ((this.mask + 1) / growDenominator) * growNumerator;
   }
 
-  /** True when `count` more inserts need a growth first. */
+  /** True when `count` more inserts would leave too few slots that are not taken. */
   isFull(count: number): boolean {
-    const used = this.live + this.tombstones + count;
-    return used > ((this.mask + 1) / hardDenominator) * hardNumerator;
+    return this.live + count > ((this.mask + 1) / fullDenominator) * fullNumerator;
+  }
+
+  /** True when `count` more inserts could leave too few slots that end a probe. */
+  isWorn(count: number): boolean {
+    return this.live + this.tombstones + count > ((this.mask + 1) / wornDenominator) * wornNumerator;
+  }
+
+  /** Inserts everything anew without tombstones, in place. Readers of other threads must be kept out or told. */
+  rebuild(): void {
+    const slots: number[] = [];
+    for (let slot = 0; slot <= this.mask; slot++) {
+      if (this.refAt(slot) > 0) slots.push(this.tagAt(slot), this.refAt(slot));
+    }
+    zero(this.#bytes, this.base << 2, (this.base + 2 * (this.mask + 1)) << 2);
+    this.#adjust(tableField.live, -this.live);
+    this.#adjust(tableField.tombstones, -this.tombstones);
+    for (let i = 0; i < slots.length; i += 2) this.insert(slots[i] as number, slots[i + 1] as Ref);
   }
 
   #adjust(which: number, by: number): void {

@@ -43,6 +43,8 @@ import { dispose, retire } from './remove.ts';
 export const partMaxBytes: number = 512 * 2 ** 20;
 /** How often a reader looks again when writers keep changing what it found. */
 const readAttempts = 10_000;
+/** How often a reader looks whether a rebuilt table is complete: some 50 ms; rebuilding 2^16 slots takes 2. */
+const rebuildLooks = 10_000_000;
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
 
@@ -85,7 +87,10 @@ export class Store {
   readonly #refMask: number;
   readonly #leaseField: number;
   readonly #leaseBit: number;
-  readonly #leases = new LeaseCounts();
+  readonly #leases = new LeaseCounts(() => {
+    this.refreshIndex();
+    return this.entries.count;
+  });
   /** The committed slot that was read last. */
   #payload: Ref = 0;
   #sizeBytes = 0;
@@ -119,7 +124,7 @@ export class Store {
     this.#indexEpoch = load(this.control, this.controlAt + control.indexEpoch);
     this.evictor = new Evictor(this);
     const { allocateMetadata } = this.evictor;
-    this.entries = new Entries(region, allocator, allocateMetadata);
+    this.entries = new Entries(region, allocator);
     this.parts = RefIndex.open(region, allocator, 'rootParts', allocateMetadata);
     this.contexts = RefIndex.open(region, allocator, 'rootContexts', allocateMetadata);
     this.tags = RefIndex.open(region, allocator, 'rootTags', allocateMetadata);
@@ -225,7 +230,7 @@ export class Store {
   /** For joined readers: takes over an index that the writer has grown. @returns true when something changed */
   refreshIndex(): boolean {
     if (this.region.ownerSlot === 0) return false;
-    let epoch = load(this.control, this.controlAt + control.indexEpoch);
+    let epoch = this.#settledEpoch();
     if (epoch === this.#indexEpoch) return false;
     for (let attempt = 0; ; attempt++) {
       this.#indexEpoch = epoch;
@@ -240,7 +245,7 @@ export class Store {
         fault = error;
       }
       // What was taken over may have grown again meanwhile, and its memory be something else.
-      epoch = load(this.control, this.controlAt + control.indexEpoch);
+      epoch = this.#settledEpoch();
       if (epoch === this.#indexEpoch || attempt === readAttempts) {
         if (fault !== undefined) throw fault;
         return true;
@@ -279,6 +284,15 @@ export class Store {
   /** True when this thread holds a lease. */
   get hasLeases(): boolean {
     return this.#leases.any;
+  }
+
+  /** The epoch of the index once no table is being rebuilt. @throws pool_busy */
+  #settledEpoch(): number {
+    for (let look = 0; look < rebuildLooks; look++) {
+      const epoch = load(this.control, this.controlAt + control.indexEpoch);
+      if ((epoch & 1) === 0) return epoch;
+    }
+    return fail('pool_busy', `The index was being rebuilt during ${rebuildLooks} looks.`);
   }
 
   #findIn(table: Table): Ref {

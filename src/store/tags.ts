@@ -100,7 +100,7 @@ export function dropTags(store: Store, words: Words, at: number): void {
   const first = peek(words, at + field.tagRef);
   if (first === 0) return;
   poke(words, at + field.tagRef, 0);
-  for (let ref = first; ref !== 0; ref = nextTagOf(store, ref)) unlink(store, ref);
+  for (const ref of tagNodes(store, first)) unlink(store, ref);
   freeTags(store, first);
 }
 
@@ -121,6 +121,16 @@ export function tagTexts(store: Store, words: Words, at: number): string[] {
     if (texts.length > tagsMax) break;
   }
   return texts.reverse();
+}
+
+/** All nodes of an entry. @throws pool_corrupt for more than a part can have */
+export function tagNodes(store: Store, first: Ref): Ref[] {
+  const refs: Ref[] = [];
+  for (let ref = first; ref !== 0; ref = nextTagOf(store, ref)) {
+    if (refs.length === tagsMax) fail('pool_corrupt', `The tags at ${first} have no end.`);
+    refs.push(ref);
+  }
+  return refs;
 }
 
 /** Next node of the same entry, or 0. */

@@ -12,7 +12,7 @@ import { peek } from '../memory/words.ts';
 import { commitSlot, committed, field, segmentOf, wordOf } from './entry.ts';
 import { retire } from './remove.ts';
 import type { Store } from './store.ts';
-import { nextTagOf } from './tags.ts';
+import { tagNodes } from './tags.ts';
 
 /** Heat of a unit that may not be cleared. */
 const blocked = Infinity;
@@ -105,8 +105,9 @@ function eachEvictable(
     if (payload !== 0) visit(entry, payload, peek(words, at + field.blockBytes));
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef !== 0) visit(entry, keyRef, allocator.sizeOf(keyRef));
-    let tag = peek(words, at + field.tagRef);
-    for (; tag !== 0; tag = nextTagOf(store, tag)) visit(entry, tag, allocator.sizeOf(tag));
+    const firstTag = peek(words, at + field.tagRef);
+    if (firstTag === 0) continue;
+    for (const tag of tagNodes(store, firstTag)) visit(entry, tag, allocator.sizeOf(tag));
   }
 }
 
