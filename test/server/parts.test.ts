@@ -93,13 +93,20 @@ describe('PUT', () => {
   it('wants to know how long the body is, unencoded', async () => {
     const { call } = await serve();
     const unframed = { headers: { 'transfer-encoding': 'identity' } };
-    expect(['invalid_argument 400', 'length_required 411']).toContain(
-      codeOf(await call('PUT', path, unframed)),
-    );
+    expect(codeOf(await call('PUT', path, unframed))).toBe('unsupported_encoding 415');
     const gzip = { headers: { 'content-encoding': 'gzip' }, body: 'x' };
     expect(codeOf(await call('PUT', path, gzip))).toBe('unsupported_encoding 415');
     const plain = { headers: { 'content-encoding': 'identity' }, body: 'x' };
     expect((await call('PUT', path, plain)).status).toBe(201);
+  });
+
+  it('refuses a piece of a part, which it would take for the whole', async () => {
+    const { call, pool } = await serve();
+    pool.put('chat-42', 'tokens', Buffer.from('whole'));
+    const piece = { headers: { 'content-range': 'bytes 0-0/5' }, body: 'W' };
+    expect(codeOf(await call('PUT', path, piece))).toBe('invalid_argument 400');
+    expect(codeOf(await call('POST', `${path}/append`, piece))).toBe('invalid_argument 400');
+    expect(pool.describe('chat-42', 'tokens')?.sizeBytes).toBe(5);
   });
 
   it('bounds the body, announced or not', async () => {

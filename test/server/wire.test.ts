@@ -14,6 +14,7 @@ const malformed: [what: string, text: string, status: number, code: string][] = 
   ['an unknown version', `GET ${path} HTTP/9.9\r\n${host}\r\n`, 400, 'invalid_argument'],
   ['spaces in the target', `GET /v1/contexts/a b HTTP/1.1\r\n${host}\r\n`, 400, 'invalid_argument'],
   ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', 400, 'invalid_argument'],
+  ['two Hosts', `GET ${path} HTTP/1.1\r\nHost: y\r\n${host}\r\n`, 400, 'invalid_argument'],
   [
     'a header without a colon',
     `GET ${path} HTTP/1.1\r\n${host}oops\r\n\r\n`,
@@ -84,8 +85,14 @@ const malformed: [what: string, text: string, status: number, code: string][] = 
   [
     'an unknown transfer encoding',
     `PUT ${path} HTTP/1.1\r\n${host}Transfer-Encoding: gzip\r\n\r\nhello`,
-    400,
-    'invalid_argument',
+    415,
+    'unsupported_encoding',
+  ],
+  [
+    'a transfer encoding under the chunks',
+    `PUT ${path} HTTP/1.1\r\n${host}Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
+    415,
+    'unsupported_encoding',
   ],
   [
     'a chunk size that is no number',
@@ -135,6 +142,19 @@ it.each(malformed)('answers %s', async (_, text, status, code) => {
   expect(footprint(pool)).toEqual(before);
   expect((await call('GET', '/healthz')).status).toBe(200);
   expect(errors).toEqual([]);
+  await client.destroy();
+});
+
+it('heeds a header that comes after thousands of others', async () => {
+  const { url, pool } = await serve();
+  pool.put('c', 'p', Buffer.from('first'));
+  const client = await RawClient.to(url);
+  const many = 'a: b\r\n'.repeat(4_000);
+  client.send(
+    `PUT ${path} HTTP/1.1\r\n${host}${many}Content-Length: 4\r\nIf-Match: "1"\r\n\r\nlate`,
+  );
+  expect(await client.receive(/\}/)).toMatch(/^HTTP\/1\.1 412 /);
+  expect(pool.describe('c', 'p')?.sizeBytes).toBe(5);
   await client.destroy();
 });
 

@@ -9,14 +9,27 @@ import { proceed } from './send.ts';
 
 /**
  * Bytes that the client announces; undefined for a chunked body.
- * @throws length_required without framing, value_too_large, unsupported_encoding
+ * @throws length_required without framing, value_too_large, unsupported_encoding, invalid_argument
+ * for a piece of a whole
  */
 export function announcedBytes(req: IncomingMessage, maxBytes: number): number | undefined {
   const encoding = req.headers['content-encoding'];
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
     fail('unsupported_encoding', `Content-Encoding ${show(encoding)} is not supported.`);
   }
-  if (req.headers['transfer-encoding'] !== undefined) return undefined;
+  const range = req.headers['content-range'];
+  if (range !== undefined) {
+    fail(
+      'invalid_argument',
+      `Content-Range ${show(range)}: a part is written whole or appended to.`,
+    );
+  }
+  const transfer = req.headers['transfer-encoding'];
+  if (transfer !== undefined) {
+    // The parser undoes chunks only, and lets other encodings under them pass.
+    if (transfer.trim().toLowerCase() === 'chunked') return undefined;
+    fail('unsupported_encoding', `Transfer-Encoding ${show(transfer)} is not supported.`);
+  }
   const length = req.headers['content-length'];
   if (length === undefined) {
     fail('length_required', 'The request has neither Content-Length nor a chunked body.');

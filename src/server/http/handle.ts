@@ -50,6 +50,9 @@ function checkMessage({ req, service }: Exchange, url: string): void {
   if (req.headers.host === undefined && req.httpVersion === '1.1') {
     fail('invalid_argument', 'The request has no Host header.');
   }
+  if ((req.headersDistinct['host']?.length ?? 0) > 1) {
+    fail('invalid_argument', 'The request has more than one Host header.');
+  }
   const { expect } = req.headers;
   if (expect !== undefined && expect.toLowerCase() !== '100-continue') {
     fail('invalid_argument', `Expect ${JSON.stringify(expect)} is not supported.`);

@@ -57,6 +57,9 @@ export class Wire {
       noDelay: true,
     });
     this.#server.maxConnections = limits.maxConnections;
+    // Node drops what comes after 2,000 headers without a word, be it If-Match; maxHeaderSize bounds
+    // them all.
+    this.#server.maxHeadersCount = 0;
     this.#server.timeout = limits.idleTimeoutMs;
     this.#server.on('connection', (socket) => this.#onConnection(socket));
     this.#server.on('request', (req, res) => this.#onRequest(req, res, false));
