@@ -38,7 +38,7 @@ export interface Io {
 
 /** The io of this process; call it once. */
 export function processIo(): Io {
-  exitWhenNobodyReads();
+  outliveReaders();
   return {
     stdin: process.stdin,
     stdout: process.stdout,
@@ -50,10 +50,16 @@ export function processIo(): Io {
   };
 }
 
-/** `cenote … | head`: a reader that has gone is no error, and nothing is left to say. */
-function exitWhenNobodyReads(): void {
+/**
+ * `cenote … | head`: a reader that has gone is no error, and nothing is left to say. Data that cannot be written otherwise
+ * is an error; messages that cannot be are nobody's loss, and no reason to stop a server.
+ */
+function outliveReaders(): void {
+  process.stderr.on('error', () => {});
   process.stdout.once('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`error[io_failed]: could not write to stdout: ${error.message}\n`);
+    process.exit(1);
   });
 }
 

@@ -22,8 +22,10 @@ export function findPools(path: string): PoolTarget[] {
   if (!statSync(path).isDirectory()) fail('not_a_pool', `${path} is a file: a pool is a folder`);
   const tenants = join(path, tenantsFolder);
   if (!existsSync(tenants)) return [{ path }];
+  if (!statSync(tenants).isDirectory()) fail('not_a_pool', `${tenants} is a file, not a folder`);
+  // What starts with a dot is a copy that was interrupted.
   const names = readdirSync(tenants, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => entry.name)
     .sort();
   if (names.length === 0) fail('not_a_pool', `the data folder ${path} holds no pool yet`);

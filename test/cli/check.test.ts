@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { rounds, seed } from '../support/seed.ts';
-import { cenote, Scratch, Serving } from './support/cli.ts';
+import { cenote, program, Scratch, Serving, shell } from './support/cli.ts';
 import { damagePart, fill, filled, run, withPool } from './support/pools.ts';
 
 describe('cenote check', () => {
@@ -74,6 +74,34 @@ describe('cenote check', () => {
     expect(report.ok).toBe(false);
     expect(report.errors).toHaveLength(1);
     expect(report.errors[0]).toMatch(/^pool_corrupt: /);
+  });
+
+  it('passes over what an interrupted restore has left among the tenants', async () => {
+    using scratch = new Scratch();
+    mkdirSync(scratch.join('tenants', '.default.partial-1'), { recursive: true });
+    expect((await run(['check', scratch.path])).stderr.text).toContain('holds no pool yet');
+    await withPool(scratch.join('tenants', 'default'), fill);
+    const json = await run(['check', scratch.path, '--json']);
+    expect(JSON.parse(json.stdout.text)).toMatchObject({ ok: true, parts: 101 });
+  });
+
+  it('says that a data folder whose tenants are a file is no pool', async () => {
+    using scratch = new Scratch();
+    writeFileSync(scratch.join('tenants'), '');
+    const { code, stderr } = await run(['check', scratch.path]);
+    expect(code).toBe(1);
+    expect(stderr.text).toMatch(/^error\[not_a_pool\]: .*tenants is a file/);
+  });
+
+  it('says when its output cannot be written', async () => {
+    using scratch = new Scratch();
+    await withPool(scratch.join('pool'), fill);
+    const line = `"${process.execPath}" "${program}" check "${scratch.join('pool')}"`;
+    const full = await shell(`${line} > /dev/full`);
+    expect(full.code).toBe(1);
+    expect(full.stderr).toMatch(/^error\[io_failed\]: .*ENOSPC/m);
+    // Messages are for whoever reads them: the verdict does not depend on it.
+    expect(await shell(`${line} 2> /dev/full`)).toMatchObject({ code: 0 });
   });
 
   it.each(['nowhere', 'empty', 'file'])('says that %s is no pool', async (name) => {
