@@ -48,7 +48,8 @@ function credential(banner: Banner): string {
 /** Two lines that work when pasted into a shell: one writes a part, one reads it. */
 export function curlLines(banner: Banner): [string, string] {
   const part = `${banner.url}/v1/contexts/hello/parts/text`;
-  const head = `curl -sS ${credential(banner)}`;
+  // A part ends without a newline: the prompt of the shell would follow it on its line.
+  const head = `curl -sS -w '\\n' ${credential(banner)}`;
   return [
     `${head}-X PUT --data-binary ${shellQuote('Hello from Cenote')} ${shellQuote(`${part}?type=utf8`)}`,
     `${head}${shellQuote(part)}`,

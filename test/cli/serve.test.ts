@@ -21,12 +21,12 @@ describe('cenote serve', () => {
     using scratch = new Scratch();
     const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
     const [write, read] = server.curlLines as [string, string];
-    const written = await shell(write.replace('curl ', `curl -w '%{http_code}' -o /dev/null `));
+    const written = await shell(write.replace(`-w '\\n'`, `-w '%{http_code}' -o /dev/null`));
     expect(written).toEqual({ code: 0, stdout: '201', stderr: '' });
-    expect(await shell(read)).toEqual({ code: 0, stdout: 'Hello from Cenote', stderr: '' });
-    expect(
-      await shell(read.replace('curl ', `curl -w '%{http_code}' -o /dev/null `)),
-    ).toMatchObject({ stdout: '200' });
+    expect(await shell(read)).toEqual({ code: 0, stdout: 'Hello from Cenote\n', stderr: '' });
+    expect(await shell(read.replace(`-w '\\n'`, `-w '%{http_code}' -o /dev/null`))).toMatchObject({
+      stdout: '200',
+    });
     expect((await server.stop()).code).toBe(0);
   });
 
@@ -43,8 +43,15 @@ describe('cenote serve', () => {
     expect(second.banner).toContain('the one that the first start has shown');
     const [write, read] = second.curlLines as [string, string];
     expect((await shell(write, { CENOTE_API_KEY: key })).stdout).toContain('"version"');
-    expect((await shell(read, { CENOTE_API_KEY: key })).stdout).toBe('Hello from Cenote');
+    expect((await shell(read, { CENOTE_API_KEY: key })).stdout).toBe('Hello from Cenote\n');
     await second.stop();
+  });
+
+  it('goes on, and stops in order, when nobody reads its messages any more', async () => {
+    using scratch = new Scratch();
+    const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
+    server.child.stderr.destroy();
+    expect((await server.stop()).code).toBe(0);
   });
 
   it('takes a key from CENOTE_API_KEY, keeps it out of logs, and prints lines that work where it is set', async (context) => {
