@@ -20,7 +20,7 @@ export const benchCommand: Command = {
   positionals: [
     {
       name: 'SUITE',
-      help: 'alloc, rent, store, kv, server, engine, codec or all, as far as the clone has them',
+      help: 'store, pools or all',
     },
   ],
   options: {
