@@ -130,8 +130,8 @@ export class Key {
    * @returns the byte after the text
    */
   #encode(text: string, at: number, what: string): number {
-    const { length } = text;
-    if (typeof text !== 'string' || length === 0 || length > nameMaxBytes) badName(text, what);
+    const length = typeof text === 'string' ? text.length : 0;
+    if (length === 0 || length > nameMaxBytes) badName(text, what);
     const { words } = this;
     let word = (at & 3) === 0 ? 0 : (words[at >> 2] as number);
     let to = at;
