@@ -1,6 +1,6 @@
 /** Pools that are closed, and folders that are removed, when their test is over. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
@@ -18,10 +18,11 @@ export function freshPath(): string {
   return join(folder, 'pool');
 }
 
-/** Shared unless there is a path; 16 MiB unless said otherwise. */
+/** Shared unless there is a path; 16 MiB unless it exists or is said otherwise. */
 export async function pool(options: OpenOptions = {}): Promise<Pool> {
-  const sizes = options.handle === undefined && options.readOnly !== true;
-  const opened = await openPool({ ...(sizes ? { capacityBytes: 16 * mib } : {}), ...options });
+  const { path, handle } = options;
+  const isNew = handle === undefined && (path === undefined || !existsSync(path));
+  const opened = await openPool({ ...(isNew ? { capacityBytes: 16 * mib } : {}), ...options });
   onTestFinished(() => opened.close());
   return opened;
 }
