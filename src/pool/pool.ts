@@ -12,6 +12,7 @@ import { checkStore } from '../store/check.ts';
 import {
   invalidate,
   type PartRecord,
+  partOf,
   partsOf,
   removeParts,
   setExpiry,
@@ -124,8 +125,8 @@ export class StorePool implements Pool {
   describe(id: string, part: string): PartInfo | undefined {
     const store = this.#readable();
     return store.settled(() => {
-      const [ref] = partsOf(store, id, part);
-      return ref === undefined ? undefined : stableRecord(store, ref);
+      const ref = partOf(store, id, part);
+      return ref === 0 ? undefined : stableRecord(store, ref);
     });
   }
 
@@ -181,7 +182,7 @@ export class StorePool implements Pool {
 
   where(id: string, part: string): Place | undefined {
     const store = this.#readable();
-    return store.settled(() => partsOf(store, id, part)).length > 0 ? 'hot' : undefined;
+    return store.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {

@@ -48,8 +48,7 @@ export interface PartRecord {
 /** Live, unexpired parts of the context that `store.key` names; of one part when it is given. */
 export function partsOf(store: Store, id: string, part?: string): Ref[] {
   if (part !== undefined) {
-    store.key.set(id, part);
-    const ref = store.findFresh();
+    const ref = partOf(store, id, part);
     return ref === 0 ? [] : [ref];
   }
   store.key.setContext(id);
@@ -62,6 +61,12 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
     refs.push(ref);
   }
   return refs.filter((each) => isFresh(store, each));
+}
+
+/** The live, unexpired part of that name, or 0. @throws invalid_argument */
+export function partOf(store: Store, id: string, part: string): Ref {
+  store.key.set(id, part);
+  return store.findFresh();
 }
 
 /** @returns how many parts went @throws version_conflict */
