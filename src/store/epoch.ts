@@ -1,3 +1,5 @@
+import { control } from '../memory/layout.ts';
+import { load, store as storeWord } from '../memory/words.ts';
 import type { Store } from './store.ts';
 
 /** Starts an epoch of writing. `suspect`: parts written before it are verified at their first get. */
@@ -7,4 +9,7 @@ export function begin(store: Store, suspect: boolean): void {
   const trustedEpoch = suspect ? epoch : region.superblock.trustedEpoch;
   region.commit({ clean: false, epoch, trustedEpoch, bootId: region.bootId });
   store.setEpoch(epoch, trustedEpoch);
+  // Even, whatever a dead writer was at: joined threads take over the index as it is now.
+  const cell = store.controlAt + control.indexEpoch;
+  storeWord(store.control, cell, (load(store.control, cell) | 1) + 1);
 }

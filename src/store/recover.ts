@@ -12,10 +12,10 @@
 import { kinds, metadataKind, type Kind } from '../alloc/kind.ts';
 import type { Allocator, Marks } from '../alloc/api.ts';
 import { fail } from '../errors.ts';
-import { control, ownersMaxLimit } from '../memory/layout.ts';
+import { control, controlByte, ownersMaxLimit } from '../memory/layout.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
-import type { Ref, Region } from '../memory/region.ts';
-import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import type { Ref, Region, Segment } from '../memory/region.ts';
+import { or, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { headOf, linkContext, nextOf } from './context-chain.ts';
 import { intent, isLive, removeContext } from './contexts.ts';
 import { readCell, writeCell } from './counters.ts';
@@ -55,6 +55,8 @@ export function recoverStore(
   options: StoreOptions,
 ): RecoveryReport {
   const unpublished = allocator.recover();
+  // Odd until the new epoch begins: threads of other processes that have the pool joined wait for the tables.
+  or((region.segments[0] as Segment).words, (controlByte >>> 2) + control.indexEpoch, 1);
   emptyTables(region, allocator);
   const { budget: _, ...hooks } = options.hooks;
   const store = new Store(region, allocator, { ...options, hooks });

@@ -45,6 +45,8 @@ export const partMaxBytes: number = 512 * 2 ** 20;
 const readAttempts = 10_000;
 /** How often a reader looks whether a rebuilt table is complete: some 50 ms; rebuilding 2^16 slots takes 2. */
 const rebuildLooks = 10_000_000;
+/** How often before it asks whether the writer lives: a dead one leaves the table to recovery. */
+const writerLooks = 1000;
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
 
@@ -290,7 +292,9 @@ export class Store {
   #settledEpoch(): number {
     for (let look = 0; look < rebuildLooks; look++) {
       const epoch = load(this.control, this.controlAt + control.indexEpoch);
-      if ((epoch & 1) === 0) return epoch;
+      // An inspection's pages are its own from its first write on: it may never see the end.
+      if ((epoch & 1) === 0 || this.region.ownerSlot < 0) return epoch;
+      if (look === writerLooks && !this.region.ownerLives(0)) break;
     }
     return fail('pool_busy', `The index was being rebuilt during ${rebuildLooks} looks.`);
   }
@@ -342,8 +346,9 @@ export class Store {
     const sizeBytes = this.#sizeBytes;
     const traits = peek(words, at + field.traits);
     const segment = this.#segmentAt(payload);
-    if (segment === undefined) fail('pool_corrupt', `Reference ${payload} is in no segment.`);
+    if (segment === undefined) return this.#rejectPayload(ref, sizeBytes);
     const byte = (payload & this.#refMask) << granuleShift;
+    if (sizeBytes >>> 0 > segment.sizeBytes - byte) this.#rejectPayload(ref, sizeBytes);
     if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {
       this.#verify(ref, words, at, segment.bytes.subarray(byte, byte + sizeBytes));
     }
@@ -388,6 +393,11 @@ export class Store {
     if (segment !== undefined || this.region.ownerSlot === 0) return segment;
     this.region.refresh();
     return this.#segments[number];
+  }
+
+  #rejectPayload(ref: Ref, sizeBytes: number): never {
+    this.drop(ref);
+    return fail('pool_corrupt', `Entry ${ref} claims ${sizeBytes} bytes outside of every segment.`);
   }
 
   /** First get after a crash: the bytes must be those that were written. */

@@ -1,6 +1,10 @@
 /** Threads that joined see everything that the writer has done since, however the index, entries and segments have grown. */
 
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { control, controlByte } from '../../src/memory/layout.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 
@@ -48,6 +52,32 @@ describe('a joined reader', () => {
     expect(reader.stats()).toMatchObject({ segments, parts, memory: { usedBytes: memory.usedBytes } });
     expect(reader.memoryMap(8)).toEqual(pool.memoryMap(8));
     expect(reader.check().errors).toEqual([]);
+  });
+
+  it('reads a pool whose writer died while it rebuilt a table', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cenote-followers-'));
+    try {
+      const path = join(folder, 'died');
+      const first = await openPool({ path: join(folder, 'pool'), capacityBytes: 4 * mib });
+      first.put('kept', 'p', Uint8Array.of(7));
+      cpSync(join(folder, 'pool'), path, { recursive: true });
+      await first.close();
+      const file = join(path, 'segment-0000');
+      const image = readFileSync(file);
+      const at = controlByte + 4 * control.indexEpoch;
+      image.writeInt32LE(image.readInt32LE(at) | 1, at);
+      writeFileSync(file, image);
+
+      const writer = await openPool({ path });
+      const joined = await openPool({ handle: writer.handle });
+      expect(joined.where('absent', 'p')).toBe(undefined);
+      expect(joined.get('absent', 'p')).toBe(undefined);
+      expect(joined.describe('kept', 'p')?.sizeBytes).toBe(1);
+      await joined.close();
+      await writer.close();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   it('gives its leases on new entries back when it closes', async () => {
