@@ -2,6 +2,7 @@
 
 import { kinds, type KindName } from '../alloc/kind.ts';
 import type { Ref } from '../memory/region.ts';
+import { fail } from '../errors.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { headOf, nextOf } from './context-chain.ts';
@@ -101,6 +102,11 @@ export function removeContext(store: Store, refs: readonly Ref[]): void {
 export function invalidate(store: Store, tag: Tag): number {
   let count = 0;
   for (let ref = firstWithTag(store, tag); ref !== 0; ref = firstWithTag(store, tag)) {
+    const { words } = segmentOf(store.region, ref);
+    // Retiring what is gone already would lead here again and again.
+    if (!isLive(words, wordOf(store.region, ref))) {
+      fail('pool_corrupt', `A tag leads to entry ${ref}, which is not live.`);
+    }
     const fresh = isFresh(store, ref);
     retire(store, ref, fresh ? 'invalidated' : 'expired');
     if (fresh) count++;
