@@ -8,7 +8,7 @@ import { openMappedRegion } from '../memory/mapped.ts';
 import { privateRegion } from '../memory/private-region.ts';
 import type { Region, RegionOptions } from '../memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../memory/shared.ts';
-import { attachStore, openStore } from '../store/open.ts';
+import { attachStore, isComplete, openStore } from '../store/open.ts';
 import type { Store, StoreOptions } from '../store/store.ts';
 import type { OpenOptions, Pool, PoolHandle } from './api.ts';
 import { limitFor } from './capacity.ts';
@@ -70,10 +70,9 @@ function inspect(path: string, options: OpenOptions): Pool {
   return closingOnError(region, () => new InspectedPool(inspectStore(region, options), path));
 }
 
-/** A crashed pool that nobody owns is recovered in private pages; any other is looked at as it is. */
+/** A pool that its last owner did not leave complete and that nobody owns is recovered in private pages; any other is looked at as it is. */
 function inspectStore(region: Region, options: OpenOptions): Store {
-  const { clean, rootParts } = region.superblock;
-  if (clean || rootParts === 0 || region.ownerLives(0)) {
+  if (isComplete(region) || region.superblock.rootParts === 0 || region.ownerLives(0)) {
     return attachStore(region, storeOptions(options));
   }
   return openStore(privateRegion(region), { zeroKinds: 0 }, storeOptions(options)).store;

@@ -25,10 +25,18 @@ export interface AllocatorChoices {
   readonly zeroKinds: number;
 }
 
+/**
+ * True when what is in memory is what the last owner left: closed in order, and the machine has not been down since. Closing does not wait
+ * for the disk, so after a power loss a pool may look closed and lack what was written before.
+ */
+export function isComplete(region: Region): boolean {
+  return region.superblock.clean && region.superblock.bootId === region.bootId;
+}
+
 /** Opens for writing: the caller is the region's owner, slot 0. */
 export function openStore(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
   if (region.superblock.rootParts === 0) return { store: createStore(region, choices, options) };
-  if (!region.superblock.clean) return recover(region, choices, options);
+  if (!isComplete(region)) return recover(region, choices, options);
   const store = new Store(region, openAllocator(region, choices), options);
   gatherRetired(store);
   begin(store, false);
