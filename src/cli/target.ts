@@ -1,6 +1,6 @@
 /** What a PATH on the command line names: a pool's folder, or a server's data folder with a pool per tenant. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { fail } from '../errors.ts';
 
@@ -15,7 +15,7 @@ export interface PoolTarget {
 
 /**
  * The pools that `path` names, sorted by tenant.
- * @throws not_a_pool when there is nothing, or no pool in it
+ * @throws not_a_pool when there is nothing, or no pool in it; io_failed
  */
 export function findPools(path: string): PoolTarget[] {
   if (!existsSync(path)) fail('not_a_pool', `there is nothing at ${path}`);
@@ -24,12 +24,20 @@ export function findPools(path: string): PoolTarget[] {
   if (!existsSync(tenants)) return [{ path }];
   if (!statSync(tenants).isDirectory()) fail('not_a_pool', `${tenants} is a file, not a folder`);
   // What starts with a dot is a copy that was interrupted.
-  const names = readdirSync(tenants, { withFileTypes: true })
+  const names = entriesOf(tenants)
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => entry.name)
     .sort();
   if (names.length === 0) fail('not_a_pool', `the data folder ${path} holds no pool yet`);
   return names.map((tenant) => ({ path: join(tenants, tenant), tenant }));
+}
+
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    return fail('io_failed', `cannot read ${folder}`, error);
+  }
 }
 
 /**

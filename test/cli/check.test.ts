@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { rounds, seed } from '../support/seed.ts';
@@ -91,6 +91,23 @@ describe('cenote check', () => {
     const { code, stderr } = await run(['check', scratch.path]);
     expect(code).toBe(1);
     expect(stderr.text).toMatch(/^error\[not_a_pool\]: .*tenants is a file/);
+  });
+
+  it('says why it cannot read the tenants', async (context) => {
+    using scratch = new Scratch();
+    const tenants = scratch.join('tenants');
+    mkdirSync(tenants, { mode: 0o000 });
+    chmodSync(scratch.path, 0o755);
+    // Root may read everything: it becomes somebody else.
+    const isRoot = process.getuid?.() === 0;
+    const as = isRoot ? 'setpriv --reuid 65534 --regid 65534 --clear-groups ' : '';
+    if ((await shell(`${as}test -r "${program}"`)).code !== 0)
+      context.skip('only root may read this clone: clone to a folder that others may read');
+    const line = `${as}"${process.execPath}" "${program}" check "${scratch.path}"`;
+    const { code, stderr } = await shell(line);
+    chmodSync(tenants, 0o700);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error\[io_failed\]: .*EACCES/m);
   });
 
   it('says when its output cannot be written', async () => {
