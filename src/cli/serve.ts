@@ -2,6 +2,7 @@
 
 import { existsSync, rmSync } from 'node:fs';
 import { fail, hasCode } from '../errors.ts';
+import { segmentPath } from '../memory/pool-files.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
 import {
@@ -127,7 +128,7 @@ function readConfig(args: Arguments): ServeConfig {
   const capacityBytes = parseBytes(capacity.text, capacity.source);
   const withAuth = !args.flag('no-auth');
   if (!withAuth) assertAuthSafe(host, 'none');
-  const keepsItsOwn = !capacity.given && existsSync(layout.poolFolder);
+  const keepsItsOwn = !capacity.given && existsSync(segmentPath(layout.poolFolder, 0));
   const bound = keepsItsOwn ? undefined : capacityBytes;
   return { host, port, dataPath, layout, capacityBytes: bound, withAuth, json: args.flag('json') };
 }

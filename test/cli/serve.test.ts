@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { cenote, Scratch, Serving, shell } from './support/cli.ts';
@@ -110,6 +110,14 @@ describe('cenote serve', () => {
     // A pool keeps its own capacity unless one is given.
     expect(saidAgain['capacityBytes']).toBe(64 * 2 ** 20);
     await again.stop();
+  });
+
+  it('gives a folder that holds no pool yet the capacity that a first start gives', async () => {
+    using scratch = new Scratch();
+    mkdirSync(scratch.join('data', 'tenants', 'default'), { recursive: true });
+    const server = await Serving.start(['--http', '0', '--data', scratch.join('data'), '--json']);
+    expect(JSON.parse(server.banner)).toMatchObject({ capacityBytes: 2 ** 31 });
+    await server.stop();
   });
 
   it('keeps data and key to its user', async () => {
