@@ -20,11 +20,9 @@ const concurrency = 32;
 /** Text of a dialogue is text: what looks like a control token of the model is not one. */
 const asPlainText = { disallowedSpecial: new Set() };
 
-const { values } = parseArgs({
-  options: { dialogues: { type: 'string' }, json: { type: 'boolean', default: false } },
-});
-const most = values.dialogues === undefined ? Infinity : Number(values.dialogues);
-if (!(most >= 1)) throw new Error(`--dialogues ${values.dialogues} is not a count`);
+const usage = 'Usage: node examples/conversations/main.js [--dialogues N] [--json]';
+
+const { most, json } = readOptions();
 
 const folder = mkdtempSync(join(tmpdir(), 'cenote-conversations-'));
 /** @type {Server | undefined} */
@@ -125,7 +123,7 @@ function counts(dialogues) {
  *   read: Phase }} summary
  */
 function report(summary) {
-  if (values.json) {
+  if (json) {
     console.log(JSON.stringify(summary, undefined, 2));
     return;
   }
@@ -143,6 +141,31 @@ function report(summary) {
       `identical   ${count(dialogues)} of ${count(dialogues)} dialogues`,
     ].join('\n'),
   );
+}
+
+/** What the command line asks for; ends the process when that is help, or nothing that makes sense. */
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        dialogues: { type: 'string' },
+        json: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+    if (values.help) {
+      console.log(usage);
+      process.exit(0);
+    }
+    const wanted = values.dialogues === undefined ? Infinity : Number(values.dialogues);
+    if (wanted !== Infinity && !(Number.isInteger(wanted) && wanted >= 1)) {
+      throw new Error(`--dialogues ${values.dialogues} is not a count`);
+    }
+    return { most: wanted, json: values.json };
+  } catch (error) {
+    say(`${error instanceof Error ? error.message : String(error)}\n${usage}`);
+    process.exit(2);
+  }
 }
 
 /** @param {number} number */

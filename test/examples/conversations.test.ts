@@ -56,4 +56,21 @@ describe('examples/conversations', () => {
     });
     expect(await conversations(scratch.path, '--dialogues', '3')).toMatchObject({ dialogues: 3 });
   });
+
+  it('says what it takes', async () => {
+    const help = await runNode([program, '--help']);
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    expect(help.stdout).toContain('--dialogues N');
+    for (const words of [
+      ['--dialogue', '3'],
+      ['--dialogues', '0'],
+      ['--dialogues', '1.5'],
+      ['3'],
+    ]) {
+      const wrong = await runNode([program, ...words]);
+      expect(wrong).toMatchObject({ code: 2, stdout: '' });
+      expect(wrong.stderr).toContain('Usage:');
+      expect(wrong.stderr).not.toContain('    at ');
+    }
+  });
 });
