@@ -14,7 +14,7 @@
  *  8 leases of owners 32–63                                                40 sealRef
  *  9 lastAccess (tick)                                                     41 tagRef: first tag node
  * 10 uses                                                                  42 nextInContext; next free while free
- * 11 ordinal: number of this entry                                         43 previousInContext
+ * 11 ordinal: number of this entry                                         43 previousInContext; its place among the retired
  * 12 keyRef: 0, or the block of a long key                                 44 contextTag: hash of the id
  * 13 commit 0: ref                                                         45 hints
  * 14           length                                                      46 originRegion(16)│retention(8)│tierMask(8)

@@ -10,7 +10,7 @@ import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
 import { RefIndex } from './ref-index.ts';
-import { sweepRetired } from './remove.ts';
+import { awaitLeases, sweepRetired } from './remove.ts';
 import { Store, type StoreOptions } from './store.ts';
 
 const allKinds = 2 ** kinds.length - 1;
@@ -85,11 +85,11 @@ function createStore(region: Region, choices: AllocatorChoices, options: StoreOp
 /** Parts that were retired and still leased by another thread when the last owner closed. */
 function gatherRetired(store: Store): void {
   if (peek(store.control, store.controlAt + control.retiredParts) === 0) return;
+  poke(store.control, store.controlAt + control.retiredParts, 0);
   for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const stateWord = peek(words, wordOf(store.region, ref) + field.state);
-    if ((stateWord & stateMask) === state.retired) store.retired.push(ref);
+    if ((stateWord & stateMask) === state.retired) awaitLeases(store, ref);
   }
-  poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
 }

@@ -80,8 +80,28 @@ function settle(store: Store, ref: Ref, words: Words, at: number): void {
     dispose(store, ref);
     return;
   }
+  awaitLeases(store, ref);
+}
+
+/** Notes a retired entry whose leases will end. Its place is kept in the link that it no longer needs. */
+export function awaitLeases(store: Store, ref: Ref): void {
+  const { words } = segmentOf(store.region, ref);
+  poke(words, wordOf(store.region, ref) + field.previous, store.retired.length);
   store.retired.push(ref);
   poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
+}
+
+/** Forgets an entry that may be awaited, in one step however many are. */
+function forgetAwaited(store: Store, ref: Ref, words: Words, at: number): void {
+  const { retired } = store;
+  const place = peek(words, at + field.previous);
+  if (retired[place] !== ref) return;
+  const last = retired.pop() as Ref;
+  if (last !== ref) {
+    retired[place] = last;
+    poke(segmentOf(store.region, last).words, wordOf(store.region, last) + field.previous, place);
+  }
+  poke(store.control, store.controlAt + control.retiredParts, retired.length);
 }
 
 function lengthOf(words: Words, at: number): number {
@@ -105,12 +125,8 @@ export function dispose(store: Store, ref: Ref): void {
   }
   const keyRef = peek(words, at + field.keyRef);
   if (keyRef !== 0) store.allocator.free(keyRef, metadataKind);
+  forgetAwaited(store, ref, words, at);
   store.entries.release(ref);
-  const waiting = store.retired.indexOf(ref);
-  if (waiting >= 0) {
-    store.retired.splice(waiting, 1);
-    poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
-  }
   store.hooks.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
 }
 
