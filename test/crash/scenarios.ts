@@ -244,7 +244,7 @@ function full({ pool }: OwnedPool): void {
 
 /** So many contexts that one more begins to move the index into a larger table. */
 function crowd({ pool }: OwnedPool): void {
-  for (let i = 0; i < 192; i++) pool.put(`crowd-${i}`, 'p', Uint8Array.of(i), { tags: [`t${i}`] });
+  for (let i = 0; i < 192; i++) pool.put(`crowd-${i}`, 'p', Uint8Array.of(i));
 }
 
 const newcomers = Array.from({ length: 10 }, (_, i) => `new-${i}`);
