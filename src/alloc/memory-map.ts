@@ -1,5 +1,6 @@
 /** The memory map: all segments side by side, cut into cells of equal size. */
 
+import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import type { MapCell } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
@@ -22,7 +23,7 @@ export function mapMemory(
   cells: number,
 ): MapCell[] {
   if (!Number.isInteger(cells) || cells < 1 || cells > mapCellsMax) {
-    fail('invalid_argument', `a memory map has 1…${mapCellsMax} cells, not ${cells}`);
+    fail('invalid_argument', `a memory map has 1…${mapCellsMax} cells, not ${show(cells)}`);
   }
   const totalPages = views.reduce((sum, view) => sum + view.layout.pages, 0);
   const pagesPerCell = totalPages / cells;

@@ -1,5 +1,6 @@
 /** How a capacity is cut into segments and slabs. */
 
+import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { granuleShift } from './region.ts';
 
@@ -44,7 +45,7 @@ export function roundCapacity(capacityBytes: number, name = 'capacityBytes'): nu
   ) {
     fail(
       'invalid_argument',
-      `${name} must be ${minCapacityBytes} (4 MiB) to ${maxCapacityBytes} (128 GiB), not ${String(capacityBytes)}`,
+      `${name} must be ${minCapacityBytes} (4 MiB) to ${maxCapacityBytes} (128 GiB), not ${show(capacityBytes)}`,
     );
   }
   return Math.floor(capacityBytes / capacityStepBytes) * capacityStepBytes;
@@ -58,11 +59,11 @@ function shiftFor(bytes: number): number {
 }
 
 function explicitShift(segmentBytes: number): number {
-  const shift = Math.log2(segmentBytes);
+  const shift = typeof segmentBytes === 'number' ? Math.log2(segmentBytes) : Number.NaN;
   if (!Number.isInteger(shift) || shift < minSegmentShift || shift > maxSegmentShift) {
     fail(
       'invalid_argument',
-      `segmentBytes must be a power of two from 4 MiB to 1 GiB, not ${String(segmentBytes)}`,
+      `segmentBytes must be a power of two from 4 MiB to 1 GiB, not ${show(segmentBytes)}`,
     );
   }
   return shift;

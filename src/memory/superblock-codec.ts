@@ -23,6 +23,7 @@
  */
 
 import { crc32 } from '../base/checksum.ts';
+import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { hexWord, highWord, isHex, joinWords, lowWord, wordHex } from './fields.ts';
 import {
@@ -117,7 +118,7 @@ export function superblockFault(block: Superblock): string | undefined {
   };
   for (const name of rootNames) sound[name] = inRange(block[name], 0, granules - 1);
   for (const [name, holds] of Object.entries(sound)) {
-    if (!holds) return `${name} is ${String(block[name as keyof Superblock])}`;
+    if (!holds) return `${name} is ${show(block[name as keyof Superblock])}`;
   }
   return undefined;
 }

@@ -1,6 +1,7 @@
 /** Checks what users give, and turns it into what the store takes. */
 
 import { kinds } from '../alloc/kind.ts';
+import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
 import type { PartSpec } from '../store/publish.ts';
@@ -15,10 +16,11 @@ const noTags: readonly Tag[] = [];
 
 /** How a part is to be written. @throws invalid_argument */
 export function specFor(store: Store, data: PartData | undefined, options: PutOptions): PartSpec {
+  checkOptions(options);
   const own = data === undefined ? elementCode('u8') : elementCodeOf(data);
   const element = options.elementType === undefined ? own : elementCode(options.elementType);
   if (data !== undefined && element !== own && !(data instanceof Uint8Array)) {
-    fail('invalid_argument', `elementType ${options.elementType} goes with a Uint8Array only.`);
+    fail('invalid_argument', `elementType ${show(options.elementType)} goes with a Uint8Array only.`);
   }
   if (options.sealed === true) {
     fail('invalid_argument', 'sealed parts need a key provider, and none is configured.');
@@ -41,36 +43,60 @@ export function appendSpecFor(store: Store, data: PartData, options: AppendOptio
 
 function kindNamed(name: string): number {
   const kind = kinds.indexOf(name as (typeof kinds)[number]);
-  if (kind < 0) fail('invalid_argument', `Unknown kind ${JSON.stringify(name)}; one of ${kinds.join(', ')}.`);
+  if (kind < 0) fail('invalid_argument', `Unknown kind ${show(name)}; one of ${kinds.join(', ')}.`);
   return kind;
 }
 
 /** @throws invalid_argument unless 1 ≤ ttlMs ≤ 2^47 */
 export function expiryAt(store: Store, ttlMs: number): number {
   if (!(Number.isFinite(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMaxMs)) {
-    fail('invalid_argument', `ttlMs must be 1 to ${ttlMaxMs}; got ${ttlMs}.`);
+    fail('invalid_argument', `ttlMs must be 1 to ${ttlMaxMs}; got ${show(ttlMs)}.`);
   }
   return store.options.clock.nowMs() + Math.floor(ttlMs);
 }
 
 export function versionAsked(version: number | undefined): number | undefined {
   if (version === undefined || (Number.isSafeInteger(version) && version >= 0)) return version;
-  return fail('invalid_argument', `ifVersion must be a whole number from 0; got ${version}.`);
+  return fail('invalid_argument', `ifVersion must be a whole number from 0; got ${show(version)}.`);
 }
 
 function tagsFor(store: Store, options: PutOptions): readonly Tag[] {
   const { tags, dependsOn } = options;
   if (tags === undefined && dependsOn === undefined) return noTags;
-  const texts = new Set<string>(tags);
-  for (const id of dependsOn ?? []) texts.add(`${dependencyPrefix}${id}`);
+  const texts = new Set<string>(namesGiven(tags, 'tags'));
+  for (const id of namesGiven(dependsOn, 'dependsOn')) texts.add(`${dependencyPrefix}${id}`);
   if (texts.size > tagsMax) fail('invalid_argument', `${texts.size} tags; a part takes ${tagsMax}.`);
   return Array.from(texts, (text) => encodeTag(store, text));
 }
 
+/** @throws invalid_argument unless it is an array of texts, no longer than a part has tags */
+function namesGiven(names: readonly string[] | undefined, what: string): readonly string[] {
+  if (names === undefined) return [];
+  if (!Array.isArray(names)) fail('invalid_argument', `${what} must be an array; got ${show(names)}.`);
+  if (names.length > tagsMax) fail('invalid_argument', `${names.length} ${what}; a part takes ${tagsMax}.`);
+  for (const name of names as readonly unknown[]) {
+    if (typeof name === 'string' && name !== '') continue;
+    fail('invalid_argument', `${what} must hold texts; got ${show(name)}.`);
+  }
+  return names;
+}
+
+/** @throws invalid_argument */
+export function checkOptions(options: object): void {
+  if (typeof options === 'object' && options !== null) return;
+  fail('invalid_argument', `Options must be an object; got ${show(options)}.`);
+}
+
+export function sweepLimit(limit: number): number {
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
+  return fail('invalid_argument', `limit must be a whole number from 0; got ${show(limit)}.`);
+}
+
 export function listLimits(options: ListOptions): { limit: number; prefix: Uint8Array; after: Uint8Array | undefined } {
+  checkOptions(options);
   const { limit = listDefault, prefix = '', after } = options;
   if (!(Number.isInteger(limit) && limit >= 1 && limit <= listMax)) {
-    fail('invalid_argument', `limit must be 1 to ${listMax}; got ${limit}.`);
+    fail('invalid_argument', `limit must be 1 to ${listMax}; got ${show(limit)}.`);
   }
   return {
     limit,
@@ -87,13 +113,18 @@ function textGiven(text: string, name: string): string {
 /** Bit k set: kind k is zeroed on free. */
 export function zeroKindsOf(options: OpenOptions): number {
   let bits = 0;
-  for (const name of options.zeroOnFree ?? []) bits |= 1 << kindNamed(name);
+  const { zeroOnFree = [] } = options;
+  if (!Array.isArray(zeroOnFree)) {
+    fail('invalid_argument', `zeroOnFree must be an array of kinds; got ${show(zeroOnFree)}.`);
+  }
+  for (const name of zeroOnFree) bits |= 1 << kindNamed(name);
   return bits;
 }
 
 /** @throws invalid_argument for options that exclude one another */
 export function checkOpenOptions(options: OpenOptions): void {
-  const { path, handle, readOnly } = options;
+  checkOptions(options);
+  const { path, handle, readOnly, clock, seed, hooks } = options;
   if (handle !== undefined && path !== undefined) {
     fail('invalid_argument', 'Give path or handle, not both.');
   }
@@ -101,7 +132,14 @@ export function checkOpenOptions(options: OpenOptions): void {
     fail('invalid_argument', 'readOnly needs the path of a pool.');
   }
   if (path !== undefined && (typeof path !== 'string' || path === '')) {
-    fail('invalid_argument', `path must name a folder; got ${JSON.stringify(path)}.`);
+    fail('invalid_argument', `path must name a folder; got ${show(path)}.`);
   }
+  if (clock !== undefined && typeof clock?.nowMs !== 'function') {
+    fail('invalid_argument', `clock must have a method nowMs; got ${show(clock)}.`);
+  }
+  if (seed !== undefined && !Number.isSafeInteger(seed)) {
+    fail('invalid_argument', `seed must be a whole number; got ${show(seed)}.`);
+  }
+  if (hooks !== undefined) checkOptions(hooks);
 }
 

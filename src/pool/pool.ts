@@ -1,6 +1,7 @@
 /** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
 
 import type { MapCell } from '../alloc/api.ts';
+import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
@@ -49,7 +50,15 @@ import type {
   SnapshotOptions,
 } from './api.ts';
 import { resize } from './capacity.ts';
-import { appendSpecFor, expiryAt, listLimits, specFor, versionAsked } from './options.ts';
+import {
+  appendSpecFor,
+  checkOptions,
+  expiryAt,
+  listLimits,
+  specFor,
+  sweepLimit,
+  versionAsked,
+} from './options.ts';
 import { writeSnapshot } from './snapshot.ts';
 
 const noOptions = {};
@@ -70,8 +79,8 @@ export class StorePool implements Pool {
 
   put(id: string, part: string, data: PartData, options: PutOptions = noOptions): number {
     const store = this.#writable();
-    const spec = specFor(store, data, options);
     const bytes = bytesOf(data);
+    const spec = specFor(store, data, options);
     assertWhole(bytes.length, spec.element);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
@@ -82,7 +91,7 @@ export class StorePool implements Pool {
   beginPut(id: string, part: string, sizeBytes: number, options: PutOptions = noOptions): Draft {
     const store = this.#writable();
     if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
-      fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${sizeBytes}.`);
+      fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${show(sizeBytes)}.`);
     }
     const spec = specFor(store, undefined, options);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
@@ -92,6 +101,9 @@ export class StorePool implements Pool {
       },
       write: (chunk) => {
         this.#writable();
+        if (!(chunk instanceof Uint8Array && ArrayBuffer.isView(chunk))) {
+          fail('invalid_argument', `A draft takes Uint8Arrays; got ${show(chunk)}.`);
+        }
         draft.write(chunk);
       },
       commit: () => {
@@ -109,8 +121,8 @@ export class StorePool implements Pool {
 
   append(id: string, part: string, data: PartData, options: AppendOptions = noOptions): number {
     const store = this.#writable();
-    const spec = appendSpecFor(store, data, options);
     const bytes = bytesOf(data);
+    const spec = appendSpecFor(store, data, options);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
     store.hooks.record('append', id, part, version);
@@ -136,6 +148,7 @@ export class StorePool implements Pool {
 
   delete(id: string, part?: string, options: { readonly ifVersion?: number } = noOptions): number {
     const store = this.#writable();
+    checkOptions(options);
     const ifVersion = versionAsked(options.ifVersion);
     if (part === undefined && ifVersion !== undefined) {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
@@ -168,15 +181,17 @@ export class StorePool implements Pool {
 
   hint(id: string, hint: Hint): number {
     const store = this.#writable();
+    checkOptions(hint);
     const stop: string | undefined = hint.stop;
     if (stop !== undefined && !stopReasons.some((reason) => reason === stop)) {
-      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${stop}.`);
+      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
     }
     return setHints(store, partsOf(store, id), hint);
   }
 
   invalidate(what: { readonly tag: string }): number {
     const store = this.#writable();
+    checkOptions(what);
     return invalidate(store, encodeTag(store, what.tag));
   }
 
@@ -186,6 +201,7 @@ export class StorePool implements Pool {
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
+    checkOptions(options);
     throwIfAborted(options.signal);
     this.#readable();
     fail('tier_unavailable', `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`);
@@ -196,6 +212,7 @@ export class StorePool implements Pool {
     part: string,
     options: { readonly signal?: AbortSignal } = noOptions,
   ): Promise<Lease | undefined> {
+    checkOptions(options);
     throwIfAborted(options.signal);
     const lease = this.get(id, part);
     if (lease !== undefined) return lease;
@@ -207,7 +224,7 @@ export class StorePool implements Pool {
 
   sweepExpired(limit: number = sweepDefault): number {
     const store = this.#writable();
-    const { removed, next } = sweepExpired(store, this.#sweepFrom, limit);
+    const { removed, next } = sweepExpired(store, this.#sweepFrom, sweepLimit(limit));
     this.#sweepFrom = next;
     return removed;
   }
@@ -258,6 +275,10 @@ export class StorePool implements Pool {
 
   async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
     const store = this.#writable();
+    checkOptions(options);
+    if (typeof destination !== 'string' || destination === '') {
+      fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
+    }
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options);

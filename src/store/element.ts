@@ -1,5 +1,6 @@
 /** Element types: codes in the entry, bytes per element, and the views that show them. */
 
+import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { kindOf, type Kind } from '../alloc/kind.ts';
 
@@ -36,7 +37,7 @@ export function bytesPerElement(code: number): number {
 export function elementCode(type: ElementType): number {
   const code = elementTypes.indexOf(type);
   if (code < 0) {
-    fail('invalid_argument', `Unknown element type ${JSON.stringify(type)}; one of ${elementTypes.join(', ')}.`);
+    fail('invalid_argument', `Unknown element type ${show(type)}; one of ${elementTypes.join(', ')}.`);
   }
   return code;
 }
@@ -55,7 +56,11 @@ export function elementCodeOf(data: PartData): number {
   if (data instanceof Int32Array) return 6;
   if (data instanceof BigUint64Array) return 9;
   if (data instanceof BigInt64Array) return 10;
-  return fail('invalid_argument', `A part is written from a typed array or a string; got ${typeof data}.`);
+  return rejectData(data);
+}
+
+function rejectData(data: unknown): never {
+  return fail('invalid_argument', `A part is written from a typed array or a string; got ${show(data)}.`);
 }
 
 /** Kind of a part when none is asked for. */
@@ -101,13 +106,25 @@ export function viewOf(
 
 const encoder = new TextEncoder();
 
-/** The bytes of `data`, without a copy for arrays. @throws invalid_argument for text with lone surrogates */
+/** The bytes of `data`, without a copy for arrays. @throws invalid_argument for anything else, and for text with lone surrogates */
 export function bytesOf(data: PartData): Uint8Array {
   if (typeof data !== 'string') {
+    // Not what only looks like one: an object of the same prototype, a proxy.
+    if (!ArrayBuffer.isView(data)) rejectData(data);
+    if (data.byteLength === 0) assertAttached(data);
     return data instanceof Uint8Array
       ? data
       : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
   if (!data.isWellFormed()) fail('invalid_argument', 'The text has a lone surrogate: it is not UTF-8.');
   return encoder.encode(data);
+}
+
+/** An array without elements may have lost them with its buffer: nothing can be made of a detached one. */
+function assertAttached(data: ArrayBufferView): void {
+  try {
+    void new Uint8Array(data.buffer, 0, 0);
+  } catch (cause) {
+    fail('invalid_argument', 'The buffer of the array was detached: it was transferred elsewhere.', cause);
+  }
 }

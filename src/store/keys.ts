@@ -12,6 +12,7 @@
  */
 
 import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
+import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
@@ -160,8 +161,7 @@ export class Key {
 }
 
 function badName(text: unknown, what: string): never {
-  const shown = typeof text === 'string' ? JSON.stringify(text.slice(0, 40)) : String(text);
-  fail('invalid_argument', `The ${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${shown}.`);
+  fail('invalid_argument', `The ${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`);
 }
 
 /** Decodes the key at word `at` of a segment. Copies: shared memory cannot be decoded in place. */

@@ -11,6 +11,7 @@
  */
 
 import { metadataKind } from '../alloc/kind.ts';
+import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
@@ -42,8 +43,7 @@ export function encodeTag(store: Store, text: string): Tag {
   const encoded = valid ? encoder.encode(text) : new Uint8Array(0);
   const limit = valid && text.startsWith(dependencyPrefix) ? tagMaxBytes : nameMaxBytes;
   if (encoded.length === 0 || encoded.length > limit) {
-    const shown = typeof text === 'string' ? JSON.stringify(text.slice(0, 40)) : String(text);
-    fail('invalid_argument', `A tag must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${shown}.`);
+    fail('invalid_argument', `A tag must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`);
   }
   const words = new Int32Array(1 + ((encoded.length + 3) >> 2));
   const bytes = new Uint8Array(words.buffer);
