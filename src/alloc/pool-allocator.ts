@@ -7,10 +7,10 @@
  */
 
 import { fail } from '../errors.ts';
-import { granuleShift, pageBytes, pageShift, type Ref, type Region } from '../memory/region.ts';
+import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
 import { clearBits, increment, peek, setBits, type Words, zero } from '../memory/words.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
-import { classBytes, classCount, classGranulesMax, classOfGranules } from './classes.ts';
+import { classGranulesMax, classOfGranules } from './classes.ts';
 import { balanceCounters, counterWords, ownerCounters } from './counters.ts';
 import { Inspector } from './inspector.ts';
 import { type Kind, kinds } from './kind.ts';
@@ -56,9 +56,9 @@ export class PoolAllocator extends Inspector implements Allocator {
   private readonly ownSlab: number;
   runs: RunSpace;
   slabs: Slabs;
-  // Taken out of `slabs` for the hot path.
-  private headers: readonly Words[];
-  private liveKept: readonly Words[];
+  /** Segments whose blocks `free` frees at once: none where a kind is zeroed, nor for a reader. */
+  private readonly quickViews: readonly SegmentView[];
+  /** Taken out of `slabs` for the hot path. */
   private stacks: Int32Array;
   private readonly stackShift: number;
 
@@ -73,22 +73,21 @@ export class PoolAllocator extends Inspector implements Allocator {
     this.granuleMask = (1 << this.segmentShift) - 1;
     this.windowShift = region.slabShift - granuleShift;
     this.ownSlab = layout.packSlab(0, owner) >> kindShift;
+    this.quickViews = this.writes && this.zeroKinds === 0 ? this.views : this.views.slice(0, 0);
     this.runs = this.newRuns();
     this.slabs = new Slabs(region, this.runs, owner);
     this.stackShift = this.slabs.stackShift;
-    this.headers = this.slabs.headers;
-    this.liveKept = this.slabs.liveKept;
     this.stacks = this.slabs.stacks;
     this.attachAll();
   }
 
   allocate(kind: Kind, sizeBytes: number): Ref {
     const granules = (sizeBytes + 63) >> granuleBits;
-    const isSmall = granules > 0 && granules <= l1Granules && (sizeBytes | 0) === sizeBytes;
+    const isSmall = (granules - 1) >>> 0 < l1Granules && (sizeBytes | 0) === sizeBytes;
     if (!isSmall || (kind | 0) !== kind || kind >>> 0 >= kindCount) {
       return this.allocateRun(kind, sizeBytes);
     }
-    const stacks = this.stacks;
+    const { stacks } = this;
     const stack = (kind << kindShift) | (classes[granules] as number);
     const base = stack << this.stackShift;
     if (stacks[base + depthCell] === 0 && !this.refill(stack)) return 0;
@@ -96,34 +95,25 @@ export class PoolAllocator extends Inspector implements Allocator {
     stacks[base + depthCell] = depth;
     const ref = stacks[base + firstCell + depth] as Ref;
     const granule = ref & this.granuleMask;
-    const liveKept = this.liveKept[ref >> this.segmentShift] as Words;
-    setWordBits(liveKept, granule >> liveShift, 1 << (granule & 15));
+    const view = this.views[ref >> this.segmentShift] as SegmentView;
+    setWordBits(view.liveKept, granule >> liveShift, 1 << (granule & 15));
     this.count(allocations);
     return ref;
   }
 
   free(ref: Ref, kind: Kind): void {
     const number = ref >>> this.segmentShift;
-    if ((ref | 0) !== ref || number >= this.headers.length) return this.freeRun(ref, kind);
+    if ((ref | 0) !== ref || number >= this.quickViews.length) return this.freeSlowly(ref, kind);
+    const view = this.quickViews[number] as SegmentView;
     const granule = ref & this.granuleMask;
-    const headers = this.headers[number] as Words;
-    const header = readWord(headers, (granule >> this.windowShift) << headerShift);
+    const header = readWord(view.headers, (granule >> this.windowShift) << headerShift);
     // One comparison: a slab, of this owner, of this kind.
-    if ((header >> kindShift) - this.ownSlab !== kind) return this.freeRun(ref, kind);
-    if (((this.zeroKinds >> kind) & 1) === 1) this.zeroBlock(ref, header);
-    const liveKept = this.liveKept[number] as Words;
+    if ((header >> kindShift) - this.ownSlab !== kind) return this.freeSlowly(ref, kind);
     const bits = liveKeptBits << (granule & 15);
     // Where no block is live both bits are clear already: nothing has changed.
-    const before = clearWordBits(liveKept, granule >> liveShift, bits);
-    if ((before & bits & liveBits) === 0) return this.freeRun(ref, kind);
-    const stacks = this.stacks;
-    const stack = header & stackBits;
-    const base = stack << this.stackShift;
-    if (stacks[base + depthCell] === stacks[base + limitCell]) this.slabs.spillHalf(stack);
-    const depth = stacks[base + depthCell] as number;
-    stacks[base + firstCell + depth] = ref;
-    stacks[base + depthCell] = depth + 1;
-    this.count(frees);
+    const before = clearWordBits(view.liveKept, granule >> liveShift, bits);
+    if ((before & bits & liveBits) === 0) return this.freeSlowly(ref, kind);
+    this.push(header & stackBits, ref);
   }
 
   keep(ref: Ref): void {
@@ -142,7 +132,7 @@ export class PoolAllocator extends Inspector implements Allocator {
   dropEmptySegments(): number {
     this.flush();
     let dropped = 0;
-    for (; this.runs.dropLast(); dropped++) this.slabs.dropSegment();
+    while (this.runs.dropLast()) dropped++;
     return dropped;
   }
 
@@ -196,40 +186,41 @@ export class PoolAllocator extends Inspector implements Allocator {
     return ref;
   }
 
-  /**
-   * Frees a run or an extent; says what is wrong with any other reference that free turned away.
-   */
-  private freeRun(ref: Ref, kind: Kind): void {
+  /** Pushes a block that was live, and counts it. */
+  private push(stack: number, ref: Ref): void {
+    const { stacks } = this;
+    const base = stack << this.stackShift;
+    if (stacks[base + depthCell] === stacks[base + limitCell]) this.slabs.spillHalf(stack);
+    const depth = stacks[base + depthCell] as number;
+    stacks[base + firstCell + depth] = ref;
+    stacks[base + depthCell] = depth + 1;
+    this.count(frees);
+  }
+
+  /** Frees runs, extents and what is to be zeroed; says what is wrong with any other reference. */
+  private freeSlowly(ref: Ref, kind: Kind): void {
     this.mustWrite();
     const stack = this.lookup.stackOf(ref);
     const head = stack === notInSlab ? this.lookup.liveHead(ref) || this.lookup.rejectFree(ref) : 0;
     const actual = stack === notInSlab ? layout.kindOfHead(head) : stack >> kindShift;
     if (actual !== kind) {
-      fail(
-        'wrong_kind',
-        `reference ${ref} is of kind ${kinds[actual]}, not ${kinds[kind] ?? kind}`,
-      );
+      const given = kinds[kind] ?? kind;
+      fail('wrong_kind', `reference ${ref} is of kind ${kinds[actual]}, not ${given}`);
     }
-    const { table, segment } = this.lookup.viewOf(ref) as SegmentView;
-    const page = this.lookup.granuleOf(ref) >> layout.pageGranuleShift;
-    if ((head & layout.headKept) !== 0) table.setHead(page, head & ~layout.headKept);
+    const { segment, liveKept } = this.lookup.viewOf(ref) as SegmentView;
+    const granule = this.lookup.granuleOf(ref);
+    this.setKept(ref, false); // first, so that no crash leaves a kept block half zeroed
     if (((this.zeroKinds >> kind) & 1) === 1) {
-      zero(segment.bytes, page << pageShift, (page + layout.lengthOf(head)) << pageShift);
+      const fromByte = granule << granuleShift;
+      zero(segment.bytes, fromByte, fromByte + this.sizeOf(ref));
     }
-    this.runs.release(segment.number, page);
-    this.count(frees);
-  }
-
-  /**
-   * Zeroes a live block before it is freed; its kept bit goes first, so that no crash leaves a kept
-   * block half zeroed.
-   */
-  private zeroBlock(ref: Ref, header: number): void {
-    if (this.lookup.stackOf(ref) === notInSlab) return;
-    this.setKept(ref, false);
-    const { segment } = this.lookup.viewOf(ref) as SegmentView;
-    const fromByte = this.lookup.granuleOf(ref) << granuleShift;
-    zero(segment.bytes, fromByte, fromByte + classBytes(header % classCount));
+    if (stack === notInSlab) {
+      this.runs.release(segment.number, granule >> layout.pageGranuleShift);
+      this.count(frees);
+      return;
+    }
+    clearBits(liveKept, granule >> liveShift, 1 << (granule & 15));
+    this.push(stack, ref);
   }
 
   private setKept(ref: Ref, kept: boolean): void {
@@ -249,13 +240,13 @@ export class PoolAllocator extends Inspector implements Allocator {
   }
 
   private newRuns(): RunSpace {
-    return new RunSpace(this.region, this.views, this.owner, (view) => this.slabs.addSegment(view));
+    return new RunSpace(this.region, this.views, this.owner, () => this.slabs.coverSegments());
   }
 
   private attachAll(): void {
     if (!this.writes) return; // without books every change takes the slow path, which refuses it
+    this.slabs.coverSegments();
     for (const [number, view] of this.views.entries()) {
-      this.slabs.addSegment(view);
       this.runs.attach(view, (page) => this.slabs.attachSlab(number, page));
     }
   }
@@ -266,8 +257,6 @@ export class PoolAllocator extends Inspector implements Allocator {
     this.runs = this.newRuns();
     this.runs.setLimit(limitPages);
     this.slabs = new Slabs(this.region, this.runs, this.owner);
-    this.headers = this.slabs.headers;
-    this.liveKept = this.slabs.liveKept;
     this.stacks = this.slabs.stacks;
     this.attachAll();
   }

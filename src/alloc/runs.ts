@@ -58,19 +58,14 @@ export class RunSpace {
   readonly runPages: Int32Array = new Int32Array(2 * kinds.length);
   readonly slabPages: number;
   readonly #owner: number;
-  readonly #onGrowth: (view: SegmentView) => void;
+  readonly #onGrowth: () => void;
   #growthPause = 0;
 
   /**
    * @param views of all segments, shared with the other parts of an allocator; growth appends to it
    * @param onGrowth told of a new segment before anything is placed in it
    */
-  constructor(
-    region: Region,
-    views: SegmentView[],
-    owner: number,
-    onGrowth: (view: SegmentView) => void,
-  ) {
+  constructor(region: Region, views: SegmentView[], owner: number, onGrowth: () => void) {
     this.region = region;
     this.views = views;
     this.slabPages = 1 << (region.slabShift - pageShift);
@@ -153,7 +148,7 @@ export class RunSpace {
     }
     const view = viewSegment(region.segments[this.views.length] as Segment, region.slabShift);
     this.views.push(view);
-    this.#onGrowth(view);
+    this.#onGrowth();
     this.attach(view, () => undefined);
     return true;
   }

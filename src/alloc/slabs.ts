@@ -10,7 +10,7 @@
 
 import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
-import { peek, poke, store, zero, type Words } from '../memory/words.ts';
+import { peek, poke, store, zero } from '../memory/words.ts';
 import { classCount, classTable, type ClassTable } from './classes.ts';
 import { kinds } from './kind.ts';
 import {
@@ -52,9 +52,6 @@ export class Slabs {
   /** log2 of the distance between stacks in `stacks`. */
   readonly stackShift: number;
   readonly stacks: Int32Array;
-  /** Per segment: the words of slab headers, and of the live and kept bits. */
-  readonly headers: Words[] = [];
-  readonly liveKept: Words[] = [];
   /** Per stack: slabs, and blocks whose free bit is set. */
   readonly slabCounts: Int32Array = new Int32Array(stackCount);
   readonly freeCounts: Int32Array = new Int32Array(stackCount);
@@ -93,18 +90,11 @@ export class Slabs {
     }
   }
 
-  /** Makes room for the slabs of a segment. */
-  addSegment(view: SegmentView): void {
-    this.headers.push(view.headers);
-    this.liveKept.push(view.liveKept);
-    const slabs = this.headers.length << this.#segmentWindowShift;
+  /** Makes room for the slabs of all segments. */
+  coverSegments(): void {
+    const slabs = this.#views.length << this.#segmentWindowShift;
     this.#next = grown(this.#next, slabs);
     this.#previous = grown(this.#previous, slabs);
-  }
-
-  dropSegment(): void {
-    this.headers.pop();
-    this.liveKept.pop();
   }
 
   /**
