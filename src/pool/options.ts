@@ -33,6 +33,7 @@ export function specFor(store: Store, data: PartData | undefined, options: PutOp
     expiresAtMs: options.ttlMs === undefined ? 0 : expiryAt(store, options.ttlMs),
     tags: tagsFor(store, options),
     ifVersion: versionAsked(options.ifVersion),
+    checkedEpoch: undefined,
   };
 }
 

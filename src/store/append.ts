@@ -153,5 +153,6 @@ function specOf(store: Store, words: Words, at: number): PartSpec {
     expiresAtMs: expiresAtMs(words, at),
     tags: tagTexts(store, words, at).map((text) => encodeTag(store, text)),
     ifVersion: undefined,
+    checkedEpoch: peek(words, at + field.checkedEpoch),
   };
 }

@@ -40,6 +40,8 @@ export interface PartSpec {
   readonly expiresAtMs: number;
   readonly tags: readonly Tag[];
   readonly ifVersion: number | undefined;
+  /** Epoch in which the bytes were verified; undefined: they are new. Bytes that are only copied stay as suspect as they were. */
+  readonly checkedEpoch: number | undefined;
 }
 
 /** Bytes that are in pool memory and not yet a part. */
@@ -219,7 +221,7 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   poke(words, at + field.commit + 1, payload.sizeBytes);
   poke(words, at + field.commit + 2, payload.crc32 ?? 0);
   poke(words, at + field.selector, 0);
-  poke(words, at + field.checkedEpoch, store.epoch);
+  poke(words, at + field.checkedEpoch, spec.checkedEpoch ?? store.epoch);
   poke(words, at + field.uses, 0);
   poke(words, at + field.blockBytes, payload.blockBytes);
   setExpiresAt(words, at, spec.expiresAtMs);
