@@ -6,7 +6,7 @@
  * the segments holds the checksum of every chunk; `restorePool` verifies them all before the pool appears under its name.
  */
 
-import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { segmentLayout } from '../alloc/layout.ts';
 import { crc32 } from '../base/checksum.ts';
@@ -77,7 +77,7 @@ export async function writeSnapshot(
       poolUuid: superblock.poolUuid,
       segments: written,
     };
-    await writeFile(join(folder, manifestName), JSON.stringify(manifest), { mode: fileMode });
+    await writeWhole(join(folder, manifestName), Buffer.from(JSON.stringify(manifest)));
   });
 }
 
@@ -135,9 +135,18 @@ async function writeFileInChunks(
   return chunks;
 }
 
+interface Writable {
+  write(
+    bytes: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<{ readonly bytesWritten: number }>;
+}
+
 /** Writes the stretch of pages from `at` on that are not zero, or skips those that are. @returns bytes done with */
 async function writePage(
-  file: { write(b: Uint8Array, o: number, l: number, p: number): Promise<unknown> },
+  file: Writable,
   chunk: Uint8Array,
   at: number,
   from: number,
@@ -146,8 +155,38 @@ async function writePage(
   let end = at + pageBytes;
   while (end < chunk.length && isZero(chunk, end) === first) end += pageBytes;
   end = Math.min(end, chunk.length);
-  if (!first) await file.write(chunk, at, end - at, from + at);
+  if (!first) await writeFully(file, chunk.subarray(at, end), from + at);
   return end - at;
+}
+
+/** Writes all of it: the system may take less at a time. */
+async function writeFully(file: Writable, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** A new file that is on the disk. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', fileMode);
+  try {
+    await writeFully(file, bytes, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Puts the names in a folder on the disk: without it a power loss may take files away that are there themselves. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
 }
 
 function isZero(chunk: Uint8Array, at: number): boolean {
@@ -196,7 +235,9 @@ async function makeFolder(
     await mkdir(dirname(target), { recursive: true });
     await mkdir(partial, { mode: folderMode });
     await fill(partial);
+    await syncFolder(partial);
     await rename(partial, target);
+    await syncFolder(dirname(target));
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
     if (error instanceof CenoteError) throw error;
