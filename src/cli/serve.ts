@@ -56,7 +56,7 @@ export const serveCommand: Command = {
     data: {
       value: 'DIR',
       help: 'Data folder; made if it is not there.',
-      env: 'CENOTE_DATA',
+      env: 'CENOTE_DATA_DIR',
       fallback: './data',
     },
     capacity: {

@@ -1,6 +1,7 @@
 /** Files of a mapped region: the calls (injected, so that tests can make any of them fail) and what their errors mean. */
 
 import * as fs from 'node:fs';
+import { makeFolder } from '../base/folders.ts';
 import { CenoteError, fail } from '../errors.ts';
 import type { OsCalls } from './os.ts';
 
@@ -46,7 +47,7 @@ export const nodeFiles: Files = {
     };
   },
   list: (path) => fs.readdirSync(path),
-  makeFolder: (path, mode) => void fs.mkdirSync(path, { recursive: true, mode }),
+  makeFolder,
   setMode: (path, mode) => fs.chmodSync(path, mode),
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),

@@ -10,6 +10,7 @@ import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { segmentLayout } from '../alloc/layout.ts';
 import { crc32 } from '../base/checksum.ts';
+import { makeFolder } from '../base/folders.ts';
 import { CenoteError, fail } from '../errors.ts';
 import { segmentPath } from '../memory/pool-files.ts';
 import { granuleShift, pageBytes, type Segment } from '../memory/region.ts';
@@ -60,7 +61,7 @@ export async function writeSnapshot(
 ): Promise<void> {
   const { segments, superblock } = store.region;
   const progress = new Progress(total(segments.map(({ sizeBytes }) => sizeBytes)), options);
-  await makeFolder(destination, async (folder) => {
+  await fillFolder(destination, async (folder) => {
     const written: Manifest['segments'][number][] = [];
     for (const segment of segments) {
       const used = usedPages(store, segment);
@@ -93,7 +94,7 @@ export async function restorePool(
 ): Promise<void> {
   const manifest = await readManifest(source);
   const progress = new Progress(total(manifest.segments.map(({ sizeBytes }) => sizeBytes)), options);
-  await makeFolder(destination, async (folder) => {
+  await fillFolder(destination, async (folder) => {
     for (const [number, { sizeBytes, chunks }] of manifest.segments.entries()) {
       const file = await open(segmentPath(source, number), 'r');
       try {
@@ -218,7 +219,7 @@ function copyUsed(segment: Segment, used: Uint8Array, from: number, chunk: Uint8
 }
 
 /** Fills a folder beside `destination`, then gives it its name. */
-async function makeFolder(
+async function fillFolder(
   destination: string,
   fill: (folder: string) => Promise<void>,
 ): Promise<void> {
@@ -232,7 +233,8 @@ async function makeFolder(
   }
   const partial = join(dirname(target), `.${basename(target)}.partial-${process.pid}`);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    makeFolder(dirname(target), folderMode);
+    await removeAbandoned(target);
     await mkdir(partial, { mode: folderMode });
     await fill(partial);
     await syncFolder(partial);
@@ -242,6 +244,26 @@ async function makeFolder(
     await rm(partial, { recursive: true, force: true });
     if (error instanceof CenoteError) throw error;
     fail('io_failed', `Writing ${target} failed: ${(error as Error).message}.`, error);
+  }
+}
+
+/** Removes what copies to the same place left behind when they were killed. */
+async function removeAbandoned(target: string): Promise<void> {
+  const prefix = `.${basename(target)}.partial-`;
+  for (const name of await readdir(dirname(target))) {
+    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
+    await rm(join(dirname(target), name), { recursive: true, force: true });
+  }
+}
+
+/** True unless the system knows no such process. */
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid < 1) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
   }
 }
 

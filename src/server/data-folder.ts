@@ -10,10 +10,11 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, readFile, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
 import { systemClock, type Clock } from '../base/clock.ts';
+import { makeFolder } from '../base/folders.ts';
 import { fail } from '../errors.ts';
 import { defaultTenant, Keyring, keyRecord, type KeyRecord } from './auth.ts';
 
@@ -69,7 +70,7 @@ export async function loadOrCreateKey(
   const newKey = `cn_${(options.randomBytes ?? randomBytes)(keyRandomBytes).toString('base64url')}`;
   const records = [keyRecord(newKey, nowMs)];
   await doing(`make the data folder ${folder}`, async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder, 0o700);
   });
   const made = await doing(`write ${keysFile}`, () => createKeys(keysFile, records));
   // Another process was first: its key holds, and ours was never shown to anyone.
