@@ -45,6 +45,7 @@ export class Driver {
     const lease = model.leases[samples.below(operations.leasesMax)];
     if (lease !== undefined) expectUnchanged(lease);
     model.expectBound();
+    if (model.wrongs.length > 0) throw model.wrongs[0];
   }
 
   /** Compares everything there is. */

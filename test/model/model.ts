@@ -57,6 +57,8 @@ export class Model {
   readonly budget: Map<KindName, number> = new Map();
   evictions = 0;
   poolFull = 0;
+  /** What was wrong with what hooks were told; a pool goes on when a hook throws. */
+  readonly wrongs: unknown[] = [];
   /** The part that the running operation writes: evicting it would be absurd. */
   #writing: string | undefined;
 
@@ -70,7 +72,7 @@ export class Model {
         refund: (kind, sizeBytes) => this.#account(kind, -sizeBytes),
       },
       audit: { record: () => undefined },
-      tierSink: { leaving: (...told) => this.#left(...told) },
+      tierSink: { leaving: (...told) => this.#hear(...told) },
     };
   }
 
@@ -158,6 +160,14 @@ export class Model {
 
   #account(kind: KindName, sizeBytes: number): void {
     this.budget.set(kind, (this.budget.get(kind) ?? 0) + sizeBytes);
+  }
+
+  #hear(...told: Parameters<Hooks['tierSink']['leaving']>): void {
+    try {
+      this.#left(...told);
+    } catch (error) {
+      this.wrongs.push(error);
+    }
   }
 
   /** What the store tells of a part that leaves. */
