@@ -1,4 +1,4 @@
-/** What the allocator offers to the rooms on its right. alloc/allocator.ts implements it. */
+/** What the allocator offers to the rooms on its right: made and opened by allocator.ts. */
 
 import type { Ref, Region } from '../memory/region.ts';
 import type { Kind } from './kind.ts';
@@ -64,7 +64,7 @@ export interface AllocatorStats {
   readonly failures: number;
 }
 
-/** One cell of the memory map: an equal share of the data area. */
+/** One cell of the memory map: an equal share of all segments side by side. */
 export interface MapCell {
   /**
    * Index into `kinds` of the kind with most bytes here, or -1 when free, or -2 for the allocator's

@@ -6,7 +6,7 @@
 import { hasCode } from '../errors.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { alignUp, FreeRuns } from './free-runs.ts';
-import { kinds } from './kind.ts';
+import { kinds, metadataKind } from './kind.ts';
 import {
   headLive,
   kindOfHead,
@@ -52,7 +52,6 @@ export class RunSpace {
   metadataPages = 0;
   /** Bound on usedPages. */
   limitPages: number = pagesMax;
-  readonly slabsOfKind: Int32Array = new Int32Array(kinds.length);
   /** Of L2 and L3, per kind: tier · kinds + kind. */
   readonly runBlocks: Int32Array = new Int32Array(2 * kinds.length);
   readonly runPages: Int32Array = new Int32Array(2 * kinds.length);
@@ -180,7 +179,7 @@ export class RunSpace {
   #allocate(head: number, pages: number): Ref {
     if (this.usedPages + pages > this.limitPages || this.freePages < pages) return 0;
     const forSlab = stateOf(head) === stateSlab;
-    const low = kindOfHead(head) === 0;
+    const low = kindOfHead(head) === metadataKind;
     // Low segments first, so that high ones empty and can be given back.
     for (let number = 0; number < this.views.length; number++) {
       const { table } = this.views[number] as SegmentView;
@@ -208,10 +207,7 @@ export class RunSpace {
     const kind = kindOfHead(head);
     const pages = sign * lengthOf(head);
     this.usedPages += pages;
-    if (stateOf(head) === stateSlab) {
-      this.slabsOfKind[kind] = (this.slabsOfKind[kind] as number) + sign;
-      return;
-    }
+    if (stateOf(head) === stateSlab) return; // counted by class in slabs.ts
     const cell = (stateOf(head) === stateExtent ? kinds.length : 0) + kind;
     this.runBlocks[cell] = (this.runBlocks[cell] as number) + sign;
     this.runPages[cell] = (this.runPages[cell] as number) + pages;

@@ -2,7 +2,7 @@
  * L1: slabs of equal blocks, and the private stacks in front of them.
  *
  * There is one stack per kind and class, `stack = kind · 32 + class`, of references on the
- * JavaScript heap. allocate pops, free pushes (alloc/allocator.ts); here half a stack at a time
+ * JavaScript heap. allocate pops, free pushes (pool-allocator.ts); here half a stack at a time
  * moves between a stack and the `free` bitmaps. A slab whose blocks are all free goes back to the
  * page runs, but for one per stack, so that a single block going back and forth does not make and
  * break slabs.
