@@ -350,7 +350,8 @@ export class Store {
     const byte = (payload & this.#refMask) << granuleShift;
     if (sizeBytes >>> 0 > segment.sizeBytes - byte) this.#rejectPayload(ref, sizeBytes);
     if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {
-      this.#verify(ref, words, at, segment.bytes.subarray(byte, byte + sizeBytes));
+      const bytes = segment.bytes.subarray(byte, byte + sizeBytes);
+      if (!this.#verify(ref, words, at, selector, bytes)) return 'changed';
     }
     this.touch(words, at);
     const code = (traits >>> trait.elementShift) & trait.elementMask;
@@ -400,14 +401,23 @@ export class Store {
     return fail('pool_corrupt', `Entry ${ref} claims ${sizeBytes} bytes outside of every segment.`);
   }
 
-  /** First get after a crash: the bytes must be those that were written. */
-  #verify(ref: Ref, words: Words, at: number, bytes: Uint8Array): void {
-    if (!isIntact(words, at, bytes)) {
+  /**
+   * First get after a crash: the bytes must be those that were written.
+   * @returns false when another thread has appended meanwhile: the checksum may be that of more bytes @throws part_corrupt
+   */
+  #verify(ref: Ref, words: Words, at: number, selector: number, bytes: Uint8Array): boolean {
+    const intact = isIntact(words, at, bytes);
+    if (load(words, at + field.selector) !== selector) {
+      this.drop(ref);
+      return false;
+    }
+    if (!intact) {
       this.drop(ref);
       bump(this.control, this.countersAt + counter.corruptParts, 1);
       const version = versionOf(words, at);
       fail('part_corrupt', `The bytes of version ${version} do not match their checksum.`);
     }
     poke(words, at + field.checkedEpoch, this.#epoch);
+    return true;
   }
 }
