@@ -60,10 +60,10 @@ export function readCell(words: Words, at: number): number {
   return (peek(words, at + 1) >>> 0) * 0x1_0000_0000 + (peek(words, at) >>> 0);
 }
 
-/** Adds or takes away a signed amount of the 64-bit cell at `at`. */
+/** Sets the 64-bit cell at `at`. High word first: a version clock that is cut short in between is ahead, never behind. */
 export function writeCell(words: Words, at: number, value: number): void {
-  poke(words, at, value | 0);
   poke(words, at + 1, Math.floor(value / 0x1_0000_0000));
+  poke(words, at, value | 0);
 }
 
 export function sumOperations(region: Region): Record<OperationName, number> {
