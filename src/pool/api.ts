@@ -82,7 +82,17 @@ export interface PartInfo {
 
 export interface ContextInfo {
   readonly id: string;
+  /** In the order of their names; at most as many as were asked for. */
   readonly parts: readonly PartInfo[];
+  /** How many parts the context has. */
+  readonly partCount: number;
+}
+
+export interface PartsOptions {
+  /** Only parts whose names sort after this one: the last name of the previous page. */
+  readonly after?: string;
+  /** 1…10,000; default 1,000. */
+  readonly limit?: number;
 }
 
 export interface ListOptions {
@@ -92,6 +102,8 @@ export interface ListOptions {
   readonly after?: string;
   /** 1…10,000; default 1,000. */
   readonly limit?: number;
+  /** Parts told of each context, 1…10,000; default 100. `context` tells the others. */
+  readonly partsLimit?: number;
 }
 
 export interface Hint {
@@ -181,7 +193,7 @@ export interface Pool extends AsyncDisposable {
   /** What is known of a part, without touching its recency. */
   describe(id: string, part: string): PartInfo | undefined;
   /** What is known of a context; undefined when it has no parts. */
-  context(id: string): ContextInfo | undefined;
+  context(id: string, options?: PartsOptions): ContextInfo | undefined;
   /** Deletes a part, or the whole context. Returns how many parts went. */
   delete(id: string, part?: string, options?: { readonly ifVersion?: number }): number;
   list(options?: ListOptions): ContextInfo[];

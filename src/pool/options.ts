@@ -7,10 +7,12 @@ import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
 import type { PartSpec } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
-import type { AppendOptions, ListOptions, OpenOptions, PartData, PutOptions } from './api.ts';
+import type { AppendOptions, ListOptions, OpenOptions, PartData, PartsOptions, PutOptions } from './api.ts';
 
 const ttlMaxMs: number = 2 ** 47;
 const listDefault = 1000;
+/** Parts told of each context in a list. */
+const listedPartsDefault = 100;
 const listMax = 10_000;
 const noTags: readonly Tag[] = [];
 
@@ -93,17 +95,38 @@ export function sweepLimit(limit: number): number {
   return fail('invalid_argument', `limit must be a whole number from 0; got ${show(limit)}.`);
 }
 
-export function listLimits(options: ListOptions): { limit: number; prefix: Uint8Array; after: Uint8Array | undefined } {
+export interface ListLimits {
+  readonly limit: number;
+  readonly partsLimit: number;
+  readonly prefix: Uint8Array;
+  readonly after: Uint8Array | undefined;
+}
+
+/** @throws invalid_argument */
+export function listLimits(options: ListOptions): ListLimits {
   checkOptions(options);
-  const { limit = listDefault, prefix = '', after } = options;
-  if (!(Number.isInteger(limit) && limit >= 1 && limit <= listMax)) {
-    fail('invalid_argument', `limit must be 1 to ${listMax}; got ${show(limit)}.`);
-  }
+  const { limit = listDefault, partsLimit = listedPartsDefault, prefix = '', after } = options;
   return {
-    limit,
+    limit: limitGiven(limit, 'limit'),
+    partsLimit: limitGiven(partsLimit, 'partsLimit'),
     prefix: Buffer.from(textGiven(prefix, 'prefix')),
     after: after === undefined ? undefined : Buffer.from(textGiven(after, 'after')),
   };
+}
+
+/** @throws invalid_argument */
+export function partsLimits(options: PartsOptions): { limit: number; after: string | undefined } {
+  checkOptions(options);
+  const { limit = listDefault, after } = options;
+  return {
+    limit: limitGiven(limit, 'limit'),
+    after: after === undefined ? undefined : textGiven(after, 'after'),
+  };
+}
+
+function limitGiven(limit: number, name: string): number {
+  if (Number.isInteger(limit) && limit >= 1 && limit <= listMax) return limit;
+  return fail('invalid_argument', `${name} must be 1 to ${listMax}; got ${show(limit)}.`);
 }
 
 function textGiven(text: string, name: string): string {

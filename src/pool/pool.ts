@@ -42,6 +42,7 @@ import type {
   ListOptions,
   PartData,
   PartInfo,
+  PartsOptions,
   Place,
   Pool,
   PoolHandle,
@@ -55,6 +56,7 @@ import {
   checkOptions,
   expiryAt,
   listLimits,
+  partsLimits,
   specFor,
   sweepLimit,
   versionAsked,
@@ -142,8 +144,9 @@ export class StorePool implements Pool {
     });
   }
 
-  context(id: string): ContextInfo | undefined {
-    return this.#contextOf(id);
+  context(id: string, options: PartsOptions = noOptions): ContextInfo | undefined {
+    const { limit, after } = partsLimits(options);
+    return this.#contextOf(id, limit, after);
   }
 
   delete(id: string, part?: string, options: { readonly ifVersion?: number } = noOptions): number {
@@ -158,9 +161,9 @@ export class StorePool implements Pool {
 
   list(options: ListOptions = noOptions): ContextInfo[] {
     const store = this.#readable();
-    const { limit, prefix, after } = listLimits(options);
+    const { limit, partsLimit, prefix, after } = listLimits(options);
     const found = store.settled(() => listContexts(store, prefix, after, limit));
-    return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id)) ?? []);
+    return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id), partsLimit) ?? []);
   }
 
   expire(id: string, ttlMs: number | undefined, part?: string): number {
@@ -306,14 +309,16 @@ export class StorePool implements Pool {
     return { region: this.#readable().region.handle };
   }
 
-  #contextOf(id: string): ContextInfo | undefined {
+  #contextOf(id: string, limit: number, after?: string): ContextInfo | undefined {
     const store = this.#readable();
     const records = store.settled(() =>
       partsOf(store, id).map((ref) => stableRecord(store, ref)),
     );
     const parts = records.filter((record): record is PartRecord => record !== undefined);
     if (parts.length === 0) return undefined;
-    return { id, parts: parts.sort((a, b) => (a.part < b.part ? -1 : 1)) };
+    const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
+    told.sort((a, b) => (a.part < b.part ? -1 : 1));
+    return { id, parts: told.slice(0, limit), partCount: parts.length };
   }
 
   #readable(): Store {

@@ -75,9 +75,13 @@ export function listContexts(exchange: RoutedExchange): void {
   sendJson(exchange, 200, { contexts: contexts.map(contextJson), ...next });
 }
 
+/** Parts in the order of their names, a page at a time; `partCount` says how many there are. */
 export function describeContext(exchange: RoutedExchange): void {
-  const { service, id } = exchange;
-  const context = service.pool.context(id) ?? notFound(id);
+  const { service, id, query } = exchange;
+  const limit = query.integer('limit') ?? defaultListed;
+  const after = query.text('after');
+  const context =
+    service.pool.context(id, { limit, ...(after !== undefined && { after }) }) ?? notFound(id);
   sendJson(exchange, 200, contextJson(context));
 }
 
@@ -144,8 +148,8 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function contextJson({ id, parts }: ContextInfo): Record<string, unknown> {
-  return { id, parts: parts.map(partJson) };
+function contextJson({ id, parts, partCount }: ContextInfo): Record<string, unknown> {
+  return { id, parts: parts.map(partJson), partCount };
 }
 
 /** Absent values as null, so that every row has the same fields. */

@@ -35,7 +35,11 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     tags: { type: 'array', items: text },
     uses: count,
   }),
-  Context: record({ id: text, parts: { type: 'array', items: refTo('Part') } }),
+  Context: record({
+    id: text,
+    parts: { type: 'array', items: refTo('Part') },
+    partCount: count,
+  }),
   ContextPage: {
     type: 'object',
     required: ['contexts'],

@@ -142,7 +142,11 @@ const contextRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/contexts/{id}',
     operation: 'describeContext',
-    summary: 'The parts of a context.',
+    summary: 'The parts of a context in the order of their names.',
+    query: [
+      { name: 'after', schema: { ...nameSchema, description: 'Only names that sort after this.' } },
+      { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: maxListed } },
+    ],
     successes: [ok('The context.', 'Context')],
     errors: ['not_found'],
     handle: describeContext,
