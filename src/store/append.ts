@@ -28,7 +28,7 @@ import {
   put,
   reservePayload,
 } from './publish.ts';
-import { bytesOfEntry } from './payload.ts';
+import { bytesOfEntry, checksumOfCopy } from './payload.ts';
 import type { Store } from './store.ts';
 import { encodeTag, tagTexts } from './tags.ts';
 
@@ -71,12 +71,12 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
 function extend(store: Store, words: Words, at: number, length: number, bytes: Uint8Array): number {
   const from = committed(words, at);
   const payload = peek(words, from + commitSlot.ref);
-  if (bytes.length > 0) {
-    const { bytes: target } = segmentOf(store.region, payload);
-    copyInto(target, byteOf(store.region, payload) + length, bytes);
-  }
+  const { bytes: target } = segmentOf(store.region, payload);
+  const to = byteOf(store.region, payload) + length;
+  if (bytes.length > 0) copyInto(target, to, bytes);
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
-  const crc = checksummed ? crc32(bytes, peek(words, from + commitSlot.crc32)) : 0;
+  const sum = peek(words, from + commitSlot.crc32);
+  const crc = checksummed ? checksumOfCopy(bytes, target, to, sum) : 0;
   const selector = peek(words, at + field.selector);
   const idle = at + field.commit + ((selector + 1) & 1) * commitStride;
   poke(words, idle + commitSlot.ref, payload);
@@ -104,7 +104,8 @@ function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Ar
     const to = byteOf(store.region, payload.ref);
     copyBlock(target, to, old);
     copyInto(target, to + old.length, bytes);
-    payload.crc32 = crcOfBoth(store, words, at, bytes);
+    const added = target.subarray(to + old.length, to + sizeBytes);
+    payload.crc32 = crcOfBoth(store, words, at, added);
     const uses = peek(words, at + field.uses);
     const hints = peek(words, at + field.hints);
     const version = publish(store, spec, payload, ref);

@@ -1,6 +1,5 @@
 /** A part being streamed straight into pool memory, invisible until commit. */
 
-import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
@@ -14,7 +13,7 @@ import {
   reserveFree,
   reservePayload,
 } from './publish.ts';
-import { assertWhole } from './payload.ts';
+import { assertWhole, checksumOfCopy } from './payload.ts';
 import type { Store } from './store.ts';
 import { bump, counter } from './counters.ts';
 
@@ -56,8 +55,9 @@ export class PartDraft {
     const { ref } = this.#payload;
     if (ref === 0) return;
     const { bytes } = segmentOf(this.#store.region, ref);
-    copyInto(bytes, byteOf(this.#store.region, ref) + this.#sizeBytes, chunk);
-    if (this.#store.options.checksums) this.#crc = crc32(chunk, this.#crc);
+    const to = byteOf(this.#store.region, ref) + this.#sizeBytes;
+    copyInto(bytes, to, chunk);
+    if (this.#store.options.checksums) this.#crc = checksumOfCopy(chunk, bytes, to, this.#crc);
     this.#sizeBytes = sizeBytes;
   }
 

@@ -22,6 +22,23 @@ export function isIntact(words: Words, at: number, bytes: Uint8Array): boolean {
   return crc32(bytes) === peek(words, committed(words, at) + commitSlot.crc32);
 }
 
+/** Arrays up to this size have no buffer of their own until one is asked for, and so none that is shared. */
+const bufferlessBytes = 64;
+
+/**
+ * Checksum of bytes that were just copied to byte `to` of `target`. Where another thread may have changed the source since, the copy is
+ * read. @param previous continues a running checksum
+ */
+export function checksumOfCopy(
+  source: Uint8Array,
+  target: Uint8Array,
+  to: number,
+  previous?: number,
+): number {
+  const mayChange = source.length > bufferlessBytes && source.buffer instanceof SharedArrayBuffer;
+  return crc32(mayChange ? target.subarray(to, to + source.length) : source, previous);
+}
+
 /** @throws invalid_argument unless `sizeBytes` is a whole number of elements */
 export function assertWhole(sizeBytes: number, code: number): void {
   const elementBytes = bytesPerElement(code);

@@ -5,7 +5,6 @@
 
 import { usableBytes } from '../alloc/classes.ts';
 import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
-import { crc32 } from '../base/checksum.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
@@ -25,6 +24,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
+import { checksumOfCopy } from './payload.ts';
 import { countPart, retireReplaced, wipe } from './remove.ts';
 import type { Store } from './store.ts';
 import { keepTags, linkTags, makeTags, type Tag } from './tags.ts';
@@ -68,11 +68,10 @@ export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   try {
     const payload = reservePayload(store, spec.kind, bytes.length);
     try {
-      if (bytes.length > 0) {
-        const { bytes: target } = segmentOf(store.region, payload.ref);
-        copyInto(target, byteOf(store.region, payload.ref), bytes);
-      }
-      if (store.options.checksums) payload.crc32 = crc32(bytes);
+      const { bytes: target } = segmentOf(store.region, payload.ref);
+      const to = byteOf(store.region, payload.ref);
+      if (bytes.length > 0) copyInto(target, to, bytes);
+      if (store.options.checksums) payload.crc32 = checksumOfCopy(bytes, target, to);
       const version = publish(store, spec, payload, old);
       bump(store.control, store.countersAt + counter.puts, 1);
       return version;
