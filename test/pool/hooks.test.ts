@@ -1,6 +1,6 @@
 /** Hooks that misbehave: they throw, they call the pool back, they let leases go. */
 
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, type MockInstance, vi } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import type { Hooks } from '../../src/store/hooks.ts';
@@ -8,6 +8,7 @@ import type { Hooks } from '../../src/store/hooks.ts';
 const mib = 2 ** 20;
 
 let pool: Pool;
+let warn: MockInstance;
 /** What the hooks under test do; nothing while a pool is prepared. */
 let act: (hook: string) => void;
 
@@ -18,7 +19,7 @@ const hooks: Hooks = {
 };
 
 beforeEach(async () => {
-  vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
   act = () => undefined;
   pool = await openPool({ capacityBytes: 4 * mib, hooks });
   pool.put('a', 'p', Uint8Array.of(1));
@@ -60,7 +61,7 @@ describe('a hook that throws', () => {
       };
       work();
       expectWorked();
-      expect(process.emitWarning).toHaveBeenCalled();
+      expect(warn).toHaveBeenCalled();
     });
   }
 
