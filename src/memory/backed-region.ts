@@ -3,7 +3,7 @@
 import { fail } from '../errors.ts';
 import { maxSegments, nextSegmentBytes, roundCapacity, geometryFor } from './geometry.ts';
 import { ownersMaxLimit } from './layout.ts';
-import { ownerLive, ownerSlot, ownerWord, releaseOwnerSlot } from './owners.ts';
+import { ownerFree, ownerLive, ownerSlot, ownerWord, releaseOwnerSlot } from './owners.ts';
 import { thisBootId } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
@@ -32,6 +32,8 @@ export interface Backing {
   remove(number: number): void;
   /** Whether the lock of an owner slot is held by someone else; undefined where there are no locks. */
   isHeld(slot: number): boolean | undefined;
+  /** Takes the lock of an owner slot. @returns what gives it back; undefined when someone else holds it, or there are no locks */
+  hold?(slot: number): (() => void) | undefined;
   /** After every segment was released. */
   close(): void;
 }
@@ -218,6 +220,22 @@ export class BackedRegion implements Region {
     if (slot === this.ownerSlot) return true;
     const state = load(this.#first().words, ownerWord(slot, ownerSlot.state));
     return this.#backing.isHeld(slot) ?? state === ownerLive;
+  }
+
+  reclaim(slot: number, clear: () => void): boolean {
+    this.#mustWrite();
+    const { words } = this.#first();
+    if (slot === this.ownerSlot) return false;
+    if (load(words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
+    const giveBack = this.#backing.hold?.(slot);
+    if (giveBack === undefined) return false;
+    try {
+      clear();
+      releaseOwnerSlot(words, slot);
+      return true;
+    } finally {
+      giveBack();
+    }
   }
 
   refresh(): void {

@@ -118,6 +118,20 @@ class MappedBacking implements Backing {
     }
   }
 
+  hold(slot: number): (() => void) | undefined {
+    const { files, os } = this.#system;
+    // A descriptor of its own: closing it gives this lock back and no other.
+    const lockFd = openLockFile(this.#system, this.#folder);
+    const close = (): void => files.close(lockFd);
+    let held = false;
+    try {
+      held = coded('cannot lock an owner slot', () => os.lock(lockFd, slot));
+    } finally {
+      if (!held) close();
+    }
+    return held ? close : undefined;
+  }
+
   close(): void {
     if (this.#lockFd !== undefined) this.#system.files.close(this.#lockFd);
   }

@@ -73,6 +73,12 @@ export interface Region {
    * once; in a shared region its state word does.
    */
   ownerLives(slot: number): boolean;
+  /**
+   * Ends the slot of an owner that died without giving it back: runs `clear`, which undoes what it left in memory, while nobody can
+   * take the slot. Absent where there are no locks to tell a death by.
+   * @returns false when the slot is free or its owner lives: `clear` has not run
+   */
+  reclaim?(slot: number, clear: () => void): boolean;
   /** Reads the superblock again: shows segments that the writer has added since, and hides those it has dropped. */
   refresh(): void;
   /** For another thread of this process. */

@@ -10,6 +10,7 @@ import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
 import { field, hintBit, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import { reapReaders } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
 import { evictWindow } from './window.ts';
@@ -45,7 +46,10 @@ export class Evictor {
   /** Memory of a kind, evicting as needed; 0 when nothing may go. */
   allocate(kind: Kind, sizeBytes: number): Ref {
     const ref = this.#store.allocator.allocate(kind, sizeBytes);
-    return ref !== 0 ? ref : this.#makeRoom(kind, sizeBytes);
+    if (ref !== 0) return ref;
+    const room = this.#makeRoom(kind, sizeBytes);
+    // Before the pool is called full: readers that died may hold what is in the way.
+    return room === 0 && reapReaders(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : room;
   }
 
   /** Evicts the best candidate. @returns false when nothing may go */

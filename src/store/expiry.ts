@@ -2,6 +2,7 @@
 
 import { isLive } from './contexts.ts';
 import { segmentOf, wordOf } from './entry.ts';
+import { reapReaders } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
 
@@ -11,6 +12,7 @@ export function sweepExpired(
   from: number,
   limit: number,
 ): { readonly removed: number; readonly next: number } {
+  reapReaders(store);
   sweepRetired(store);
   const { count } = store.entries;
   let removed = 0;

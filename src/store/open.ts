@@ -9,6 +9,7 @@ import { peek, poke } from '../memory/words.ts';
 import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
+import { reapReaders } from './reap.ts';
 import { RefIndex } from './ref-index.ts';
 import { awaitLeases, sweepRetired } from './remove.ts';
 import { Store, type StoreOptions } from './store.ts';
@@ -40,6 +41,8 @@ export function openStore(region: Region, choices: AllocatorChoices, options: St
   const store = new Store(region, openAllocator(region, choices), options);
   gatherRetired(store);
   begin(store, false);
+  reapReaders(store);
+  sweepRetired(store);
   return { store };
 }
 

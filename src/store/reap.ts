@@ -1,0 +1,26 @@
+/** Readers that died without closing: their leases end, so that nothing stays in memory for them. */
+
+import { peek, and } from '../memory/words.ts';
+import { field, segmentOf, wordOf } from './entry.ts';
+import type { Store } from './store.ts';
+
+/** Ends the leases of every dead reader. The writer's. @returns how many readers there were */
+export function reapReaders(store: Store): number {
+  const { region } = store;
+  if (region.ownerSlot !== 0 || region.reclaim === undefined) return 0;
+  let reaped = 0;
+  for (let slot = 1; slot < region.superblock.ownersMax; slot++) {
+    if (region.reclaim(slot, () => endLeases(store, slot))) reaped++;
+  }
+  return reaped;
+}
+
+function endLeases(store: Store, slot: number): void {
+  const bit = 1 << (slot & 31);
+  for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const word = wordOf(store.region, ref) + field.leases + (slot >>> 5);
+    if ((peek(words, word) & bit) !== 0) and(words, word, ~bit);
+  }
+}
