@@ -5,7 +5,7 @@ import { createAllocator, openAllocator, type PoolAllocator } from '../../src/al
 import { hasCode, type ErrorCode } from '../../src/errors.ts';
 import { attachSharedRegion } from '../../src/memory/shared.ts';
 import type { Segment } from '../../src/memory/region.ts';
-import { mib, sharedRegion } from './support/regions.ts';
+import { kib, mib, sharedRegion, SmallRegion } from './support/regions.ts';
 
 /** 4 MiB in slabs of 16 KiB: granules 0…65535. */
 interface Subject {
@@ -175,6 +175,41 @@ test('the largest request that there could ever be is served', () => {
   expect(allocator.check()).toEqual([]);
 });
 
+test('a run that has merged with its neighbours since is still freed twice', () => {
+  const { allocator } = subject();
+  const refs = Array.from({ length: 4 }, () => allocator.allocate(2, 10_000));
+  for (const ref of refs) allocator.free(ref, 2);
+  for (const ref of refs) expectRefused(allocator, 'double_free', () => allocator.free(ref, 2));
+});
+
+describe('behind the end of a segment that is smaller than its stride', () => {
+  test.each([16_384, 16_448, 20_000, 65_472, 65_535])('granule %i is foreign', (ref) => {
+    const region = new SmallRegion({ segmentBytes: [1024 * kib] });
+    const allocator = createAllocator(region);
+    for (let index = 0; index < 40; index++) allocator.allocate(index % 5, 100 + index * 100);
+    const { words } = region.segments[0] as Segment;
+    expect(words.length * 4).toBe(16_384 * 64);
+    for (const misuse of [
+      () => allocator.free(ref, 0),
+      () => allocator.keep(ref),
+      () => allocator.sizeOf(ref),
+      () => allocator.kindOf(ref),
+      () => allocator.newMarks().add(ref),
+    ]) {
+      expectRefused(allocator, 'foreign_reference', misuse);
+    }
+    expect(allocator.isLive(ref)).toBe(false);
+  });
+});
+
+test('nothing behind the end of a small segment is taken for a page descriptor', () => {
+  const region = new SmallRegion({ segmentBytes: [1024 * kib] });
+  const allocator = createAllocator(region);
+  // Slab headers stand behind the page table, and some of them read as live runs would.
+  for (let index = 0; index < 60; index++) allocator.allocate(2 + (index % 2), 250 + index * 64);
+  for (let ref = 16_384; ref < 65_536; ref += 64) expect(allocator.isLive(ref)).toBe(false);
+});
+
 describe('a thread that only reads', () => {
   const changes: [string, (allocator: PoolAllocator, made: Subject) => unknown][] = [
     ['allocate a block', (allocator) => allocator.allocate(0, 64)],
@@ -193,6 +228,28 @@ describe('a thread that only reads', () => {
     const made = subject();
     const reader = openAllocator(attachSharedRegion(made.allocator.region.handle));
     expectRefused(reader, 'read_only', () => change(reader, made));
+  });
+
+  test('and an inspection may recover its private copy', () => {
+    const region = new SmallRegion({ segmentBytes: [1024 * kib] });
+    const writer = createAllocator(region);
+    writer.keep(writer.allocate(1, 100));
+    writer.allocate(2, 10_000);
+    const inspector = openAllocator(region.inspected());
+    expect(inspector.recover()).toEqual({ freedBlocks: 1, freedBytes: 12_288 });
+    expect(inspector.check()).toEqual([]);
+  });
+
+  test.each(changes)('and an inspection cannot %s', (what, change) => {
+    const region = new SmallRegion({ segmentBytes: [1024 * kib] });
+    const writer = createAllocator(region);
+    const made = { small: writer.allocate(1, 100), run: writer.allocate(2, 10_000) };
+    const inspector = openAllocator(region.inspected());
+    // Recovery is allowed: it repairs a private copy.
+    if (what !== 'recover') {
+      expectRefused(inspector, 'read_only', () => change(inspector, made as Subject));
+    }
+    expect(inspector.stats()).toEqual(writer.stats());
   });
 
   test('sees what the writer sees, also in segments added since', () => {

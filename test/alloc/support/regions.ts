@@ -32,8 +32,8 @@ export interface SmallRegionShape {
  */
 export class SmallRegion implements Region {
   readonly type: 'shared' | 'mapped' = 'shared';
-  readonly readOnly: boolean = false;
-  readonly ownerSlot: number = 0;
+  readOnly: boolean = false;
+  ownerSlot: number = 0;
   readonly slotAbandoned: boolean = false;
   readonly bootId: string = '0'.repeat(32);
   readonly segmentShift: number = 22;
@@ -59,6 +59,14 @@ export class SmallRegion implements Region {
 
   reopened(): SmallRegion {
     return new SmallRegion({ segmentBytes: [], slabShift: this.slabShift }, this.#all);
+  }
+
+  /** The same memory, opened for inspection. */
+  inspected(): SmallRegion {
+    const region = this.reopened();
+    region.readOnly = true;
+    region.ownerSlot = -1;
+    return region;
   }
 
   /** The allocator reads one field of it. */
