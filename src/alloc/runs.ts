@@ -28,13 +28,6 @@ import { type SegmentView, viewSegment } from './segment-view.ts';
 const pagesMax: number = 2 ** 30;
 
 /**
- * Runs from this length on are taken from the high end of a free run, shorter ones from the low
- * end: small and large ones mix less, and 0.3 to 0.7 % more of a full pool is live. (Buddy
- * alignment, tried instead, wasted up to 44 % on values of one size.)
- */
-const highPages = 64;
-
-/**
  * When growth failed for want of memory, so many exhausted requests pass before it is tried again.
  */
 const growthRetryInterval = 64;
@@ -179,6 +172,8 @@ export class RunSpace {
   #allocate(head: number, pages: number): Ref {
     if (this.usedPages + pages > this.limitPages || this.freePages < pages) return 0;
     const forSlab = stateOf(head) === stateSlab;
+    // Metadata fills a segment from its low end, all else from the high end: entries and tables never move, and one block of them
+    // among the data would split it for good, so that no eviction makes room for a large part.
     const low = kindOfHead(head) === metadataKind;
     // Low segments first, so that high ones empty and can be given back.
     for (let number = 0; number < this.views.length; number++) {
@@ -187,11 +182,8 @@ export class RunSpace {
       const from = forSlab ? free.findWindow(low) : free.find(pages, low);
       if (from === 0) continue;
       const length = free.lengthAt(from);
-      const at = forSlab
-        ? alignUp(from, this.slabPages)
-        : low || pages < highPages
-          ? from
-          : from + length - pages;
+      const step = forSlab ? this.slabPages : 1;
+      const at = low ? alignUp(from, step) : (from + length - pages) & -step;
       free.remove(from);
       table.split(from, length, at, pages, head, this.#owner);
       if (at > from) free.insert(from, at - from);

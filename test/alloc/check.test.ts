@@ -7,6 +7,7 @@ import {
   headKept,
   headLive,
   headRemote,
+  lengthOf,
   packHead,
   packSlab,
   stateExtent,
@@ -340,15 +341,16 @@ describe('recovery repairs what a crash cannot leave but memory may', () => {
   test('bits left over in a window that becomes a slab', () => {
     const { allocator, view, rest } = subject();
     const first = ((rest + 3) >> 2) * 16;
-    view.liveKept.fill(-1, first);
-    view.freeRemote.fill(-1, first);
+    const end = ((rest + lengthOf(view.table.head(rest))) >> 2) * 16;
+    view.liveKept.fill(-1, first, end);
+    view.freeRemote.fill(-1, first, end);
     for (let count = 0; count < 200; count++) allocator.allocate(4, 3_000);
     expect(allocator.check()).toEqual([]);
   });
 
   test('remote bits', () => {
     const { allocator, view, run, kept } = subject();
-    const second = run + 3;
+    const second = run - 3; // data is placed from the high end down
     const word = (kept >> 5) * 2 + 1;
     setBits(view.freeRemote, word, 1 << (kept & 31));
     view.table.setHead(second, view.table.head(second) | headRemote);
