@@ -10,54 +10,170 @@
  */
 export const errorTable = {
   // --- input ---
-  invalid_argument: { httpStatus: 400, resp: 'ERR', advice: 'Correct the argument that the message names.' },
-  value_too_large: { httpStatus: 413, resp: 'ERR', advice: 'Split the value into several parts, or open the pool with larger segments.' },
-  element_type_mismatch: { httpStatus: 409, resp: 'WRONGTYPE', advice: 'Append data of the element type that the part was created with, or replace the part with put.' },
-  version_conflict: { httpStatus: 412, resp: 'ERR', advice: 'Read the part again and retry with its current version.' },
+  invalid_argument: {
+    httpStatus: 400,
+    resp: 'ERR',
+    advice: 'Correct the argument that the message names.',
+  },
+  value_too_large: {
+    httpStatus: 413,
+    resp: 'ERR',
+    advice: 'Split the value into several parts, or open the pool with larger segments.',
+  },
+  element_type_mismatch: {
+    httpStatus: 409,
+    resp: 'WRONGTYPE',
+    advice:
+      'Append data of the element type that the part was created with, or replace the part with put.',
+  },
+  version_conflict: {
+    httpStatus: 412,
+    resp: 'ERR',
+    advice: 'Read the part again and retry with its current version.',
+  },
   not_found: { httpStatus: 404, resp: 'ERR', advice: 'Check the context id and the part name.' },
-  range_not_satisfiable: { httpStatus: 416, resp: 'ERR', advice: 'Ask for a range within the length that Content-Range states.' },
+  range_not_satisfiable: {
+    httpStatus: 416,
+    resp: 'ERR',
+    advice: 'Ask for a range within the length that Content-Range states.',
+  },
 
   // --- capacity ---
-  pool_full: { httpStatus: 507, resp: 'OOM', advice: 'Unpin or delete contexts, release leases, or raise capacityBytes.' },
-  memory_unavailable: { httpStatus: 507, resp: 'OOM', advice: 'Free space on the file system that holds the pool (for Docker: --shm-size), or lower capacityBytes.' },
+  pool_full: {
+    httpStatus: 507,
+    resp: 'OOM',
+    advice: 'Unpin or delete contexts, release leases, or raise capacityBytes.',
+  },
+  memory_unavailable: {
+    httpStatus: 507,
+    resp: 'OOM',
+    advice:
+      'Free space on the file system that holds the pool (for Docker: --shm-size), or lower capacityBytes.',
+  },
   budget_exceeded: { httpStatus: 429, resp: 'ERR', advice: 'Wait, or ask for a larger quota.' },
 
   // --- state ---
-  pool_busy: { httpStatus: 503, resp: 'LOADING', advice: 'Another owner has the pool: close it there first, or open read-only.' },
+  pool_busy: {
+    httpStatus: 503,
+    resp: 'LOADING',
+    advice: 'Another owner has the pool: close it there first, or open read-only.',
+  },
   pool_closed: { httpStatus: 503, resp: 'ERR', advice: 'Open the pool again.' },
   read_only: { httpStatus: 403, resp: 'READONLY', advice: 'Write through the owner of the pool.' },
-  tier_unavailable: { httpStatus: 501, resp: 'ERR', advice: 'Configure a tier that offers this operation.' },
-  snapshot_in_progress: { httpStatus: 503, resp: 'LOADING', advice: 'Retry when the snapshot is done.' },
-  called_from_hook: { httpStatus: 500, resp: 'ERR', advice: 'Call the pool after the hook has returned, for example from queueMicrotask.' },
-  lease_released: { httpStatus: 500, resp: 'ERR', advice: 'Take a new lease with get; do not use one after release.' },
-  too_many_owners: { httpStatus: 503, resp: 'ERR', advice: 'Close pools in workers that no longer need them, or open with a larger ownersMax.' },
+  tier_unavailable: {
+    httpStatus: 501,
+    resp: 'ERR',
+    advice: 'Configure a tier that offers this operation.',
+  },
+  snapshot_in_progress: {
+    httpStatus: 503,
+    resp: 'LOADING',
+    advice: 'Retry when the snapshot is done.',
+  },
+  called_from_hook: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Call the pool after the hook has returned, for example from queueMicrotask.',
+  },
+  lease_released: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Take a new lease with get; do not use one after release.',
+  },
+  too_many_owners: {
+    httpStatus: 503,
+    resp: 'ERR',
+    advice: 'Close pools in workers that no longer need them, or open with a larger ownersMax.',
+  },
 
   // --- misuse of the allocator ---
   double_free: { httpStatus: 500, resp: 'ERR', advice: 'Free each reference once.' },
-  foreign_reference: { httpStatus: 500, resp: 'ERR', advice: 'Free only references that this pool has handed out.' },
-  wrong_kind: { httpStatus: 500, resp: 'ERR', advice: 'Free a reference with the kind that it was allocated with.' },
+  foreign_reference: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Free only references that this pool has handed out.',
+  },
+  wrong_kind: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Free a reference with the kind that it was allocated with.',
+  },
 
   // --- damage ---
-  part_corrupt: { httpStatus: 500, resp: 'ERR', advice: 'The part is not returned. Delete it or write it again; run `cenote check` on the pool.' },
-  pool_corrupt: { httpStatus: 500, resp: 'ERR', advice: 'Run `cenote check` on the pool and restore it from a snapshot.' },
-  format_unsupported: { httpStatus: 500, resp: 'ERR', advice: 'Open the pool with the version of Cenote that wrote it, or a newer one.' },
-  not_a_pool: { httpStatus: 500, resp: 'ERR', advice: 'Give the folder of a pool, or an empty folder to create one.' },
+  part_corrupt: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice:
+      'The part is not returned. Delete it or write it again; run `cenote check` on the pool.',
+  },
+  pool_corrupt: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Run `cenote check` on the pool and restore it from a snapshot.',
+  },
+  format_unsupported: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Open the pool with the version of Cenote that wrote it, or a newer one.',
+  },
+  not_a_pool: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Give the folder of a pool, or an empty folder to create one.',
+  },
 
   // --- machine ---
-  koffi_missing: { httpStatus: 500, resp: 'ERR', advice: 'Mapped pools need koffi: run `npm install koffi`. Pools without a path work without it.' },
-  platform_unsupported: { httpStatus: 500, resp: 'ERR', advice: 'See the platform matrix in the README.' },
-  io_failed: { httpStatus: 500, resp: 'ERR', advice: 'See the cause; check permissions and free space of the folder.' },
+  koffi_missing: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice:
+      'Mapped pools need koffi: run `npm install koffi`. Pools without a path work without it.',
+  },
+  platform_unsupported: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'See the platform matrix in the README.',
+  },
+  io_failed: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'See the cause; check permissions and free space of the folder.',
+  },
 
   // --- wires ---
-  address_unavailable: { httpStatus: 500, resp: 'ERR', advice: 'Stop what listens there, or choose another address; port 0 takes a free one.' },
+  address_unavailable: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Stop what listens there, or choose another address; port 0 takes a free one.',
+  },
   unauthorized: { httpStatus: 401, resp: 'NOAUTH', advice: 'Send Authorization: Bearer KEY.' },
-  forbidden: { httpStatus: 403, resp: 'NOPERM', advice: 'Use a key that has the scope the message names.' },
+  forbidden: {
+    httpStatus: 403,
+    resp: 'NOPERM',
+    advice: 'Use a key that has the scope the message names.',
+  },
   method_not_allowed: { httpStatus: 405, resp: 'ERR', advice: 'See /openapi.json.' },
   length_required: { httpStatus: 411, resp: 'ERR', advice: 'Send Content-Length.' },
-  uri_too_long: { httpStatus: 414, resp: 'ERR', advice: 'Shorten the query: fewer or shorter tags.' },
-  headers_too_large: { httpStatus: 431, resp: 'ERR', advice: 'Send fewer or shorter request headers.' },
-  unsupported_encoding: { httpStatus: 415, resp: 'ERR', advice: 'Send the body without Content-Encoding.' },
-  request_timeout: { httpStatus: 408, resp: 'ERR', advice: 'Send the body faster, or in smaller parts.' },
+  uri_too_long: {
+    httpStatus: 414,
+    resp: 'ERR',
+    advice: 'Shorten the query: fewer or shorter tags.',
+  },
+  headers_too_large: {
+    httpStatus: 431,
+    resp: 'ERR',
+    advice: 'Send fewer or shorter request headers.',
+  },
+  unsupported_encoding: {
+    httpStatus: 415,
+    resp: 'ERR',
+    advice: 'Send the body without Content-Encoding.',
+  },
+  request_timeout: {
+    httpStatus: 408,
+    resp: 'ERR',
+    advice: 'Send the body faster, or in smaller parts.',
+  },
   overloaded: { httpStatus: 503, resp: 'LOADING', advice: 'Retry after a moment.' },
   shutting_down: { httpStatus: 503, resp: 'LOADING', advice: 'Retry: the server is restarting.' },
   aborted: { httpStatus: 499, resp: 'ERR', advice: 'The caller cancelled this operation.' },

@@ -208,7 +208,11 @@ export interface Pool extends AsyncDisposable {
   /** @throws tier_unavailable until there is a disk tier */
   persist(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Hot parts resolve at once. @throws tier_unavailable when not hot, until there is a tier */
-  load(id: string, part: string, options?: { readonly signal?: AbortSignal }): Promise<Lease | undefined>;
+  load(
+    id: string,
+    part: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Lease | undefined>;
   /** Removes parts whose time is over, at most `limit` entries looked at. Returns how many went. */
   sweepExpired(limit?: number): number;
   /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */

@@ -62,7 +62,10 @@ function join(handle: PoolHandle, options: OpenOptions): Pool {
   const region =
     target.type === 'shared' ? attachSharedRegion(target) : openMappedRegion(target.path, 'join');
   const path = target.type === 'mapped' ? target.path : undefined;
-  return closingOnError(region, () => new StorePool(attachStore(region, storeOptions(options)), path));
+  return closingOnError(
+    region,
+    () => new StorePool(attachStore(region, storeOptions(options)), path),
+  );
 }
 
 function inspect(path: string, options: OpenOptions): Pool {

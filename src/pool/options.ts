@@ -7,7 +7,14 @@ import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
 import type { PartSpec } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
-import type { AppendOptions, ListOptions, OpenOptions, PartData, PartsOptions, PutOptions } from './api.ts';
+import type {
+  AppendOptions,
+  ListOptions,
+  OpenOptions,
+  PartData,
+  PartsOptions,
+  PutOptions,
+} from './api.ts';
 
 const ttlMaxMs: number = 2 ** 47;
 const listDefault = 1000;
@@ -22,7 +29,10 @@ export function specFor(store: Store, data: PartData | undefined, options: PutOp
   const own = data === undefined ? elementCode('u8') : elementCodeOf(data);
   const element = options.elementType === undefined ? own : elementCode(options.elementType);
   if (data !== undefined && element !== own && !(data instanceof Uint8Array)) {
-    fail('invalid_argument', `elementType ${show(options.elementType)} goes with a Uint8Array only.`);
+    fail(
+      'invalid_argument',
+      `elementType ${show(options.elementType)} goes with a Uint8Array only.`,
+    );
   }
   if (options.sealed === true) {
     fail('invalid_argument', 'sealed parts need a key provider, and none is configured.');
@@ -68,15 +78,18 @@ function tagsFor(store: Store, options: PutOptions): readonly Tag[] {
   if (tags === undefined && dependsOn === undefined) return noTags;
   const texts = new Set<string>(namesGiven(tags, 'tags'));
   for (const id of namesGiven(dependsOn, 'dependsOn')) texts.add(`${dependencyPrefix}${id}`);
-  if (texts.size > tagsMax) fail('invalid_argument', `${texts.size} tags; a part takes ${tagsMax}.`);
+  if (texts.size > tagsMax)
+    fail('invalid_argument', `${texts.size} tags; a part takes ${tagsMax}.`);
   return Array.from(texts, (text) => encodeTag(store, text));
 }
 
 /** @throws invalid_argument unless it is an array of texts, no longer than a part has tags */
 function namesGiven(names: readonly string[] | undefined, what: string): readonly string[] {
   if (names === undefined) return [];
-  if (!Array.isArray(names)) fail('invalid_argument', `${what} must be an array; got ${show(names)}.`);
-  if (names.length > tagsMax) fail('invalid_argument', `${names.length} ${what}; a part takes ${tagsMax}.`);
+  if (!Array.isArray(names))
+    fail('invalid_argument', `${what} must be an array; got ${show(names)}.`);
+  if (names.length > tagsMax)
+    fail('invalid_argument', `${names.length} ${what}; a part takes ${tagsMax}.`);
   for (const name of names as readonly unknown[]) {
     if (typeof name === 'string' && name !== '') continue;
     fail('invalid_argument', `${what} must hold texts; got ${show(name)}.`);
@@ -166,4 +179,3 @@ export function checkOpenOptions(options: OpenOptions): void {
   }
   if (hooks !== undefined) checkOptions(hooks);
 }
-

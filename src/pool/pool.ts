@@ -207,7 +207,10 @@ export class StorePool implements Pool {
     checkOptions(options);
     throwIfAborted(options.signal);
     this.#readable();
-    fail('tier_unavailable', `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`);
+    fail(
+      'tier_unavailable',
+      `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`,
+    );
   }
 
   async load(
@@ -293,7 +296,8 @@ export class StorePool implements Pool {
   async close(): Promise<void> {
     if (this.#store.closed) return;
     this.#readable();
-    if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    if (this.#snapshotting)
+      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     try {
       closeStore(this.#store);
     } finally {
@@ -311,9 +315,7 @@ export class StorePool implements Pool {
 
   #contextOf(id: string, limit: number, after?: string): ContextInfo | undefined {
     const store = this.#readable();
-    const records = store.settled(() =>
-      partsOf(store, id).map((ref) => stableRecord(store, ref)),
-    );
+    const records = store.settled(() => partsOf(store, id).map((ref) => stableRecord(store, ref)));
     const parts = records.filter((record): record is PartRecord => record !== undefined);
     if (parts.length === 0) return undefined;
     const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
@@ -330,7 +332,8 @@ export class StorePool implements Pool {
   #writable(): Store {
     const store = this.#readable();
     if (this.readOnly) fail('read_only', 'This pool was joined or opened for reading.');
-    if (this.#snapshotting) fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    if (this.#snapshotting)
+      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
 }
@@ -347,4 +350,3 @@ function countOwners(store: Store): number {
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
 }
-

@@ -93,7 +93,10 @@ export async function restorePool(
   options: SnapshotOptions = {},
 ): Promise<void> {
   const manifest = await readManifest(source);
-  const progress = new Progress(total(manifest.segments.map(({ sizeBytes }) => sizeBytes)), options);
+  const progress = new Progress(
+    total(manifest.segments.map(({ sizeBytes }) => sizeBytes)),
+    options,
+  );
   await fillFolder(destination, async (folder) => {
     for (const [number, { sizeBytes, chunks }] of manifest.segments.entries()) {
       const file = await open(segmentPath(source, number), 'r');
@@ -101,7 +104,8 @@ export async function restorePool(
         const read = async (from: number, chunk: Uint8Array): Promise<void> => {
           const { bytesRead } = await file.read(chunk, 0, chunk.length, from);
           const intact = bytesRead === chunk.length && crc32(chunk) === chunks[from / chunkBytes];
-          if (!intact) fail('pool_corrupt', `Segment ${number} of the snapshot is damaged at byte ${from}.`);
+          if (!intact)
+            fail('pool_corrupt', `Segment ${number} of the snapshot is damaged at byte ${from}.`);
         };
         await writeFileInChunks(segmentPath(folder, number), sizeBytes, read, progress);
       } finally {
@@ -126,7 +130,7 @@ async function writeFileInChunks(
       const chunk = new Uint8Array(Math.min(chunkBytes, sizeBytes - from));
       await fill(from, chunk);
       chunks.push(crc32(chunk));
-      for (let at = 0; at < chunk.length; ) at += await writePage(file, chunk, at, from);
+      for (let at = 0; at < chunk.length;) at += await writePage(file, chunk, at, from);
       progress.add(chunk.length);
     }
     await file.sync();
@@ -162,7 +166,7 @@ async function writePage(
 
 /** Writes all of it: the system may take less at a time. */
 async function writeFully(file: Writable, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
+  for (let done = 0; done < bytes.length;) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
     done += bytesWritten;
   }
@@ -191,7 +195,11 @@ async function syncFolder(path: string): Promise<void> {
 }
 
 function isZero(chunk: Uint8Array, at: number): boolean {
-  const page = Buffer.from(chunk.buffer, chunk.byteOffset + at, Math.min(pageBytes, chunk.length - at));
+  const page = Buffer.from(
+    chunk.buffer,
+    chunk.byteOffset + at,
+    Math.min(pageBytes, chunk.length - at),
+  );
   return page[0] === 0 && page.compare(zeroPage, 0, page.length) === 0;
 }
 

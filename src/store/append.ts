@@ -3,7 +3,14 @@
 import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
-import { copyInto, moveWithin, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import {
+  copyInto,
+  moveWithin,
+  peek,
+  poke,
+  store as storeWord,
+  type Words,
+} from '../memory/words.ts';
 import { control } from '../memory/layout.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import { elementTypes } from './element.ts';
@@ -51,7 +58,10 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
   const element = (peek(words, at + field.traits) >>> trait.elementShift) & trait.elementMask;
   if (element !== spec.element) {
     const has = elementTypes[element] as string;
-    fail('element_type_mismatch', `The part holds ${has}; got ${String(elementTypes[spec.element])}.`);
+    fail(
+      'element_type_mismatch',
+      `The part holds ${has}; got ${String(elementTypes[spec.element])}.`,
+    );
   }
   store.protectedEntry = ref;
   try {
@@ -131,7 +141,9 @@ function crcOfBoth(store: Store, words: Words, at: number, bytes: Uint8Array): n
   if ((peek(words, at + field.traits) & trait.checksummed) !== 0) {
     return crc32(bytes, peek(words, committed(words, at) + commitSlot.crc32));
   }
-  return store.options.checksums ? crc32(bytes, crc32(bytesOfEntry(store.region, words, at))) : undefined;
+  return store.options.checksums
+    ? crc32(bytes, crc32(bytesOfEntry(store.region, words, at)))
+    : undefined;
 }
 
 /** Carries what use has taught over to the larger entry. */

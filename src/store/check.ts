@@ -9,7 +9,16 @@ import { peek } from '../memory/words.ts';
 import { headOf, nextOf } from './context-chain.ts';
 import { isLive } from './contexts.ts';
 import { readCell } from './counters.ts';
-import { commitSlot, committed, field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import {
+  commitSlot,
+  committed,
+  field,
+  segmentOf,
+  state,
+  stateMask,
+  trait,
+  wordOf,
+} from './entry.ts';
 import { isSound, reachable } from './recover.ts';
 import { namesOf } from './remove.ts';
 import { bytesOfEntry } from './payload.ts';
@@ -86,20 +95,16 @@ function checkContext(store: Store, head: Ref, chained: Marks, report: Report): 
       return report(`a context leads to ${ref}, which is no live entry`);
     }
     // Sound: its key is in store.key.
-    if (headOf(store, store.key.contextTag()) !== head) report(`entry ${ref} is in another's context`);
-    if (peek(words, at + field.previous) !== previous) report(`entry ${ref} has a wrong predecessor`);
+    if (headOf(store, store.key.contextTag()) !== head)
+      report(`entry ${ref} is in another's context`);
+    if (peek(words, at + field.previous) !== previous)
+      report(`entry ${ref} has a wrong predecessor`);
     if (!chained.add(ref)) return report(`entry ${ref} is in two contexts, or in a circle`);
     previous = ref;
   }
 }
 
-function checkPart(
-  store: Store,
-  ref: Ref,
-  chained: Marks,
-  totals: Totals,
-  report: Report,
-): void {
+function checkPart(store: Store, ref: Ref, chained: Marks, totals: Totals, report: Report): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   if (!isSound(store, words, at)) {
@@ -114,22 +119,26 @@ function checkPart(
   if ((traits & trait.pinned) !== 0) totals.pinned++;
   if (store.find() !== ref) report(`${name} is not found in the index`);
   const contextTag = store.key.contextTag();
-  if (peek(words, at + field.contextTag) !== contextTag) report(`${name} has another context's tag`);
+  if (peek(words, at + field.contextTag) !== contextTag)
+    report(`${name} has another context's tag`);
   if (!chained.has(ref)) report(`${name} is not among the parts of its context`);
   for (const text of tagTexts(store, words, at)) {
-    if (firstWithTag(store, encodeTag(store, text)) === 0) report(`${name} is not found by its tag`);
+    if (firstWithTag(store, encodeTag(store, text)) === 0)
+      report(`${name} is not found by its tag`);
   }
   if ((traits & trait.checksummed) === 0) return;
   totals.checksums++;
   const crc = peek(words, committed(words, at) + commitSlot.crc32);
-  if (crc32(bytesOfEntry(store.region, words, at)) !== crc) report(`${name} does not match its checksum`);
+  if (crc32(bytesOfEntry(store.region, words, at)) !== crc)
+    report(`${name} does not match its checksum`);
 }
 
 function checkIndexes(store: Store, totals: Totals, report: Report): void {
   const { parts, contexts, tags } = store;
   for (const [name, index] of Object.entries({ parts, contexts, tags })) {
     const refs = [...index.refs()];
-    if (refs.length !== index.live) report(`the ${name} index counts ${index.live}, holds ${refs.length}`);
+    if (refs.length !== index.live)
+      report(`the ${name} index counts ${index.live}, holds ${refs.length}`);
     if (new Set(refs).size !== refs.length) report(`the ${name} index holds a reference twice`);
   }
   for (const ref of parts.refs()) {
@@ -138,7 +147,8 @@ function checkIndexes(store: Store, totals: Totals, report: Report): void {
       report(`the parts index leads to ${ref}, which is no live entry`);
     }
   }
-  if (parts.live !== totals.parts) report(`the index has ${parts.live} parts, there are ${totals.parts}`);
+  if (parts.live !== totals.parts)
+    report(`the index has ${parts.live} parts, there are ${totals.parts}`);
 }
 
 function checkCounts(store: Store, totals: Totals, report: Report): void {
@@ -153,7 +163,8 @@ function checkCounts(store: Store, totals: Totals, report: Report): void {
     if (counted !== found) report(`${name} is counted as ${counted}, there are ${found}`);
   }
   const bytes = readCell(store.control, store.controlAt + control.partBytesLow);
-  if (bytes !== totals.partBytes) report(`part bytes are counted as ${bytes}, there are ${totals.partBytes}`);
+  if (bytes !== totals.partBytes)
+    report(`part bytes are counted as ${bytes}, there are ${totals.partBytes}`);
 }
 
 /** Published memory and reachable memory are the same. */

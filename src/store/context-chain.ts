@@ -51,7 +51,8 @@ export function relinkContext(store: Store, old: Ref, ref: Ref): void {
     poke(segmentOf(store.region, next).words, wordOf(store.region, next) + field.previous, ref);
   }
   if (previous === 0) store.contexts.replace(contextTag, old, ref);
-  else poke(segmentOf(store.region, previous).words, wordOf(store.region, previous) + field.next, ref);
+  else
+    poke(segmentOf(store.region, previous).words, wordOf(store.region, previous) + field.next, ref);
 }
 
 export function unlinkContext(store: Store, ref: Ref): void {
@@ -60,10 +61,18 @@ export function unlinkContext(store: Store, ref: Ref): void {
   const next = peek(words, at + field.next);
   const previous = peek(words, at + field.previous);
   if (next !== 0) {
-    poke(segmentOf(store.region, next).words, wordOf(store.region, next) + field.previous, previous);
+    poke(
+      segmentOf(store.region, next).words,
+      wordOf(store.region, next) + field.previous,
+      previous,
+    );
   }
   if (previous !== 0) {
-    poke(segmentOf(store.region, previous).words, wordOf(store.region, previous) + field.next, next);
+    poke(
+      segmentOf(store.region, previous).words,
+      wordOf(store.region, previous) + field.next,
+      next,
+    );
     return;
   }
   const contextTag = peek(words, at + field.contextTag);

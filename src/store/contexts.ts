@@ -164,9 +164,7 @@ export function recordOf(store: Store, ref: Ref): PartRecord {
   return {
     part: namesOf(store, ref).part,
     kind: kinds[traits & trait.kindMask] as KindName,
-    elementType: elementTypes[
-      (traits >>> trait.elementShift) & trait.elementMask
-    ] as ElementType,
+    elementType: elementTypes[(traits >>> trait.elementShift) & trait.elementMask] as ElementType,
     sizeBytes: peek(words, slot + commitSlot.length),
     version: versionOf(words, at),
     crc32: checksummed ? peek(words, slot + commitSlot.crc32) >>> 0 : undefined,

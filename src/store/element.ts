@@ -6,7 +6,18 @@ import { kindOf, type Kind } from '../alloc/kind.ts';
 
 /** Element types of a part, as in `?type=` of the HTTP API; the index is the code in the entry. */
 export const elementTypes = [
-  'u8', 'u8c', 'i8', 'u16', 'i16', 'u32', 'i32', 'f32', 'f64', 'u64', 'i64', 'utf8',
+  'u8',
+  'u8c',
+  'i8',
+  'u16',
+  'i16',
+  'u32',
+  'i32',
+  'f32',
+  'f64',
+  'u64',
+  'i64',
+  'utf8',
 ] as const;
 export type ElementType = (typeof elementTypes)[number];
 
@@ -37,7 +48,10 @@ export function bytesPerElement(code: number): number {
 export function elementCode(type: ElementType): number {
   const code = elementTypes.indexOf(type);
   if (code < 0) {
-    fail('invalid_argument', `Unknown element type ${show(type)}; one of ${elementTypes.join(', ')}.`);
+    fail(
+      'invalid_argument',
+      `Unknown element type ${show(type)}; one of ${elementTypes.join(', ')}.`,
+    );
   }
   return code;
 }
@@ -60,7 +74,10 @@ export function elementCodeOf(data: PartData): number {
 }
 
 function rejectData(data: unknown): never {
-  return fail('invalid_argument', `A part is written from a typed array or a string; got ${show(data)}.`);
+  return fail(
+    'invalid_argument',
+    `A part is written from a typed array or a string; got ${show(data)}.`,
+  );
 }
 
 /** Kind of a part when none is asked for. */
@@ -116,7 +133,8 @@ export function bytesOf(data: PartData): Uint8Array {
       ? data
       : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   }
-  if (!data.isWellFormed()) fail('invalid_argument', 'The text has a lone surrogate: it is not UTF-8.');
+  if (!data.isWellFormed())
+    fail('invalid_argument', 'The text has a lone surrogate: it is not UTF-8.');
   return encoder.encode(data);
 }
 
@@ -125,6 +143,10 @@ function assertAttached(data: ArrayBufferView): void {
   try {
     void new Uint8Array(data.buffer, 0, 0);
   } catch (cause) {
-    fail('invalid_argument', 'The buffer of the array was detached: it was transferred elsewhere.', cause);
+    fail(
+      'invalid_argument',
+      'The buffer of the array was detached: it was transferred elsewhere.',
+      cause,
+    );
   }
 }

@@ -15,7 +15,13 @@ import type { Allocator } from '../alloc/api.ts';
 import { metadataKind } from '../alloc/kind.ts';
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
-import { granuleBytes, granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
+import {
+  granuleBytes,
+  granuleShift,
+  type Ref,
+  type Region,
+  type Segment,
+} from '../memory/region.ts';
 import { add, peek, poke, zero, type Words } from '../memory/words.ts';
 import {
   entryGranules,

@@ -98,7 +98,7 @@ export class Evictor {
     const { entries, random, region } = this.#store;
     if (entries.count === 0) return;
     let misses = 0;
-    for (let i = 0; i < draws && misses < emptyDraws; ) {
+    for (let i = 0; i < draws && misses < emptyDraws;) {
       const ref = entries.at(random.below(entries.count));
       const { words } = segmentOf(region, ref);
       const at = wordOf(region, ref);

@@ -24,7 +24,13 @@ export type RemovalReason = 'replaced' | 'deleted' | 'evicted' | 'expired' | 'in
 
 /** Told before a part leaves hot memory; a tier may copy it elsewhere. Called synchronously: must not wait on I/O. */
 export interface TierSink {
-  leaving(id: string, part: string, version: number, bytes: Uint8Array, reason: RemovalReason): void;
+  leaving(
+    id: string,
+    part: string,
+    version: number,
+    bytes: Uint8Array,
+    reason: RemovalReason,
+  ): void;
 }
 
 export interface Hooks {

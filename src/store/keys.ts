@@ -85,7 +85,8 @@ export class Key {
     const count = (this.idBytes + 7) >> 2;
     for (let i = 1; i < count; i++) this.#idWords[i] = this.words[i] as number;
     const rest = this.idBytes & 3;
-    if (rest !== 0) this.#idWords[count - 1] = (this.#idWords[count - 1] as number) & ((1 << (rest << 3)) - 1);
+    if (rest !== 0)
+      this.#idWords[count - 1] = (this.#idWords[count - 1] as number) & ((1 << (rest << 3)) - 1);
     this.#idWords[0] = this.idBytes;
     hashWords(this.#idWords, 0, count, this.#seedLow, this.#seedHigh);
     return hashLow;
@@ -161,7 +162,10 @@ export class Key {
 }
 
 function badName(text: unknown, what: string): never {
-  fail('invalid_argument', `The ${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`);
+  fail(
+    'invalid_argument',
+    `The ${what} must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`,
+  );
 }
 
 /** Decodes the key at word `at` of a segment. Copies: shared memory cannot be decoded in place. */

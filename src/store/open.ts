@@ -35,7 +35,11 @@ export function isComplete(region: Region): boolean {
 }
 
 /** Opens for writing: the caller is the region's owner, slot 0. */
-export function openStore(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
+export function openStore(
+  region: Region,
+  choices: AllocatorChoices,
+  options: StoreOptions,
+): OpenedStore {
   if (region.superblock.rootParts === 0) return { store: createStore(region, choices, options) };
   if (!isComplete(region)) return recover(region, choices, options);
   const store = new Store(region, openAllocator(region, choices), options);
@@ -49,7 +53,9 @@ export function openStore(region: Region, choices: AllocatorChoices, options: St
 /** What died with its owner may be what it meant to wipe: recovery works with an allocator that zeroes whatever it frees. */
 function recover(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
   const recovery = recoverStore(region, openAllocator(region, { zeroKinds: allKinds }), options);
-  return { store: new Store(region, openAllocator(region, choices), options), recovery };
+  const store = new Store(region, openAllocator(region, choices), options);
+  gatherRetired(store);
+  return { store, recovery };
 }
 
 /** Attaches without owning: a thread that reads, or an inspection. */
@@ -85,7 +91,7 @@ function createStore(region: Region, choices: AllocatorChoices, options: StoreOp
   return store;
 }
 
-/** Parts that were retired and still leased by another thread when the last owner closed. */
+/** Parts that were retired and still leased by another thread when the last owner closed or died. */
 function gatherRetired(store: Store): void {
   if (peek(store.control, store.controlAt + control.retiredParts) === 0) return;
   poke(store.control, store.controlAt + control.retiredParts, 0);

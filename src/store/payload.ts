@@ -43,5 +43,8 @@ export function checksumOfCopy(
 export function assertWhole(sizeBytes: number, code: number): void {
   const elementBytes = bytesPerElement(code);
   if (sizeBytes % elementBytes === 0) return;
-  fail('invalid_argument', `${sizeBytes} bytes are not a whole number of ${elementBytes}-byte elements.`);
+  fail(
+    'invalid_argument',
+    `${sizeBytes} bytes are not a whole number of ${elementBytes}-byte elements.`,
+  );
 }

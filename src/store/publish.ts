@@ -106,7 +106,10 @@ export function reservePayload(
   preferredBytes: number = sizeBytes,
 ): Payload {
   if (sizeBytes > store.maxPartBytes) {
-    fail('value_too_large', `${sizeBytes} bytes; this pool takes parts of at most ${store.maxPartBytes}.`);
+    fail(
+      'value_too_large',
+      `${sizeBytes} bytes; this pool takes parts of at most ${store.maxPartBytes}.`,
+    );
   }
   if (sizeBytes === 0) return emptyPayload();
   let givenBytes = preferredBytes;

@@ -15,7 +15,7 @@ import { fail } from '../errors.ts';
 import { control, controlByte, ownersMaxLimit } from '../memory/layout.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
-import { or, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { and, or, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { headOf, linkContext, nextOf } from './context-chain.ts';
 import { intent, isLive, removeContext } from './contexts.ts';
 import { readCell, writeCell } from './counters.ts';
@@ -35,7 +35,7 @@ import { inlineKeyWords } from './keys.ts';
 import { begin } from './epoch.ts';
 import { RefIndex } from './ref-index.ts';
 import { Table, tableBytes } from './ref-table.ts';
-import { countPart, retire } from './remove.ts';
+import { awaitLeases, countPart, retire } from './remove.ts';
 import { Store, type StoreOptions } from './store.ts';
 import { linkTags, nextTagOf, node, tagsMax } from './tags.ts';
 
@@ -147,24 +147,56 @@ function resetCounts(store: Store): void {
 
 /** Indexes every sound live entry and frees the others. @returns how many live ones were dropped */
 function rebuild(store: Store, marks: Marks): number {
+  const living = livingOwners(store);
   let dropped = 0;
   for (let ordinal = store.entries.count - 1; ordinal >= 0; ordinal--) {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
     if (peek(words, at + field.ordinal) !== ordinal) poke(words, at + field.ordinal, ordinal);
-    storeWord(words, at + field.leases, 0);
-    storeWord(words, at + field.leases + 1, 0);
-    if (isLive(words, at)) {
-      if (isSound(store, words, at) && markHeld(store, marks, words, at)) {
-        adopt(store, ref, words, at);
-        continue;
-      }
-      dropped++;
+    and(words, at + field.leases, living.low);
+    and(words, at + field.leases + 1, living.high);
+    const live = isLive(words, at);
+    if (!live && !isAwaited(store, words, at)) {
+      store.entries.release(ref);
+    } else if (!isSound(store, words, at) || !markHeld(store, marks, words, at)) {
+      if (live) dropped++;
+      store.entries.release(ref);
+    } else if (live) {
+      adopt(store, ref, words, at);
+    } else {
+      awaitLeases(store, ref);
     }
-    store.entries.release(ref);
   }
   return dropped;
+}
+
+/** Lets a live entry go whose successor is indexed already. */
+function supersede(store: Store, ref: Ref, words: Words, at: number): void {
+  if (!store.isLeased(words, at)) {
+    store.entries.release(ref);
+    return;
+  }
+  poke(words, at + field.tagRef, 0);
+  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.retired);
+  awaitLeases(store, ref);
+}
+
+/** Lease bits of the slots that someone holds now: threads of other processes that have the pool joined read on. */
+function livingOwners({ region }: Store): { readonly low: number; readonly high: number } {
+  const bits = [0, 0];
+  for (let slot = 1; slot < region.superblock.ownersMax; slot++) {
+    if (region.ownerLives(slot))
+      bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
+  }
+  return { low: bits[0] as number, high: bits[1] as number };
+}
+
+/** True for a retired entry that is still leased. It has no tags any more. */
+function isAwaited(store: Store, words: Words, at: number): boolean {
+  if ((peek(words, at + field.state) & stateMask) !== state.retired) return false;
+  poke(words, at + field.tagRef, 0);
+  return store.isLeased(words, at);
 }
 
 /** Indexes a live entry, unless a higher version of the part is there already. */
@@ -174,7 +206,7 @@ function adopt(store: Store, ref: Ref, words: Words, at: number): void {
     const otherWords = segmentOf(store.region, other).words;
     const otherAt = wordOf(store.region, other);
     if (versionOf(otherWords, otherAt) > versionOf(words, at)) {
-      store.entries.release(ref);
+      supersede(store, ref, words, at);
       return;
     }
     retire(store, other, 'replaced');
@@ -261,5 +293,7 @@ function areTagsSound(store: Store, words: Words, at: number): boolean {
 /** True for a live allocation of that kind and at least that size. */
 function holds(store: Store, ref: Ref, kind: Kind, sizeBytes: number): boolean {
   const { allocator } = store;
-  return allocator.isLive(ref) && allocator.kindOf(ref) === kind && allocator.sizeOf(ref) >= sizeBytes;
+  return (
+    allocator.isLive(ref) && allocator.kindOf(ref) === kind && allocator.sizeOf(ref) >= sizeBytes
+  );
 }

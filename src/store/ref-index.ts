@@ -86,7 +86,8 @@ export class RefIndex {
     const current = superblock[this.#root];
     const old = superblock[`${this.#root}Old`];
     if (this.current.ref !== current) this.current = new Table(this.#region, current);
-    if ((this.old?.ref ?? 0) !== old) this.old = old === 0 ? undefined : new Table(this.#region, old);
+    if ((this.old?.ref ?? 0) !== old)
+      this.old = old === 0 ? undefined : new Table(this.#region, old);
   }
 
   get live(): number {

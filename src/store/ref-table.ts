@@ -176,7 +176,9 @@ export class Table {
 
   /** True when `count` more inserts could leave too few slots that end a probe. */
   isWorn(count: number): boolean {
-    return this.live + this.tombstones + count > ((this.mask + 1) / wornDenominator) * wornNumerator;
+    return (
+      this.live + this.tombstones + count > ((this.mask + 1) / wornDenominator) * wornNumerator
+    );
   }
 
   /** Inserts everything anew without tombstones, in place. Readers of other threads must be kept out or told. */

@@ -183,4 +183,3 @@ function tell(store: Store, ref: Ref, words: Words, at: number, reason: RemovalR
   if (tierSink === undefined) return;
   hooks.leaving(id, part, version, bytesOfEntry(store.region, words, at), reason);
 }
-

@@ -174,7 +174,10 @@ export class Store {
       if (this.#audit !== undefined) this.hooks.record('get', id, part, lease.version);
       return lease;
     }
-    return fail('pool_busy', `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`);
+    return fail(
+      'pool_busy',
+      `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`,
+    );
   }
 
   /** Gives back one lease of this thread on an entry. */

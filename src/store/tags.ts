@@ -26,7 +26,15 @@ export const tagsMax = 64;
 export const dependencyPrefix = 'dep:';
 const tagMaxBytes = nameMaxBytes + dependencyPrefix.length;
 
-export const node = { entry: 0, hash: 1, next: 2, previous: 3, ofEntry: 4, bytes: 5, text: 6 } as const;
+export const node = {
+  entry: 0,
+  hash: 1,
+  next: 2,
+  previous: 3,
+  ofEntry: 4,
+  bytes: 5,
+  text: 6,
+} as const;
 
 const encoder = new TextEncoder();
 
@@ -43,7 +51,10 @@ export function encodeTag(store: Store, text: string): Tag {
   const encoded = valid ? encoder.encode(text) : new Uint8Array(0);
   const limit = valid && text.startsWith(dependencyPrefix) ? tagMaxBytes : nameMaxBytes;
   if (encoded.length === 0 || encoded.length > limit) {
-    fail('invalid_argument', `A tag must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`);
+    fail(
+      'invalid_argument',
+      `A tag must be 1 to ${nameMaxBytes} bytes of UTF-8; got ${show(text)}.`,
+    );
   }
   const words = new Int32Array(1 + ((encoded.length + 3) >> 2));
   const bytes = new Uint8Array(words.buffer);

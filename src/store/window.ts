@@ -60,7 +60,8 @@ function heatMap(store: Store): Float64Array[] {
   });
   heat.forEach((map, segment) => {
     const { sizeBytes } = region.segments[segment] as Segment;
-    const firstData = segmentLayout(sizeBytes, region.slabShift).dataPage >> (region.slabShift - pageShift);
+    const firstData =
+      segmentLayout(sizeBytes, region.slabShift).dataPage >> (region.slabShift - pageShift);
     for (let unit = 0; unit < map.length; unit++) {
       const held = live[segment]?.[unit] !== movable[segment]?.[unit];
       if (held || unit < firstData) map[unit] = blocked;
@@ -78,7 +79,8 @@ function coldestWindow(heat: readonly Float64Array[], units: number): Window | u
     let head = 0;
     let tail = 0;
     for (let unit = 0; unit < map.length; unit++) {
-      while (tail > head && (map[queue[tail - 1] as number] as number) <= (map[unit] as number)) tail--;
+      while (tail > head && (map[queue[tail - 1] as number] as number) <= (map[unit] as number))
+        tail--;
       queue[tail++] = unit;
       if ((queue[head] as number) <= unit - units) head++;
       const hottest = map[queue[head] as number] as number;

@@ -14,7 +14,11 @@ test('continues a running checksum at any cut', () => {
 });
 
 test('no bytes change nothing, wherever the empty array points', () => {
-  for (const empty of [new Uint8Array(0), text.subarray(9), new Uint8Array(new SharedArrayBuffer(0))]) {
+  for (const empty of [
+    new Uint8Array(0),
+    text.subarray(9),
+    new Uint8Array(new SharedArrayBuffer(0)),
+  ]) {
     expect(crc32(empty, 0x1234567)).toBe(0x1234567);
     expect(crc32(empty)).toBe(0);
   }

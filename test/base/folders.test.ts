@@ -26,7 +26,10 @@ test('a file in the way is an error', () => {
   expect(() => makeFolder(join(path, 'below'), 0o700)).toThrow(/ENOTDIR/);
 });
 
-test.skipIf(process.platform !== 'linux')('a place where no folder can be made is an error, not a loop', () => {
-  expect(() => makeFolder('/proc/cenote', 0o700)).toThrow(/ENOENT/);
-  expect(() => makeFolder('/proc/cenote/below', 0o700)).toThrow(/ENOENT/);
-});
+test.skipIf(process.platform !== 'linux')(
+  'a place where no folder can be made is an error, not a loop',
+  () => {
+    expect(() => makeFolder('/proc/cenote', 0o700)).toThrow(/ENOENT/);
+    expect(() => makeFolder('/proc/cenote/below', 0o700)).toThrow(/ENOENT/);
+  },
+);

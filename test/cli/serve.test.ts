@@ -262,7 +262,11 @@ describe('cenote serve', () => {
 
   it('takes its settings from the environment', async () => {
     using scratch = new Scratch();
-    const env = { CENOTE_HTTP: '0', CENOTE_DATA_DIR: scratch.join('data'), CENOTE_CAPACITY: '32MiB' };
+    const env = {
+      CENOTE_HTTP: '0',
+      CENOTE_DATA_DIR: scratch.join('data'),
+      CENOTE_CAPACITY: '32MiB',
+    };
     const server = await Serving.start(['--json'], env);
     expect(JSON.parse(server.banner)).toMatchObject({
       dataPath: scratch.join('data'),

@@ -14,7 +14,12 @@ vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof import('node:fs/promises')>();
   const open = async (path: string, flags?: string, mode?: number): Promise<FileHandle> => {
     const file = await real.open(path, flags, mode);
-    const write = file.write.bind(file) as (b: Uint8Array, o: number, l: number, p: number) => unknown;
+    const write = file.write.bind(file) as (
+      b: Uint8Array,
+      o: number,
+      l: number,
+      p: number,
+    ) => unknown;
     const short = (b: Uint8Array, o: number, l: number, p: number): unknown =>
       write(b, o, Math.min(l, shortest), p);
     const sync = file.sync.bind(file);
@@ -55,10 +60,5 @@ it('is on the disk with its manifest and its name when it is done', async () => 
   await pool.snapshot(join(folder, 'snapshot'));
   await pool.close();
   const names = synced.map((path) => path.slice(folder.length).replace(/\.partial-\d+/, ''));
-  expect(names).toEqual([
-    '/.snapshot/segment-0000',
-    '/.snapshot/snapshot.json',
-    '/.snapshot',
-    '',
-  ]);
+  expect(names).toEqual(['/.snapshot/segment-0000', '/.snapshot/snapshot.json', '/.snapshot', '']);
 });

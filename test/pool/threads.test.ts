@@ -10,13 +10,14 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { crc32 } from '../../src/base/checksum.ts';
 import { Random } from '../../src/base/random.ts';
-import type { OpenOptions, Pool } from '../../src/pool/api.ts';
+import type { OpenOptions, Pool, PutOptions } from '../../src/pool/api.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { expectSound, filled, freshPath, mib, pool } from './support/pools.ts';
 
 const script = fileURLToPath(new URL('fixtures/reader.mjs', import.meta.url));
-const reads = rounds(60_000, 1_000_000);
+const reads = rounds(50_000, 600_000);
 const readers = 2;
+const steadyParts = 5;
 /** Operations of the writer between two looks at its messages. */
 const batch = 200;
 
@@ -57,6 +58,7 @@ class Writer {
   readonly #wordsMax: number;
   readonly #random = new Random(seed());
   #number = 0;
+  #steady = 0;
 
   constructor(of: Pool, contexts: number, wordsMax: number) {
     this.#pool = of;
@@ -64,10 +66,16 @@ class Writer {
     this.#wordsMax = wordsMax;
   }
 
-  put(context: number): void {
+  put(context: number, part: string = 'value', options: PutOptions = {}): void {
     const number = this.#number++;
     const words = this.#random.below(this.#wordsMax);
-    this.#pool.put(`c-${context}`, `value-of-${context}`, value(context, number, words));
+    this.#pool.put(`c-${context}`, `${part}-of-${context}`, value(context, number, words), options);
+  }
+
+  /** The context whose parts are replaced, and never go. */
+  putSteady(): void {
+    this.#steady = (this.#steady + 1) % steadyParts;
+    this.put(this.#contexts, String(this.#steady), { pinned: true });
   }
 
   append(context: number): void {
@@ -88,7 +96,8 @@ class Writer {
   step(): void {
     const context = this.#random.below(this.#contexts);
     const draw = this.#random.below(100);
-    if (draw < 60) this.put(context);
+    if (draw < 20) this.putSteady();
+    else if (draw < 60) this.put(context);
     else if (draw < 90) this.append(context);
     else if (draw < 98) this.#pool.delete(`c-${context}`, `value-of-${context}`);
     else this.#pool.delete(`c-${context}`);
@@ -109,6 +118,7 @@ describe.each(['shared', 'mapped'])('readers of a %s pool', (type) => {
     const of = await pool({ ...options, ...path, seed: seed() });
     const writer = new Writer(of, contexts, wordsMax);
     for (let context = 0; context < contexts / 4; context++) writer.put(context);
+    for (let part = 0; part < steadyParts; part++) writer.putSteady();
     let reading = readers;
     const answers = Array.from({ length: readers }, async (_, n) => {
       const seen = await answer(read(of, contexts, n));

@@ -25,7 +25,11 @@ afterEach(() => rmSync(path, { recursive: true, force: true }));
 function visit(bootId: string): boolean {
   const region = openMappedRegion(path, 'own', { ...freshIdentity(), capacityBytes, bootId });
   const clock = { nowMs: () => Date.now() };
-  const { store, recovery } = openStore(region, { zeroKinds: 0 }, { clock, seed: 1, checksums: true, hooks: {} });
+  const { store, recovery } = openStore(
+    region,
+    { zeroKinds: 0 },
+    { clock, seed: 1, checksums: true, hooks: {} },
+  );
   closeStore(store);
   region.close();
   return recovery !== undefined;

@@ -81,7 +81,8 @@ function use(pool: Pool): void {
   for (let i = 0; i < 2 * parts; i++) {
     attempt(() => pool.put(`new${i}`, 'x', new Uint8Array(20_000), { tags: ['all'] }));
   }
-  for (let i = 0; i < parts; i++) attempt(() => pool.append(idOf(i), `part${i}`, new Uint8Array(900)));
+  for (let i = 0; i < parts; i++)
+    attempt(() => pool.append(idOf(i), `part${i}`, new Uint8Array(900)));
   attempt(() => pool.invalidate({ tag: 't4' }));
   for (let i = 0; i < parts; i++) attempt(() => pool.delete(idOf(i)));
   attempt(() => pool.sweepExpired());
