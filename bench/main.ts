@@ -38,7 +38,7 @@ async function main(): Promise<number> {
     log(`bench: ${messageOf(error)}\n\n${usage}`);
     return 2;
   }
-  return args.scenario === undefined ? await runSuites(args) : await runHere(args);
+  return args.scenario === undefined ? runSuites(args) : runHere(args);
 }
 
 function chosen(args: Args): readonly Suite[] {

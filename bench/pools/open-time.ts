@@ -27,7 +27,7 @@ export function openTimeScenario(place: 'memory' | 'disk'): Scenario {
   return {
     name: `open-${place}`,
     async run(context) {
-      if (place === 'memory') return await runOpenTime(place, context.folder, context);
+      if (place === 'memory') return runOpenTime(place, context.folder, context);
       const folder = mkdtempSync(join(tmpdir(), 'cenote-bench-'));
       try {
         return await runOpenTime(place, folder, context);

@@ -24,7 +24,7 @@ export async function openBenchPool(
   name: string,
   options: OpenOptions,
 ): Promise<Pool> {
-  return await openPool(region === 'mapped' ? { ...options, path: join(folder, name) } : options);
+  return openPool(region === 'mapped' ? { ...options, path: join(folder, name) } : options);
 }
 
 /** Puts `payload` under every id. @throws when one was evicted */

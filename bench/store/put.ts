@@ -143,7 +143,7 @@ function copy(targets: readonly Uint8Array[], sources: readonly Uint8Array[]): S
         (targets[next] as Uint8Array).set(sources[i % sourceCount] as Uint8Array);
         next = next + 1 === targets.length ? 0 : next + 1;
       }
-      return next + (targets[next] as Uint8Array)[0]!;
+      return next + Number((targets[next] as Uint8Array)[0]);
     },
   };
 }

@@ -94,7 +94,7 @@ function namesGiven(names: readonly string[] | undefined, what: string): readonl
     if (typeof name === 'string' && name !== '') continue;
     fail('invalid_argument', `${what} must hold texts; got ${show(name)}.`);
   }
-  return names;
+  return names as readonly string[];
 }
 
 /** @throws invalid_argument */
@@ -154,7 +154,7 @@ export function zeroKindsOf(options: OpenOptions): number {
   if (!Array.isArray(zeroOnFree)) {
     fail('invalid_argument', `zeroOnFree must be an array of kinds; got ${show(zeroOnFree)}.`);
   }
-  for (const name of zeroOnFree) bits |= 1 << kindNamed(name);
+  for (const name of zeroOnFree as readonly string[]) bits |= 1 << kindNamed(name);
   return bits;
 }
 

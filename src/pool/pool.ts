@@ -5,9 +5,7 @@ import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
-import { control } from '../memory/layout.ts';
 import { formatVersion } from '../memory/superblock-codec.ts';
-import { peek } from '../memory/words.ts';
 import { append } from '../store/append.ts';
 import { checkStore } from '../store/check.ts';
 import {
@@ -21,7 +19,6 @@ import {
   setPinned,
   stopReasons,
 } from '../store/contexts.ts';
-import { readCell, sumOperations } from '../store/counters.ts';
 import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
 import { stableRecord } from '../store/stable.ts';
@@ -61,6 +58,7 @@ import {
   sweepLimit,
   versionAsked,
 } from './options.ts';
+import { statsOf } from './stats.ts';
 import { writeSnapshot } from './snapshot.ts';
 
 const noOptions = {};
@@ -138,7 +136,7 @@ export class StorePool implements Pool {
 
   describe(id: string, part: string): PartInfo | undefined {
     const store = this.#readable();
-    return store.settled(() => {
+    return store.follower.settled(() => {
       const ref = partOf(store, id, part);
       return ref === 0 ? undefined : stableRecord(store, ref);
     });
@@ -162,7 +160,7 @@ export class StorePool implements Pool {
   list(options: ListOptions = noOptions): ContextInfo[] {
     const store = this.#readable();
     const { limit, partsLimit, prefix, after } = listLimits(options);
-    const found = store.settled(() => listContexts(store, prefix, after, limit));
+    const found = store.follower.settled(() => listContexts(store, prefix, after, limit));
     return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id), partsLimit) ?? []);
   }
 
@@ -200,7 +198,7 @@ export class StorePool implements Pool {
 
   where(id: string, part: string): Place | undefined {
     const store = this.#readable();
-    return store.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
+    return store.follower.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
@@ -241,31 +239,12 @@ export class StorePool implements Pool {
 
   stats(): PoolStats {
     const store = this.#readable();
-    return store.settled(() => this.#statsOf(store));
-  }
-
-  #statsOf(store: Store): PoolStats {
-    const at = (name: keyof typeof control): number =>
-      peek(store.control, store.controlAt + control[name]);
-    return {
-      capacityBytes: store.region.superblock.capacityBytes,
-      contexts: at('contexts'),
-      parts: at('parts'),
-      pinnedParts: at('pinnedParts'),
-      retiredParts: at('retiredParts'),
-      partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
-      maxPartBytes: store.maxPartBytes,
-      formatVersion,
-      ownersAlive: countOwners(store),
-      segments: store.region.segments.length,
-      memory: store.allocator.stats(),
-      operations: sumOperations(store.region),
-    };
+    return store.follower.settled(() => statsOf(store));
   }
 
   check(): CheckReport {
     const store = this.#readable();
-    const result = store.settled(() => checkStore(store));
+    const result = store.follower.settled(() => checkStore(store));
     return {
       ok: result.errors.length === 0,
       version: formatVersion,
@@ -276,7 +255,7 @@ export class StorePool implements Pool {
 
   memoryMap(cells: number): MapCell[] {
     const store = this.#readable();
-    return store.settled(() => store.allocator.memoryMap(cells));
+    return store.follower.settled(() => store.allocator.memoryMap(cells));
   }
 
   async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
@@ -315,7 +294,9 @@ export class StorePool implements Pool {
 
   #contextOf(id: string, limit: number, after?: string): ContextInfo | undefined {
     const store = this.#readable();
-    const records = store.settled(() => partsOf(store, id).map((ref) => stableRecord(store, ref)));
+    const records = store.follower.settled(() =>
+      partsOf(store, id).map((ref) => stableRecord(store, ref)),
+    );
     const parts = records.filter((record): record is PartRecord => record !== undefined);
     if (parts.length === 0) return undefined;
     const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
@@ -336,15 +317,6 @@ export class StorePool implements Pool {
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
-}
-
-function countOwners(store: Store): number {
-  const { region } = store;
-  let alive = 0;
-  for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
-    if (region.ownerLives(slot)) alive++;
-  }
-  return alive;
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

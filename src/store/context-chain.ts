@@ -88,3 +88,17 @@ function countContexts(store: Store, by: number): void {
   const at = store.controlAt + control.contexts;
   poke(store.control, at, peek(store.control, at) + by);
 }
+
+/** True for the entry whose id is that of `store.key`. Made once per store: for RefIndex.find. */
+export function contextMatcher(store: Store): (ref: Ref) => boolean {
+  return (ref) => {
+    const segment = store.segmentAt(ref);
+    if (segment === undefined) return false;
+    const at = wordOf(store.region, ref);
+    const keyRef = peek(segment.words, at + field.keyRef);
+    if (keyRef === 0) return store.key.sameContext(segment.words, at + field.key);
+    const keySegment = store.segmentAt(keyRef);
+    if (keySegment === undefined) return false;
+    return store.key.sameContext(keySegment.words, wordOf(store.region, keyRef));
+  };
+}

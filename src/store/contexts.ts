@@ -53,15 +53,7 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
     return ref === 0 ? [] : [ref];
   }
   store.key.setContext(id);
-  const refs: Ref[] = [];
-  const limit = store.entries.count;
-  let ref = headOf(store, store.key.contextTag());
-  for (; ref !== 0 && refs.length <= limit; ref = nextOf(store, ref)) {
-    // A joined reader may follow a list while it is being changed.
-    if (store.region.ownerSlot !== 0 && !store.entries.isEntry(ref)) break;
-    refs.push(ref);
-  }
-  return refs.filter((each) => isFresh(store, each));
+  return chainOf(store).filter((each) => isFresh(store, each));
 }
 
 /** The live, unexpired part of that name, or 0. @throws invalid_argument */

@@ -1,11 +1,14 @@
 /** Listing contexts in the order of their UTF-8 bytes: the index has no order, so the smallest `limit` are selected. */
 
+import { decodeUtf8 } from '../base/utf8.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
-import { nextOf } from './context-chain.ts';
-import { isFresh } from './contexts.ts';
+import { isFresh, partsOf } from './contexts.ts';
 import { field, segmentOf, wordOf } from './entry.ts';
+import { readAttempts } from './follower.ts';
 import { readIdBytes } from './keys.ts';
+import type { Table } from './ref-table.ts';
+import { stable } from './stable.ts';
 import type { Store } from './store.ts';
 
 interface Found {
@@ -25,33 +28,52 @@ export function listContexts(
 ): Found[] {
   let found: Found[] = [];
   let bound: Uint8Array | undefined;
-  for (const ref of store.contexts.refs()) {
-    const id = idBytesOf(store, ref);
+  for (const head of headsOf(store)) {
+    const { id } = head;
     if (!startsWith(id, prefix)) continue;
     if (after !== undefined && Buffer.compare(id, after) <= 0) continue;
     if (bound !== undefined && Buffer.compare(id, bound) >= 0) continue;
-    if (!hasFreshPart(store, ref)) continue;
-    found.push({ id, ref });
+    if (!hasFreshPart(store, head)) continue;
+    found.push(head);
     if (found.length < limit * slack) continue;
     found = smallest(found, limit);
-    bound = found.at(-1)?.id;
+    // A full page bounds what follows; one that duplicates have made short does not.
+    if (found.length === limit) bound = found.at(-1)?.id;
   }
   return smallest(found, limit);
 }
 
-/** False when the time of every part is over: such a context would only make a page shorter. */
-function hasFreshPart(store: Store, head: Ref): boolean {
-  const limit = store.entries.count;
-  let ref = head;
-  for (let i = 0; ref !== 0 && i <= limit; i++) {
-    if (isFresh(store, ref)) return true;
-    ref = nextOf(store, ref);
+/** The heads of all contexts. A joined reader may meet one twice, while the index grows or its head changes. */
+function* headsOf(store: Store): Generator<Found> {
+  for (const table of store.contexts.tables) {
+    for (let slot = 0; slot <= table.mask; slot++) {
+      const head = headAt(store, table, slot);
+      if (head !== undefined) yield head;
+    }
   }
-  return false;
+}
+
+/** Who is at a slot; looked at again while the writer puts another head there. */
+function headAt(store: Store, table: Table, slot: number): Found | undefined {
+  for (let attempt = 0; attempt < readAttempts; attempt++) {
+    const ref = table.refAt(slot);
+    if (ref <= 0 || !store.entries.isEntry(ref)) return undefined;
+    const id = stable(store, ref, () => idBytesOf(store, ref));
+    if (id !== undefined && table.refAt(slot) === ref) return { id, ref };
+  }
+  return undefined;
+}
+
+/** False when the time of every part is over: such a context would only make a page shorter. */
+function hasFreshPart(store: Store, { id, ref }: Found): boolean {
+  return isFresh(store, ref) || partsOf(store, decodeUtf8(id)).length > 0;
 }
 
 function smallest(found: Found[], limit: number): Found[] {
-  return found.sort((a, b) => Buffer.compare(a.id, b.id)).slice(0, limit);
+  found.sort((a, b) => Buffer.compare(a.id, b.id));
+  const isFirst = ({ id }: Found, i: number): boolean =>
+    i === 0 || Buffer.compare(id, (found[i - 1] as Found).id) !== 0;
+  return found.filter(isFirst).slice(0, limit);
 }
 
 function idBytesOf(store: Store, ref: Ref): Uint8Array {

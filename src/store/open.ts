@@ -12,7 +12,8 @@ import { recoverStore, type RecoveryReport } from './recover.ts';
 import { reapReaders } from './reap.ts';
 import { RefIndex } from './ref-index.ts';
 import { awaitLeases, sweepRetired } from './remove.ts';
-import { Store, type StoreOptions } from './store.ts';
+import type { StoreOptions } from './options.ts';
+import { Store } from './store.ts';
 
 const allKinds = 2 ** kinds.length - 1;
 

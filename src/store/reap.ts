@@ -15,7 +15,8 @@ export function reapReaders(store: Store): number {
   return reaped;
 }
 
-function endLeases(store: Store, slot: number): void {
+/** Ends every lease of an owner slot. */
+export function endLeases(store: Store, slot: number): void {
   const bit = 1 << (slot & 31);
   for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
     const ref = store.entries.at(ordinal);

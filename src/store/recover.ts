@@ -36,7 +36,8 @@ import { begin } from './epoch.ts';
 import { RefIndex } from './ref-index.ts';
 import { Table, tableBytes } from './ref-table.ts';
 import { awaitLeases, countPart, retire } from './remove.ts';
-import { Store, type StoreOptions } from './store.ts';
+import type { StoreOptions } from './options.ts';
+import { Store } from './store.ts';
 import { linkTags, nextTagOf, node, tagsMax } from './tags.ts';
 
 export interface RecoveryReport {

@@ -124,16 +124,21 @@ export class RefIndex {
       for (let i = table.mask; slot >= 0 && i >= 0; i--) {
         const ref = table.refAt(slot);
         if (ref > 0 && matches(ref)) return ref;
-        slot = table.seek(tag, slot + 1);
+        // A reader may have met what the writer was about to replace.
+        if (table.refAt(slot) === ref) slot = table.seek(tag, slot + 1);
       }
     }
     return 0;
   }
 
+  /** Old before current: what is on the move is never missed. */
+  get tables(): Table[] {
+    return this.old === undefined ? [this.current] : [this.old, this.current];
+  }
+
   /** Every reference in the index. */
   *refs(): Generator<Ref> {
-    for (const table of [this.old, this.current]) {
-      if (table === undefined) continue;
+    for (const table of this.tables) {
       for (let slot = 0; slot <= table.mask; slot++) {
         const ref = table.refAt(slot);
         if (ref > 0) yield ref;

@@ -8,7 +8,6 @@
  */
 
 import type { Allocator } from '../alloc/api.ts';
-import type { Clock } from '../base/clock.ts';
 import { Random } from '../base/random.ts';
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
@@ -29,33 +28,22 @@ import {
   wordOf,
 } from './entry.ts';
 import { Evictor } from './evictor.ts';
+import { Follower, indexEpochOf, readAttempts } from './follower.ts';
 import { GuardedHooks } from './guarded-hooks.ts';
-import type { Audit, Hooks } from './hooks.ts';
+import type { Audit } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
 import { LeaseCounts } from './lease-counts.ts';
 import { isIntact } from './payload.ts';
+import { contextMatcher } from './context-chain.ts';
+import { partMaxBytes, type StoreOptions } from './options.ts';
+import { endLeases } from './reap.ts';
 import { RefIndex } from './ref-index.ts';
 import type { Table } from './ref-table.ts';
 import { dispose, retire } from './remove.ts';
 
-/** Largest part, whatever the segments could hold. */
-export const partMaxBytes: number = 512 * 2 ** 20;
-/** How often a reader looks again when writers keep changing what it found. */
-const readAttempts = 10_000;
-/** How often a reader looks whether a rebuilt table is complete: some 50 ms; rebuilding 2^16 slots takes 2. */
-const rebuildLooks = 10_000_000;
-/** How often before it asks whether the writer lives: a dead one leaves the table to recovery. */
-const writerLooks = 1000;
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
-
-export interface StoreOptions {
-  readonly clock: Clock;
-  readonly seed: number;
-  readonly checksums: boolean;
-  readonly hooks: Partial<Hooks>;
-}
 
 export class Store {
   readonly region: Region;
@@ -63,13 +51,13 @@ export class Store {
   readonly options: StoreOptions;
   readonly hooks: GuardedHooks;
   readonly key: Key;
-  /** Key of another entry than the one that the operation is about. */
-  readonly otherKey: Key;
   readonly entries: Entries;
   readonly parts: RefIndex;
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
+  readonly follower: Follower;
+  readonly isOfContext: (ref: Ref) => boolean = contextMatcher(this);
   readonly random: Random;
   /** Words of segment 0: control words and counters. */
   readonly control: Words;
@@ -90,7 +78,7 @@ export class Store {
   readonly #leaseField: number;
   readonly #leaseBit: number;
   readonly #leases = new LeaseCounts(() => {
-    this.refreshIndex();
+    this.follower.catchUp();
     return this.entries.count;
   });
   /** The committed slot that was read last. */
@@ -99,7 +87,6 @@ export class Store {
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
   readonly #audit: Audit | undefined;
-  #indexEpoch: number;
   #epoch: number;
   #trustedEpoch: number;
 
@@ -110,7 +97,6 @@ export class Store {
     this.hooks = new GuardedHooks(options.hooks);
     const { hashSeedLow, hashSeedHigh, epoch, trustedEpoch } = region.superblock;
     this.key = new Key(hashSeedLow, hashSeedHigh);
-    this.otherKey = new Key(hashSeedLow, hashSeedHigh);
     this.random = new Random(options.seed);
     this.control = (region.segments[0] as Segment).words;
     const slot = Math.max(region.ownerSlot, 0);
@@ -123,13 +109,19 @@ export class Store {
     this.#audit = options.hooks.audit;
     this.#epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
-    this.#indexEpoch = load(this.control, this.controlAt + control.indexEpoch);
+    const indexEpoch = indexEpochOf(region);
     this.evictor = new Evictor(this);
     const { allocateMetadata } = this.evictor;
     this.entries = new Entries(region, allocator);
     this.parts = RefIndex.open(region, allocator, 'rootParts', allocateMetadata);
     this.contexts = RefIndex.open(region, allocator, 'rootContexts', allocateMetadata);
     this.tags = RefIndex.open(region, allocator, 'rootTags', allocateMetadata);
+    this.follower = new Follower(region, indexEpoch, [
+      this.parts,
+      this.contexts,
+      this.tags,
+      this.entries,
+    ]);
     this.maxPartBytes = Math.min(partMaxBytes, allocator.maxAllocationBytes);
   }
 
@@ -159,7 +151,7 @@ export class Store {
     for (let attempt = 0; attempt < readAttempts; attempt++) {
       const ref = this.find();
       if (ref === 0) {
-        if (this.refreshIndex()) continue;
+        if (this.follower.catchUp()) continue;
         bump(this.control, this.countersAt + counter.misses, 1);
         return undefined;
       }
@@ -220,86 +212,17 @@ export class Store {
     return 0;
   }
 
-  /** True for the live entry whose id is that of `this.key`. A stable function: for RefIndex.find. */
-  readonly isOfContext = (ref: Ref): boolean => {
-    const segment = this.#segmentAt(ref);
-    if (segment === undefined) return false;
-    const at = (ref & this.#refMask) << 4;
-    const keyRef = peek(segment.words, at + field.keyRef);
-    if (keyRef === 0) return this.key.sameContext(segment.words, at + field.key);
-    const keySegment = this.#segmentAt(keyRef);
-    if (keySegment === undefined) return false;
-    return this.key.sameContext(keySegment.words, (keyRef & this.#refMask) << 4);
-  };
-
-  /** For joined readers: takes over an index that the writer has grown. @returns true when something changed */
-  refreshIndex(): boolean {
-    if (this.region.ownerSlot === 0) return false;
-    let epoch = this.#settledEpoch();
-    if (epoch === this.#indexEpoch) return false;
-    for (let attempt = 0; ; attempt++) {
-      this.#indexEpoch = epoch;
-      let fault: unknown;
-      try {
-        this.region.refresh();
-        this.parts.refresh();
-        this.contexts.refresh();
-        this.tags.refresh();
-        this.entries.refresh();
-      } catch (error) {
-        fault = error;
-      }
-      // What was taken over may have grown again meanwhile, and its memory be something else.
-      epoch = this.#settledEpoch();
-      if (epoch === this.#indexEpoch || attempt === readAttempts) {
-        if (fault !== undefined) throw fault;
-        return true;
-      }
-    }
-  }
-
-  /** What `look` finds in the pool as the writer has it now. A joined reader looks again when the index changed meanwhile. */
-  settled<T>(look: () => T): T {
-    if (this.region.ownerSlot === 0) return look();
-    for (let attempt = 0; ; attempt++) {
-      this.region.refresh();
-      this.refreshIndex();
-      try {
-        const found = look();
-        if (attempt === readAttempts || !this.refreshIndex()) return found;
-      } catch (error) {
-        if (attempt === readAttempts || !this.refreshIndex()) throw error;
-      }
-    }
-  }
-
-  /** Ends every lease of this owner slot, those of a dead predecessor included. */
+  /** Ends every lease of this thread, those of a dead predecessor in its owner slot included. */
   releaseAll(): void {
     this.region.refresh();
     this.entries.refresh();
     this.#leases.clear();
-    for (let ordinal = 0; ordinal < this.entries.count; ordinal++) {
-      const ref = this.entries.at(ordinal);
-      const { words } = segmentOf(this.region, ref);
-      const word = wordOf(this.region, ref) + this.#leaseField;
-      if ((peek(words, word) & this.#leaseBit) !== 0) and(words, word, ~this.#leaseBit);
-    }
+    endLeases(this, Math.max(this.region.ownerSlot, 0));
   }
 
   /** True when this thread holds a lease. */
   get hasLeases(): boolean {
     return this.#leases.any;
-  }
-
-  /** The epoch of the index once no table is being rebuilt. @throws pool_busy */
-  #settledEpoch(): number {
-    for (let look = 0; look < rebuildLooks; look++) {
-      const epoch = load(this.control, this.controlAt + control.indexEpoch);
-      // An inspection's pages are its own from its first write on: it may never see the end.
-      if ((epoch & 1) === 0 || this.region.ownerSlot < 0) return epoch;
-      if (look === writerLooks && !this.region.ownerLives(0)) break;
-    }
-    return fail('pool_busy', `The index was being rebuilt during ${rebuildLooks} looks.`);
   }
 
   #findIn(table: Table): Ref {
@@ -314,7 +237,7 @@ export class Store {
   }
 
   #matches(ref: Ref): boolean {
-    const segment = this.#segmentAt(ref);
+    const segment = this.segmentAt(ref);
     if (segment === undefined) return false;
     const { words } = segment;
     const at = (ref & this.#refMask) << 4;
@@ -324,7 +247,7 @@ export class Store {
     this.#matchedState = stateWord;
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef === 0) return this.key.equals(words, at + field.key);
-    const keySegment = this.#segmentAt(keyRef);
+    const keySegment = this.segmentAt(keyRef);
     if (keySegment === undefined) return false;
     return this.key.equals(keySegment.words, (keyRef & this.#refMask) << 4);
   }
@@ -348,7 +271,7 @@ export class Store {
     const payload = this.#payload;
     const sizeBytes = this.#sizeBytes;
     const traits = peek(words, at + field.traits);
-    const segment = this.#segmentAt(payload);
+    const segment = this.segmentAt(payload);
     if (segment === undefined) return this.#rejectPayload(ref, sizeBytes);
     const byte = (payload & this.#refMask) << granuleShift;
     if (sizeBytes >>> 0 > segment.sizeBytes - byte) this.#rejectPayload(ref, sizeBytes);
@@ -391,7 +314,7 @@ export class Store {
   }
 
   /** The segment of a reference; a joined reader takes in segments that the writer has added since. */
-  #segmentAt(ref: Ref): Segment | undefined {
+  segmentAt(ref: Ref): Segment | undefined {
     const number = ref >>> this.#refShift;
     const segment = this.#segments[number];
     if (segment !== undefined || this.region.ownerSlot === 0) return segment;

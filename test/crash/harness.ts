@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import type { Region, RegionOptions } from '../../src/memory/region.ts';
 import type { PartInfo } from '../../src/pool/api.ts';
 import type { AllocatorChoices } from '../../src/store/open.ts';
-import type { StoreOptions } from '../../src/store/store.ts';
+import type { StoreOptions } from '../../src/store/options.ts';
 import { accessCount, armCrash, Crash, disarm } from '../support/instrumented-words.ts';
 import {
   copyMemory,

@@ -49,7 +49,11 @@ describe('a joined reader', () => {
     fill(0, 12, mib);
     const { segments, memory, parts } = pool.stats();
     expect(segments).toBeGreaterThan(2);
-    expect(reader.stats()).toMatchObject({ segments, parts, memory: { usedBytes: memory.usedBytes } });
+    expect(reader.stats()).toMatchObject({
+      segments,
+      parts,
+      memory: { usedBytes: memory.usedBytes },
+    });
     expect(reader.memoryMap(8)).toEqual(pool.memoryMap(8));
     expect(reader.check().errors).toEqual([]);
   });

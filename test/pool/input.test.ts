@@ -48,7 +48,7 @@ type Call = (value: never) => unknown;
 const calls: Record<string, Call> = {
   'put id': (v) => pool.put(v, 'p', bytes),
   'put part': (v) => pool.put('a', v, bytes),
-  'put data': (v) => pool.put('z', 'q', typeof v === 'string' ? ('\ud800' as never) : v),
+  'put data': (v) => pool.put('z', 'q', typeof v === 'string' ? '\ud800' : v),
   'put kind': (v) => pool.put('a', 'p', bytes, { kind: v }),
   'put elementType': (v) => pool.put('a', 'p', bytes, { elementType: v }),
   'put ttlMs': (v) => pool.put('a', 'p', bytes, { ttlMs: v }),

@@ -1,5 +1,6 @@
 /** What a snapshot asks of the file system: all of every write, and that the disk has it before it is called done. */
 
+import type * as FilePromises from 'node:fs/promises';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,7 @@ import { restorePool } from '../../src/pool/snapshot.ts';
 const { synced, shortest } = vi.hoisted(() => ({ synced: [] as string[], shortest: 1000 }));
 
 vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof import('node:fs/promises')>();
+  const real = await original<typeof FilePromises>();
   const open = async (path: string, flags?: string, mode?: number): Promise<FileHandle> => {
     const file = await real.open(path, flags, mode);
     const write = file.write.bind(file) as (
@@ -23,13 +24,13 @@ vi.mock('node:fs/promises', async (original) => {
     const short = (b: Uint8Array, o: number, l: number, p: number): unknown =>
       write(b, o, Math.min(l, shortest), p);
     const sync = file.sync.bind(file);
-    return Object.assign(file, {
+    return Object.assign<FileHandle, object>(file, {
       write: short,
       sync: async () => {
         synced.push(path);
         await sync();
       },
-    }) as FileHandle;
+    });
   };
   return { ...real, open };
 });

@@ -93,28 +93,28 @@ interface Case {
   readonly payloadBytes: number;
 }
 
-async function runCase(trace: Trace, it: Case): Promise<void> {
-  const folder = it.region === 'mapped' ? join(freshFolder(), 'pool') : undefined;
-  const options: OpenOptions = { capacityBytes: it.capacityBytes, seed: seed() };
+async function runCase(trace: Trace, its: Case): Promise<void> {
+  const folder = its.region === 'mapped' ? join(freshFolder(), 'pool') : undefined;
+  const options: OpenOptions = { capacityBytes: its.capacityBytes, seed: seed() };
   const pool = await openPool(folder === undefined ? options : { ...options, path: folder });
   try {
-    const outcome = replay(pool, trace, new Uint8Array(it.payloadBytes));
+    const outcome = replay(pool, trace, new Uint8Array(its.payloadBytes));
     const references = trace.references.length;
     const capacity = Math.round(outcome.residentMean);
     const exact = (lruHits(trace.references, trace.distinct, capacity) / references) * 100;
     const ours = (outcome.hits / references) * 100;
-    const written = (outcome.puts * it.payloadBytes) / it.capacityBytes;
+    const written = (outcome.puts * its.payloadBytes) / its.capacityBytes;
     process.stdout.write(
-      `${trace.name}, ${it.region} pool of ${it.capacityBytes / mib} MiB: hit ratio ${ours.toFixed(2)} %, exact LRU of ` +
+      `${trace.name}, ${its.region} pool of ${its.capacityBytes / mib} MiB: hit ratio ${ours.toFixed(2)} %, exact LRU of ` +
         `${capacity} blocks ${exact.toFixed(2)} %, written ${written.toFixed(1)} times its capacity\n`,
     );
     expect(outcome.hits + outcome.puts).toBe(references);
     expect(written).toBeGreaterThanOrEqual(writtenMin);
-    expect(outcome.reservedBytesMax).toBeLessThanOrEqual(it.capacityBytes);
+    expect(outcome.reservedBytesMax).toBeLessThanOrEqual(its.capacityBytes);
     expect(Math.abs(ours - exact)).toBeLessThanOrEqual(pointsMax);
     expect(pool.check()).toMatchObject({ ok: true, errors: [], parts: pool.stats().parts });
     if (folder !== undefined)
-      expect(segmentFileBytes(folder)).toBeLessThanOrEqual(it.capacityBytes);
+      expect(segmentFileBytes(folder)).toBeLessThanOrEqual(its.capacityBytes);
   } finally {
     await pool.close();
   }
@@ -171,7 +171,7 @@ describe('a pool in which everything is pinned', () => {
     expect(count).toBeGreaterThan(1000);
 
     const before = unchanging(pool);
-    const full = expect.objectContaining({ code: 'pool_full' });
+    const full = expect.objectContaining({ code: 'pool_full' }) as Error;
     const large = new Uint8Array(256 * 1024);
     for (let again = 0; again < 3; again += 1) {
       expect(() => putPinned(count)).toThrow(full);

@@ -1,5 +1,6 @@
 /** Data in shared memory that another thread changes while it is being stored: what is stored has the checksum of what is stored. */
 
+import type * as Checksum from '../../src/base/checksum.ts';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
@@ -7,7 +8,7 @@ import { openPool } from '../../src/pool/open.ts';
 const beforeChecksum = vi.hoisted(() => ({ run: (): void => undefined }));
 
 vi.mock('../../src/base/checksum.ts', async (original) => {
-  const { crc32 } = await original<typeof import('../../src/base/checksum.ts')>();
+  const { crc32 } = await original<typeof Checksum>();
   return {
     crc32(bytes: Uint8Array, previous?: number): number {
       beforeChecksum.run();

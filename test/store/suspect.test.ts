@@ -1,5 +1,6 @@
 /** Parts that a crash has made suspect: verified before they are given out, whatever is done to them first. */
 
+import type * as Checksum from '../../src/base/checksum.ts';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,7 @@ import { openPool } from '../../src/pool/open.ts';
 const meanwhile = vi.hoisted(() => ({ run: (): void => undefined }));
 
 vi.mock('../../src/base/checksum.ts', async (original) => {
-  const { crc32 } = await original<typeof import('../../src/base/checksum.ts')>();
+  const { crc32 } = await original<typeof Checksum>();
   return {
     crc32(bytes: Uint8Array, previous?: number): number {
       const sum = crc32(bytes, previous);

@@ -6,7 +6,8 @@
 import type { AllocatorChoices } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
-import type { Store, StoreOptions } from '../../src/store/store.ts';
+import type { StoreOptions } from '../../src/store/options.ts';
+import type { Store } from '../../src/store/store.ts';
 import { BackedRegion, type Backing } from '../../src/memory/backed-region.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';

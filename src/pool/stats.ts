@@ -1,0 +1,36 @@
+/** What `stats` tells of a pool. */
+
+import { control } from '../memory/layout.ts';
+import type { Region } from '../memory/region.ts';
+import { formatVersion } from '../memory/superblock-codec.ts';
+import { peek } from '../memory/words.ts';
+import { readCell, sumOperations } from '../store/counters.ts';
+import type { Store } from '../store/store.ts';
+import type { PoolStats } from './api.ts';
+
+export function statsOf(store: Store): PoolStats {
+  const at = (name: keyof typeof control): number =>
+    peek(store.control, store.controlAt + control[name]);
+  return {
+    capacityBytes: store.region.superblock.capacityBytes,
+    contexts: at('contexts'),
+    parts: at('parts'),
+    pinnedParts: at('pinnedParts'),
+    retiredParts: at('retiredParts'),
+    partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
+    maxPartBytes: store.maxPartBytes,
+    formatVersion,
+    ownersAlive: countOwners(store.region),
+    segments: store.region.segments.length,
+    memory: store.allocator.stats(),
+    operations: sumOperations(store.region),
+  };
+}
+
+function countOwners(region: Region): number {
+  let alive = 0;
+  for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
+    if (region.ownerLives(slot)) alive++;
+  }
+  return alive;
+}

@@ -1,0 +1,12 @@
+import type { Clock } from '../base/clock.ts';
+import type { Hooks } from './hooks.ts';
+
+/** Largest part, whatever the segments could hold. */
+export const partMaxBytes: number = 512 * 2 ** 20;
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly seed: number;
+  readonly checksums: boolean;
+  readonly hooks: Partial<Hooks>;
+}
