@@ -19,6 +19,8 @@ export interface OsCalls {
   unmap(address: number, sizeBytes: number): void;
   /** An ArrayBuffer over mapped memory, which must stay mapped as long as it lives. At most 1 GiB. */
   view(address: number, sizeBytes: number): ArrayBuffer;
+  /** The same bytes of a SharedArrayBuffer behind an ordinary one. It must not outlive them: nothing keeps the memory for it. */
+  alias(bytes: Uint8Array): Uint8Array;
   /** Allocates disk or memory for the first `sizeBytes` of a file; what is there stays. Throws EOPNOTSUPP where it cannot. */
   allocate(fd: number, sizeBytes: number): void;
   /** Takes the write lock of one byte for this open file. @returns false when another open file holds it */
@@ -56,6 +58,7 @@ const interruptionsMax = 1000;
 interface Koffi {
   load(path: null): { func(prototype: string): (...values: unknown[]) => unknown };
   view(address: bigint, sizeBytes: number): ArrayBuffer;
+  address(bytes: Uint8Array): bigint;
   errno(): number;
 }
 
@@ -132,6 +135,7 @@ function bindCalls(koffi: Koffi): OsCalls {
       if (munmap(BigInt(address), sizeBytes) !== 0) throw systemError('munmap', koffi.errno());
     },
     view: (address, sizeBytes) => koffi.view(BigInt(address), sizeBytes),
+    alias: (bytes) => new Uint8Array(koffi.view(koffi.address(bytes), bytes.byteLength)),
     allocate(fd, sizeBytes) {
       for (let attempt = 0; ; attempt += 1) {
         const errno = fallocate(fd, 0, sizeBytes) as number;

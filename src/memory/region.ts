@@ -23,6 +23,16 @@ export interface Segment {
   readonly sizeBytes: number;
   readonly words: Words;
   readonly bytes: Uint8Array;
+  /**
+   * The writer's way to copy into shared memory, where there is one: the same bytes behind an ordinary ArrayBuffer, into which V8 copies with memcpy
+   * (64 KiB in 0.7 µs, against 2.0 into a SharedArrayBuffer). Never handed out: unlike `bytes` it does not keep the memory.
+   */
+  readonly copies?: Uint8Array;
+}
+
+/** Where to copy into a segment. */
+export function copyTargetOf(segment: Segment): Uint8Array {
+  return segment.copies ?? segment.bytes;
 }
 
 /** A message that lets another thread attach the same region. Structured-cloneable. */

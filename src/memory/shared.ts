@@ -5,10 +5,11 @@
  * space, no memory. The last thread that forgets a buffer frees it; closing does not reach into other threads.
  */
 
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import { BackedRegion, firstSegmentBytes, firstSuperblock, settled } from './backed-region.ts';
 import type { Backing, Membership } from './backed-region.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
+import { osCalls } from './os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
@@ -24,6 +25,18 @@ type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
  * segments are needed than maxCapacityBytes / stride.
  */
 const spareBuffers = 4;
+
+/** A segment for its writer, with the fast way to copy into it where koffi is there. */
+function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
+  const segment = segmentOver(buffer, number, sizeBytes);
+  const { bytes } = segment;
+  try {
+    return { ...segment, copies: osCalls().alias(bytes) };
+  } catch (error) {
+    if (hasCode(error, 'koffi_missing') || hasCode(error, 'platform_unsupported')) return segment;
+    throw error;
+  }
+}
 
 function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
   return {
@@ -46,7 +59,7 @@ class SharedBacking implements Backing {
   create(number: number, sizeBytes: number): Segment | undefined {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
-    const segment = segmentOver(buffer, number, sizeBytes);
+    const segment = writtenSegment(buffer, number, sizeBytes);
     const used = this.#usedBytes[number] ?? 0;
     if (used > 0) zero(new Uint8Array(buffer), 0, used);
     this.#usedBytes[number] = Math.max(used, sizeBytes);

@@ -2,7 +2,7 @@
 
 import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
-import type { Ref } from '../memory/region.ts';
+import { copyTargetOf, type Ref } from '../memory/region.ts';
 import {
   copyInto,
   moveWithin,
@@ -81,7 +81,7 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
 function extend(store: Store, words: Words, at: number, length: number, bytes: Uint8Array): number {
   const from = committed(words, at);
   const payload = peek(words, from + commitSlot.ref);
-  const { bytes: target } = segmentOf(store.region, payload);
+  const target = copyTargetOf(segmentOf(store.region, payload));
   const to = byteOf(store.region, payload) + length;
   if (bytes.length > 0) copyInto(target, to, bytes);
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
@@ -113,7 +113,7 @@ function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Ar
     const { bytes: target } = segmentOf(store.region, payload.ref);
     const to = byteOf(store.region, payload.ref);
     copyBlock(target, to, old);
-    copyInto(target, to + old.length, bytes);
+    copyInto(copyTargetOf(segmentOf(store.region, payload.ref)), to + old.length, bytes);
     const added = target.subarray(to + old.length, to + sizeBytes);
     payload.crc32 = crcOfBoth(store, words, at, added);
     const uses = peek(words, at + field.uses);

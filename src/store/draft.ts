@@ -1,7 +1,7 @@
 /** A part being streamed straight into pool memory, invisible until commit. */
 
 import { fail } from '../errors.ts';
-import type { Ref } from '../memory/region.ts';
+import { copyTargetOf, type Ref } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
 import { byteOf, segmentOf } from './entry.ts';
 import {
@@ -54,7 +54,7 @@ export class PartDraft {
     if (sizeBytes > this.#payload.blockBytes) this.#grow(sizeBytes);
     const { ref } = this.#payload;
     if (ref === 0) return;
-    const { bytes } = segmentOf(this.#store.region, ref);
+    const bytes = copyTargetOf(segmentOf(this.#store.region, ref));
     const to = byteOf(this.#store.region, ref) + this.#sizeBytes;
     copyInto(bytes, to, chunk);
     if (this.#store.options.checksums) this.#crc = checksumOfCopy(chunk, bytes, to, this.#crc);
@@ -129,7 +129,7 @@ export class PartDraft {
     if (old.ref !== 0 && fresh.ref !== 0) {
       const source = segmentOf(store.region, old.ref).bytes;
       const from = byteOf(store.region, old.ref);
-      const target = segmentOf(store.region, fresh.ref).bytes;
+      const target = copyTargetOf(segmentOf(store.region, fresh.ref));
       const written = source.subarray(from, from + this.#sizeBytes);
       copyInto(target, byteOf(store.region, fresh.ref), written);
     }

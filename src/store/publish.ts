@@ -7,7 +7,7 @@ import { usableBytes } from '../alloc/classes.ts';
 import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
-import type { Ref } from '../memory/region.ts';
+import { copyTargetOf, type Ref } from '../memory/region.ts';
 import { copyInto, peek, poke, store as storeWord } from '../memory/words.ts';
 import { linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
@@ -68,7 +68,7 @@ export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   try {
     const payload = reservePayload(store, spec.kind, bytes.length);
     try {
-      const { bytes: target } = segmentOf(store.region, payload.ref);
+      const target = copyTargetOf(segmentOf(store.region, payload.ref));
       const to = byteOf(store.region, payload.ref);
       if (bytes.length > 0) copyInto(target, to, bytes);
       if (store.options.checksums) payload.crc32 = checksumOfCopy(bytes, target, to);
