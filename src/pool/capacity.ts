@@ -19,7 +19,7 @@ export function resize(store: Store, capacityBytes: number): void {
     );
   }
   region.commit({ capacityBytes });
-  allocator.dropEmptySegments();
+  if (allocator.dropEmptySegments() > 0) store.follower.announce();
   allocator.setLimitBytes(limitFor(store, capacityBytes));
 }
 

@@ -10,7 +10,6 @@ import { append } from '../store/append.ts';
 import { checkStore } from '../store/check.ts';
 import {
   invalidate,
-  type PartRecord,
   partOf,
   partsOf,
   removeParts,
@@ -21,7 +20,7 @@ import {
 } from '../store/contexts.ts';
 import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
-import { stableRecord } from '../store/stable.ts';
+import { recordNamed, recordsOf } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
@@ -136,10 +135,7 @@ export class StorePool implements Pool {
 
   describe(id: string, part: string): PartInfo | undefined {
     const store = this.#readable();
-    return store.follower.settled(() => {
-      const ref = partOf(store, id, part);
-      return ref === 0 ? undefined : stableRecord(store, ref);
-    });
+    return store.follower.settled(() => recordNamed(store, id, part));
   }
 
   context(id: string, options: PartsOptions = noOptions): ContextInfo | undefined {
@@ -294,10 +290,7 @@ export class StorePool implements Pool {
 
   #contextOf(id: string, limit: number, after?: string): ContextInfo | undefined {
     const store = this.#readable();
-    const records = store.follower.settled(() =>
-      partsOf(store, id).map((ref) => stableRecord(store, ref)),
-    );
-    const parts = records.filter((record): record is PartRecord => record !== undefined);
+    const parts = store.follower.settled(() => recordsOf(store, id));
     if (parts.length === 0) return undefined;
     const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
     told.sort((a, b) => (a.part < b.part ? -1 : 1));

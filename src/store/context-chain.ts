@@ -2,10 +2,12 @@
  * The parts of a context: a doubly linked list through their entries, its head in the contexts index under the hash of the id.
  */
 
+import { fail } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { peek, poke } from '../memory/words.ts';
-import { field, segmentOf, wordOf } from './entry.ts';
+import { load, peek, poke } from '../memory/words.ts';
+import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
+import { readAttempts } from './follower.ts';
 import type { Store } from './store.ts';
 
 /** First part of the context that `store.key` names, or 0. `contextTag` is the hash of its id. */
@@ -16,6 +18,61 @@ export function headOf(store: Store, contextTag: number): Ref {
 /** Next part of the same context, or 0. */
 export function nextOf(store: Store, ref: Ref): Ref {
   return peek(segmentOf(store.region, ref).words, wordOf(store.region, ref) + field.next);
+}
+
+/** Entries, and the state words that they had. */
+export interface Chain {
+  readonly refs: readonly Ref[];
+  readonly lives: readonly number[];
+}
+
+/**
+ * All live parts of the context that `store.key` names. A joined reader walks until it meets the same lives of the same entries twice: what it
+ * walks through may be taken out, or become part of another context, under its feet.
+ * @throws pool_busy when it never does
+ */
+export function chainOf(store: Store): Chain {
+  const contextTag = store.key.contextTag();
+  if (store.region.ownerSlot === 0) return walk(store, contextTag);
+  for (let attempt = 0; attempt < readAttempts; attempt++) {
+    const first = walk(store, contextTag);
+    const second = walk(store, contextTag);
+    if (first.isSound && second.isSound && isSame(first.met, second.met)) return first;
+    store.follower.catchUp();
+  }
+  return fail('pool_busy', `A context changed at each of ${readAttempts} looks.`);
+}
+
+interface Walk extends Chain {
+  /** Each entry that was met, and its state word: one that is being taken out is still on the way. */
+  readonly met: number[];
+  /** False when it led to something that is no part of the context. */
+  readonly isSound: boolean;
+}
+
+function walk(store: Store, contextTag: number): Walk {
+  const refs: Ref[] = [];
+  const lives: number[] = [];
+  const met: number[] = [];
+  const limit = 2 * store.entries.count;
+  let ref = headOf(store, contextTag);
+  for (; ref !== 0 && met.length <= limit; ref = nextOf(store, ref)) {
+    if (!store.entries.isEntry(ref)) return { refs, lives, met, isSound: false };
+    const life = load(segmentOf(store.region, ref).words, wordOf(store.region, ref) + field.state);
+    const held = life & stateMask;
+    if ((held !== state.live && held !== state.retired) || !store.isOfContext(ref)) {
+      return { refs, lives, met, isSound: false };
+    }
+    met.push(ref, life);
+    if (held !== state.live) continue;
+    refs.push(ref);
+    lives.push(life);
+  }
+  return { refs, lives, met, isSound: ref === 0 };
+}
+
+function isSame(left: readonly number[], right: readonly number[]): boolean {
+  return left.length === right.length && left.every((value, i) => value === right[i]);
 }
 
 /** Makes an entry the first part of its context. */

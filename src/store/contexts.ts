@@ -5,7 +5,7 @@ import type { Ref } from '../memory/region.ts';
 import { fail } from '../errors.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
-import { headOf, nextOf } from './context-chain.ts';
+import { chainOf } from './context-chain.ts';
 import { elementTypes, type ElementType } from './element.ts';
 import {
   commitSlot,
@@ -53,7 +53,7 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
     return ref === 0 ? [] : [ref];
   }
   store.key.setContext(id);
-  return chainOf(store).filter((each) => isFresh(store, each));
+  return chainOf(store).refs.filter((each) => isFresh(store, each));
 }
 
 /** The live, unexpired part of that name, or 0. @throws invalid_argument */

@@ -6,7 +6,7 @@
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import type { Region, Segment } from '../memory/region.ts';
-import { load } from '../memory/words.ts';
+import { add, load } from '../memory/words.ts';
 
 /** How often a reader looks again when writers keep changing what it found. */
 export const readAttempts = 10_000;
@@ -30,6 +30,8 @@ export class Follower {
   readonly #region: Region;
   /** What is out of date after a change of epoch, beside the region. */
   readonly #followed: readonly Refreshable[];
+  /** False for the writer. */
+  readonly #follows: boolean;
   #epoch: number;
 
   /** `epoch` was read before what is followed. */
@@ -37,11 +39,22 @@ export class Follower {
     this.#region = region;
     this.#followed = followed;
     this.#epoch = epoch;
+    this.#follows = region.ownerSlot !== 0;
+  }
+
+  /** Says to whoever follows that something is out of date. */
+  announce(): void {
+    add((this.#region.segments[0] as Segment).words, epochWord, 2);
+  }
+
+  /** True when something is out of date: never for the writer. */
+  isBehind(): boolean {
+    return this.#follows && indexEpochOf(this.#region) !== this.#epoch;
   }
 
   /** Takes over what the writer has changed. @returns true when something was out of date @throws pool_busy */
   catchUp(): boolean {
-    if (this.#region.ownerSlot === 0) return false;
+    if (!this.#follows) return false;
     let epoch = this.#settledEpoch();
     if (epoch === this.#epoch) return false;
     for (let attempt = 0; ; attempt++) {
@@ -57,7 +70,7 @@ export class Follower {
 
   /** What `look` finds in the pool as the writer has it now. A joined reader looks again when the index changed meanwhile. */
   settled<T>(look: () => T): T {
-    if (this.#region.ownerSlot === 0) return look();
+    if (!this.#follows) return look();
     for (let attempt = 0; ; attempt++) {
       this.#region.refresh();
       this.catchUp();

@@ -4,11 +4,11 @@ import { decodeUtf8 } from '../base/utf8.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import { isFresh, partsOf } from './contexts.ts';
-import { field, segmentOf, wordOf } from './entry.ts';
+import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { readAttempts } from './follower.ts';
 import { readIdBytes } from './keys.ts';
 import type { Table } from './ref-table.ts';
-import { stable } from './stable.ts';
+import { stable, stateOf } from './stable.ts';
 import type { Store } from './store.ts';
 
 interface Found {
@@ -58,7 +58,11 @@ function headAt(store: Store, table: Table, slot: number): Found | undefined {
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const ref = table.refAt(slot);
     if (ref <= 0 || !store.entries.isEntry(ref)) return undefined;
-    const id = stable(store, ref, () => idBytesOf(store, ref));
+    // A part that is being taken away is still its context's head.
+    const life = stateOf(store, ref);
+    const held = life & stateMask;
+    const isHead = held === state.live || held === state.retired;
+    const id = isHead ? stable(store, ref, life, () => idBytesOf(store, ref)) : undefined;
     if (id !== undefined && table.refAt(slot) === ref) return { id, ref };
   }
   return undefined;

@@ -8,6 +8,7 @@ import type { Region } from '../memory/region.ts';
 import { peek, poke } from '../memory/words.ts';
 import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
+import { indexEpochOf, readAttempts } from './follower.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
 import { reapReaders } from './reap.ts';
 import { RefIndex } from './ref-index.ts';
@@ -62,9 +63,22 @@ function recover(region: Region, choices: AllocatorChoices, options: StoreOption
 /** Attaches without owning: a thread that reads, or an inspection. */
 export function attachStore(region: Region, options: StoreOptions): Store {
   if (region.superblock.rootParts === 0) fail('not_a_pool', 'The pool was never finished.');
-  const store = new Store(region, openAllocator(region, {}), options);
+  const store = attach(region, options);
   if (region.slotAbandoned) store.releaseAll();
   return store;
+}
+
+/** The writer may grow its index, and use the memory of the old one, while it is being read here: then it is read again. */
+function attach(region: Region, options: StoreOptions): Store {
+  for (let attempt = 0; ; attempt++) {
+    const epoch = indexEpochOf(region);
+    region.refresh();
+    try {
+      return new Store(region, openAllocator(region, {}), options);
+    } catch (error) {
+      if (indexEpochOf(region) === epoch || attempt === readAttempts) throw error;
+    }
+  }
 }
 
 /** Leaves everything in order for the next opening. */

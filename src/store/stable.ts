@@ -6,8 +6,9 @@
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { load } from '../memory/words.ts';
-import { partOf, partsOf, type PartRecord, recordOf } from './contexts.ts';
-import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
+import { chainOf } from './context-chain.ts';
+import { partOf, type PartRecord, recordOf } from './contexts.ts';
+import { field, segmentOf, wordOf } from './entry.ts';
 import { readAttempts } from './follower.ts';
 import type { Store } from './store.ts';
 
@@ -16,39 +17,59 @@ export function recordNamed(store: Store, id: string, part: string): PartRecord 
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const ref = partOf(store, id, part);
     if (ref === 0) return undefined;
-    const record = stable(store, ref, () =>
+    const record = stable(store, ref, stateOf(store, ref), () =>
       store.isOfKey(ref) ? recordOf(store, ref) : undefined,
     );
     if (record !== undefined) return record;
   }
-  return fail('pool_busy', `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`);
+  return fail(
+    'pool_busy',
+    `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`,
+  );
 }
 
 /** The records of the parts of a context, in no order. @throws pool_busy when it never stands still */
 export function recordsOf(store: Store, id: string): PartRecord[] {
   for (let attempt = 0; attempt < readAttempts; attempt++) {
-    const refs = partsOf(store, id);
-    const records = refs.flatMap(
-      (ref) =>
-        stable(store, ref, () => (store.isOfContext(ref) ? recordOf(store, ref) : undefined)) ?? [],
+    store.key.setContext(id);
+    const { refs, lives } = chainOf(store);
+    const seen = refs.map((ref, i) =>
+      stable(store, ref, lives[i] as number, () => freshRecord(store, ref)),
     );
-    if (records.length === refs.length) return records;
+    if (!seen.includes(undefined)) return seen.filter(isThere);
   }
   return fail('pool_busy', `${JSON.stringify(id)} changed at each of ${readAttempts} looks.`);
 }
 
-/** What `look` sees of a live entry, or undefined when it went or changed meanwhile. */
-export function stable<T>(store: Store, ref: Ref, look: () => T | undefined): T | undefined {
-  const { words } = segmentOf(store.region, ref);
-  const at = wordOf(store.region, ref) + field.state;
-  const before = load(words, at);
-  if ((before & stateMask) !== state.live) return undefined;
+/** `expired` where the time of a part is over. */
+function freshRecord(store: Store, ref: Ref): PartRecord | 'expired' {
+  const expired = store.isExpired(segmentOf(store.region, ref).words, wordOf(store.region, ref));
+  return expired ? 'expired' : recordOf(store, ref);
+}
+
+function isThere(seen: PartRecord | 'expired' | undefined): seen is PartRecord {
+  return typeof seen === 'object';
+}
+
+/** The state word of an entry: another one for each life and each state. */
+export function stateOf(store: Store, ref: Ref): number {
+  return load(segmentOf(store.region, ref).words, wordOf(store.region, ref) + field.state);
+}
+
+/** What `look` sees of an entry whose state word is `life`, or undefined when it has another one, or gets it meanwhile. */
+export function stable<T>(
+  store: Store,
+  ref: Ref,
+  life: number,
+  look: () => T | undefined,
+): T | undefined {
+  if (stateOf(store, ref) !== life) return undefined;
   try {
     const seen = look();
-    return load(words, at) === before ? seen : undefined;
+    return stateOf(store, ref) === life ? seen : undefined;
   } catch (error) {
-    // What a torn read leads to is judged by the state word: only a part that stood still may have failed for a reason.
-    if (load(words, at) === before) throw error;
+    // What a torn read leads to is judged by the state word: only an entry that stood still may have failed for a reason.
+    if (stateOf(store, ref) === life) throw error;
     return undefined;
   }
 }

@@ -230,13 +230,14 @@ export class Store {
     let slot = table.seek(tag, table.home(tag));
     for (let i = 0; slot >= 0 && i < sameTagMax; i++) {
       const ref = table.refAt(slot);
-      if (ref > 0 && this.#matches(ref)) return ref;
-      slot = table.seek(tag, slot + 1);
+      if (ref > 0 && this.isOfKey(ref)) return ref;
+      if (table.refAt(slot) === ref) slot = table.seek(tag, slot + 1); // else another was put there
     }
     return 0;
   }
 
-  #matches(ref: Ref): boolean {
+  /** True for the live entry of `this.key`. */
+  isOfKey(ref: Ref): boolean {
     const segment = this.segmentAt(ref);
     if (segment === undefined) return false;
     const { words } = segment;
@@ -257,9 +258,10 @@ export class Store {
     const at = (ref & this.#refMask) << 4;
     const isFirst = this.#leases.take(peek(words, at + field.ordinal));
     if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
-    // After the atomic `or`, which neither processor nor compiler moves a load across.
-    if (peek(words, at + field.state) !== this.#matchedState) {
+    // After the atomic `or`, which no load is moved across. What is behind may be the segment of the bytes: dropped, and made anew.
+    if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
       this.drop(ref);
+      this.follower.catchUp();
       return 'changed';
     }
     if (this.isExpired(words, at)) {
@@ -340,8 +342,7 @@ export class Store {
     if (!intact) {
       this.drop(ref);
       bump(this.control, this.countersAt + counter.corruptParts, 1);
-      const version = versionOf(words, at);
-      fail('part_corrupt', `The bytes of version ${version} do not match their checksum.`);
+      fail('part_corrupt', `Version ${versionOf(words, at)} does not match its checksum.`);
     }
     poke(words, at + field.checkedEpoch, this.#epoch);
     return true;
