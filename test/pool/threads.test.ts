@@ -154,15 +154,16 @@ describe.each(['shared', 'mapped'])('readers of a %s pool', (type) => {
   it('that end while they hold leases do no harm', async () => {
     const path = type === 'mapped' ? { path: freshPath() } : {};
     const of = await pool({ capacityBytes: 8 * mib, ...path });
-    const contexts = 10;
+    const contexts = 100;
     const writer = new Writer(of, contexts, 100);
+    for (let part = 0; part < steadyParts; part++) writer.putSteady();
     for (let round = 0; round < 5; round++) {
       for (let context = 0; context < contexts; context++) writer.put(context);
       const worker = read(of, contexts, 0, true);
       expect(await answer(worker)).toMatchObject({ hits: contexts, fault: '' });
       for (let context = 0; context < contexts; context++) writer.put(context);
       await worker.terminate();
-      for (let i = 0; i < 100; i++) of.put(`c-${i}`, `more-of-${i}`, filled(50_000, i));
+      for (let i = 0; i < 100; i++) of.put(`c-${contexts + 1 + i}`, 'p', filled(50_000, i));
       for (let i = 0; i < 1000; i++) writer.step();
       expectSound(of);
     }
