@@ -106,6 +106,7 @@ export class Trial {
     const owned = this.open();
     const { pool, store, recovery } = owned;
     assert.equal(recovery?.dropped ?? 0, 0, 'parts were dropped');
+    if (recovery !== undefined) assert.equal(recovery.parts, pool.stats().parts);
     assert.deepEqual(pool.check().errors, []);
     assert.deepEqual(leakedBlocks(store), [], 'blocks that nobody holds');
     const seen = observe(owned);
