@@ -83,6 +83,9 @@ function extend(store: Store, words: Words, at: number, length: number, bytes: U
   const payload = peek(words, from + commitSlot.ref);
   const target = copyTargetOf(segmentOf(store.region, payload));
   const to = byteOf(store.region, payload) + length;
+  if (length < 0 || to + bytes.length > target.length) {
+    fail('pool_corrupt', `A part claims ${length} bytes at reference ${payload}.`);
+  }
   if (bytes.length > 0) copyInto(target, to, bytes);
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
   const sum = peek(words, from + commitSlot.crc32);
