@@ -173,14 +173,13 @@ export function dies(k: number, work: () => void): boolean {
 export function observe({ pool }: OwnedPool): Seen {
   const parts: Seen['parts'] = new Map();
   for (const { id, parts: infos } of pool.list({ limit: 10_000 })) {
-    for (const { part } of infos) {
-      const lease = pool.get(id, part);
-      const info = pool.describe(id, part);
-      assert(lease !== undefined && info !== undefined);
+    for (const info of infos) {
+      const lease = pool.get(id, info.part);
+      assert(lease !== undefined);
       const { buffer, byteOffset, byteLength } = lease.data;
       const bytes = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength));
       // How often it was used is no part of its state.
-      parts.set(`${id}/${part}`, { info: { ...info, uses: 0 }, bytes });
+      parts.set(`${id}/${info.part}`, { info: { ...info, uses: 0 }, bytes });
       lease.release();
     }
   }
