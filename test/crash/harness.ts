@@ -33,6 +33,8 @@ export interface Scenario {
   readonly begin: (owned: OwnedPool) => () => void;
   /** What must be true of the state after a crash, beside each part being old or new. */
   readonly expect?: Expectation;
+  /** What must hold for what is done after a crash. */
+  readonly afterwards?: (owned: OwnedPool) => void;
   /** Marks in sensitive parts: found nowhere in memory unless a part that holds them is there. */
   readonly secrets?: readonly Uint8Array[];
 }
@@ -112,6 +114,7 @@ export class Trial {
     const seen = observe(owned);
     this.#compare(seen);
     this.#expectSecretsGone(seen);
+    this.#scenario.afterwards?.(owned);
     if (toTheEnd) this.#expectNothingLeft(owned);
   }
 
