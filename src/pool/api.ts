@@ -41,7 +41,10 @@ export interface AppendOptions {
 
 /** A read lease: the bytes stay where they are until `release`. */
 export interface Lease {
-  /** View over pool memory; zero copy. Reading it after release is a bug: the memory may hold something else. @throws lease_released */
+  /**
+   * View over pool memory; zero copy (but of a pool opened with `readOnly` a copy). Reading it after release is a bug: the memory may hold
+   * something else. @throws lease_released
+   */
   readonly data: PartView;
   readonly version: number;
   readonly kind: KindName;

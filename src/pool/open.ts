@@ -8,10 +8,11 @@ import { openMappedRegion } from '../memory/mapped.ts';
 import { privateRegion } from '../memory/private-region.ts';
 import type { Region, RegionOptions } from '../memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../memory/shared.ts';
+import { copyNamed } from '../store/copy.ts';
 import { attachStore, isComplete, openStore } from '../store/open.ts';
 import type { StoreOptions } from '../store/options.ts';
 import type { Store } from '../store/store.ts';
-import type { OpenOptions, Pool, PoolHandle } from './api.ts';
+import type { Lease, OpenOptions, Pool, PoolHandle } from './api.ts';
 import { limitFor } from './capacity.ts';
 import { checkOpenOptions, zeroKindsOf } from './options.ts';
 import { StorePool } from './pool.ts';
@@ -84,6 +85,21 @@ function inspectStore(region: Region, options: OpenOptions): Store {
 
 class InspectedPool extends StorePool {
   override readonly readOnly: boolean = true;
+  readonly #inspected: Store;
+
+  constructor(store: Store, path: string) {
+    super(store, path);
+    this.#inspected = store;
+  }
+
+  /** A lease would be a write into pages that are then this process's own, and never show what the owner does again. */
+  override get(id: string, part: string): Lease | undefined {
+    const store = this.#inspected;
+    if (store.closed) fail('pool_closed', 'This pool was closed.');
+    const copy = store.follower.settled(() => copyNamed(store, id, part));
+    if (copy !== undefined) store.hooks.record('get', id, part, copy.version);
+    return copy;
+  }
 }
 
 function closingOnError<T>(region: Region, work: () => T): T {

@@ -14,13 +14,25 @@ import type { Store } from './store.ts';
 
 /** The record of the part of that name, or undefined when there is none. @throws pool_busy when it never stands still */
 export function recordNamed(store: Store, id: string, part: string): PartRecord | undefined {
+  return lookAt(store, id, part, (_, record) => record);
+}
+
+/** What `look` makes of the part of that name and its record, both of one moment. @throws pool_busy */
+export function lookAt<T>(
+  store: Store,
+  id: string,
+  part: string,
+  look: (ref: Ref, record: PartRecord) => T,
+): T | undefined {
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const ref = partOf(store, id, part);
     if (ref === 0) return undefined;
-    const record = stable(store, ref, stateOf(store, ref), () =>
-      store.isOfKey(ref) ? recordOf(store, ref) : undefined,
+    const seen = stable(store, ref, stateOf(store, ref), () =>
+      store.isOfKey(ref)
+        ? unappended(store, ref, () => look(ref, recordOf(store, ref)))
+        : undefined,
     );
-    if (record !== undefined) return record;
+    if (seen !== undefined) return seen;
   }
   return fail(
     'pool_busy',
@@ -42,9 +54,23 @@ export function recordsOf(store: Store, id: string): PartRecord[] {
 }
 
 /** `expired` where the time of a part is over. */
-function freshRecord(store: Store, ref: Ref): PartRecord | 'expired' {
+function freshRecord(store: Store, ref: Ref): PartRecord | 'expired' | undefined {
   const expired = store.isExpired(segmentOf(store.region, ref).words, wordOf(store.region, ref));
-  return expired ? 'expired' : recordOf(store, ref);
+  return expired ? 'expired' : unappended(store, ref, () => recordOf(store, ref));
+}
+
+/** What `look` sees of an entry, or undefined when something was appended meanwhile: it is still the same life. */
+function unappended<T>(store: Store, ref: Ref, look: () => T): T | undefined {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref) + field.selector;
+  const before = load(words, at);
+  try {
+    const seen = look();
+    return load(words, at) === before ? seen : undefined;
+  } catch (error) {
+    if (load(words, at) === before) throw error;
+    return undefined;
+  }
 }
 
 function isThere(seen: PartRecord | 'expired' | undefined): seen is PartRecord {

@@ -2,9 +2,10 @@
 
 import { cpSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { OpenOptions, Pool } from '../../src/pool/api.ts';
+import type { Lease, OpenOptions, Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import {
+  bytesOf,
   contents,
   expectSound,
   filled,
@@ -101,6 +102,32 @@ describe('a pool that is', () => {
     await reader.close();
     refuses(() => reader.get('a', 'p'), 'pool_closed');
     expect(contents(of)).toEqual(before);
+    expectSound(of);
+  });
+
+  it('looked at follows its owner, whatever has been read of it before', async () => {
+    const path = freshPath();
+    const of = await pool({ path, capacityBytes: 32 * mib, segmentBytes: 4 * mib });
+    const looking = await pool({ path, readOnly: true });
+    const kept = new Map<number, Lease | undefined>();
+    for (let round = 0; round < 8; round++) {
+      for (let i = 0; i < 60; i++) of.put(`${i}`, 'p', filled(1000 + 100 * round, round * 30 + i));
+      for (let i = 0; i < 60; i++) of.put(`${round}-${i}`, 'p', filled(8000 * round, i));
+      for (let i = 0; i < 60; i += 7) of.append(`${i}`, 'p', filled(10, 1));
+      for (let i = 0; i < 60; i++) {
+        const lease = looking.get(`${i}`, 'p');
+        expect(lease?.version).toBe(of.describe(`${i}`, 'p')?.version);
+        expect(bytesOf(lease).equals(read(of, `${i}`, 'p') as Buffer)).toBe(true);
+        if (i === round) kept.set(round, lease);
+      }
+      expectSound(looking);
+      expect(looking.list({ limit: 10_000 })).toEqual(of.list({ limit: 10_000 }));
+    }
+    for (const [round, lease] of kept) {
+      expect(bytesOf(lease)[0]).toBe((round * 30 + round) % 256);
+      lease?.release();
+      refuses(() => lease?.data, 'lease_released');
+    }
     expectSound(of);
   });
 
