@@ -68,13 +68,14 @@ export function attachStore(region: Region, options: StoreOptions): Store {
   return store;
 }
 
-/** The writer may grow its index, and use the memory of the old one, while it is being read here: then it is read again. */
+/** The writer may grow its index or entries, and use the memory of the old ones, while they are read here: then they are read again. */
 function attach(region: Region, options: StoreOptions): Store {
   for (let attempt = 0; ; attempt++) {
     const epoch = indexEpochOf(region);
     region.refresh();
     try {
-      return new Store(region, openAllocator(region, {}), options);
+      const store = new Store(region, openAllocator(region, {}), options);
+      if (indexEpochOf(region) === epoch || attempt === readAttempts) return store;
     } catch (error) {
       if (indexEpochOf(region) === epoch || attempt === readAttempts) throw error;
     }
