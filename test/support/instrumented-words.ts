@@ -19,6 +19,8 @@ export class Crash extends Error {
 
 let accesses = 0;
 let crashAt = Infinity;
+let interruptAt = Infinity;
+let interruption = (): void => undefined;
 
 /**
  * The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of
@@ -29,18 +31,34 @@ export function armCrash(k: number): void {
   crashAt = k;
 }
 
-/** Lets accesses happen again. */
-export function disarm(): void {
-  crashAt = Infinity;
+/**
+ * Right before the k-th access from now on, `other` runs as a whole: what another thread may do between two accesses of this one. Its own
+ * accesses are not counted.
+ */
+export function interrupt(k: number, other: () => void): void {
+  accesses = 0;
+  interruptAt = k;
+  interruption = other;
 }
 
-/** Accesses since the last `armCrash`. */
+/** Lets accesses happen again, undisturbed. */
+export function disarm(): void {
+  crashAt = Infinity;
+  interruptAt = Infinity;
+}
+
+/** Accesses since the last `armCrash` or `interrupt`. */
 export function accessCount(): number {
   return accesses;
 }
 
 function access(): void {
   if (++accesses >= crashAt) throw new Crash(`access ${accesses}`);
+  if (accesses === interruptAt) {
+    const before = accesses;
+    interruption();
+    accesses = before;
+  }
 }
 
 export function peek(words: Words, index: number): number {
