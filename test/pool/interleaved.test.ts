@@ -1,0 +1,206 @@
+/**
+ * A thread that joined reads, and between any two of its memory accesses the writer does something as a whole: what is read is what was there
+ * before, or what was there after, never anything else.
+ */
+
+import assert from 'node:assert/strict';
+import { afterAll, describe, it, vi } from 'vitest';
+import { Random } from '../../src/base/random.ts';
+import { attachSharedRegion } from '../../src/memory/shared.ts';
+import type { Pool } from '../../src/pool/api.ts';
+import { StorePool } from '../../src/pool/pool.ts';
+import { attachStore } from '../../src/store/open.ts';
+import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
+import {
+  copyMemory,
+  newMemory,
+  ownPool,
+  ownRegion,
+  restoreMemory,
+} from '../support/owned-memory.ts';
+import { seed } from '../support/seed.ts';
+import { contents, filled, mib } from './support/pools.ts';
+
+vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
+
+/** Interruptions per read: with CI=true all of them but for the longest, a list of a growing index. */
+const pointsMax = process.env['CI'] === 'true' ? 2000 : 25;
+
+const options = {
+  clock: { nowMs: () => 1_700_000_000_000 },
+  seed: 5,
+  checksums: true,
+  hooks: {},
+};
+
+/** Twenty entries of the first chunk's twenty-one; `crowd` is as many more as bring the index to its first growth. */
+function fill(of: Pool, crowd: boolean): void {
+  of.put('a', 'p', filled(1000, 1), { tags: ['t'] });
+  of.put('a', 'q', filled(10, 2), { tags: ['t', 'u'] });
+  of.put('a', 'r'.repeat(200), filled(300, 3));
+  of.put('b', 'p', filled(100, 4));
+  for (let i = 0; i < (crowd ? 188 : 16); i++) of.put(`c-${i}`, 'p', filled(20, i));
+}
+
+type Step = (of: Pool) => void;
+
+const writes: readonly [name: string, write: Step, crowd?: boolean][] = [
+  ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
+  ['replaces it twice', (of) => [9, 10].forEach((each) => of.put('a', 'p', filled(900, each)))],
+  ['appends in place', (of) => of.append('a', 'p', filled(20, 9))],
+  ['appends twice', (of) => [9, 10].forEach((each) => of.append('a', 'p', filled(1, each)))],
+  ['appends into a larger block', (of) => of.append('a', 'p', filled(5000, 9))],
+  ['deletes the part', (of) => of.delete('a', 'p')],
+  ['deletes the head of the context', (of) => of.delete('a', 'r'.repeat(200))],
+  ['deletes the context', (of) => of.delete('a')],
+  [
+    'deletes the context and makes it anew',
+    (of) => {
+      of.delete('a');
+      of.put('a', 'q', filled(10, 9));
+      of.put('a', 'p', filled(10, 9));
+    },
+  ],
+  [
+    'lets entries take the place of others',
+    (of) => {
+      of.delete('a', 'p');
+      of.put('b', 'p', filled(100, 9));
+      of.put('a', 'q', filled(10, 9));
+      of.put('a', 'p', filled(1000, 9));
+    },
+  ],
+  ['adds a part', (of) => of.put('a', 'new', filled(50, 9))],
+  ['adds entries', (of) => ['x', 'y', 'z'].forEach((part) => of.put('a', part, filled(9, 9)))],
+  ['begins to grow the index', (of) => of.put('a', 'new', filled(50, 9)), true],
+  [
+    'grows the index',
+    (of) => {
+      for (let i = 0; i < 12; i++) of.put(`d-${i}`, 'p', filled(50, i));
+      of.put('a', 'p', filled(900, 9));
+    },
+    true,
+  ],
+];
+
+/** What was seen, as text. */
+type Look = (of: Pool) => string;
+
+const reads: readonly [name: string, read: Look][] = [
+  [
+    'get',
+    (of) => {
+      const lease = of.get('a', 'p');
+      if (lease === undefined) return 'nothing';
+      const { buffer, byteOffset, byteLength } = lease.data;
+      const bytes = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength)).toString('hex');
+      lease.release();
+      return `${lease.version} ${lease.sizeBytes} ${bytes}`;
+    },
+  ],
+  ['describe', (of) => JSON.stringify({ ...of.describe('a', 'p'), uses: 0 })],
+  ['where', (of) => String(of.where('a', 'p'))],
+  ['context', (of) => withoutUses(of.context('a'))],
+  ['list', (of) => withoutUses(of.list({ limit: 10_000 }))],
+];
+
+function withoutUses(told: unknown): string {
+  return JSON.stringify(told, (key, value: unknown) => (key === 'uses' ? 0 : value)) ?? 'nothing';
+}
+
+type Listed = { readonly id: string }[];
+
+/** The list is not that of one moment, but each context in it is; one that is there before and after is not missed. */
+function isListOf(seen: string, before: string, after: string): boolean {
+  const [now, old, next] = [seen, before, after].map((text) => {
+    return new Map((JSON.parse(text) as Listed).map((each) => [each.id, JSON.stringify(each)]));
+  }) as [Map<string, string>, Map<string, string>, Map<string, string>];
+  const ids = (JSON.parse(seen) as Listed).map(({ id }) => id);
+  const isSorted = ids.every((id, i) => i === 0 || id > (ids[i - 1] as string));
+  const areTrue = [...now].every(([id, text]) => text === old.get(id) || text === next.get(id));
+  return isSorted && areTrue && [...old.keys()].every((id) => now.has(id) || !next.has(id));
+}
+
+class Stage {
+  readonly #memory = newMemory({ capacityBytes: 4 * mib });
+  readonly #start: readonly Uint8Array[];
+
+  constructor(crowd: boolean) {
+    const { pool } = ownPool(ownRegion(this.#memory), options);
+    fill(pool, crowd);
+    pool.close().catch((error: unknown) => assert.fail(String(error)));
+    this.#start = copyMemory(this.#memory);
+  }
+
+  /** A writer of the pool as it was in the beginning. */
+  writer(): Pool {
+    restoreMemory(this.#memory, this.#start);
+    return ownPool(ownRegion(this.#memory), options).pool;
+  }
+
+  join(): Pool {
+    return new StorePool(attachStore(attachSharedRegion(this.#memory), options), undefined);
+  }
+}
+
+/** Some of the accesses 1…`accesses`, all when there are few. */
+function* points(accesses: number): Generator<number> {
+  const stride = Math.max(1, Math.ceil(accesses / pointsMax));
+  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
+}
+
+const covered: string[] = [];
+
+afterAll(() => {
+  process.stdout.write(`interrupted at accesses of\n${covered.join('\n')}\n`);
+});
+
+describe.each(writes)('while the writer %s', (name, write, crowd = false) => {
+  const stage = new Stage(crowd);
+
+  it.each(reads)('%s sees the state before or after', (reading, read) => {
+    stage.writer();
+    const reader = stage.join();
+    const before = read(reader);
+    interrupt(Infinity, () => undefined);
+    read(reader);
+    const accesses = accessCount();
+    disarm();
+    write(stage.writer());
+    const after = read(stage.join());
+    let count = 0;
+    for (const k of points(accesses)) {
+      const writer = stage.writer();
+      const joined = stage.join();
+      interrupt(k, () => write(writer));
+      const seen = read(joined);
+      disarm();
+      const agrees =
+        reading === 'list' ? isListOf(seen, before, after) : [before, after].includes(seen);
+      assert(agrees, `access ${k} of ${accesses}: ${seen}`);
+      assert.equal(read(joined), after);
+      count++;
+    }
+    covered.push(`  ${reading.padEnd(10)} ${name.padEnd(40)} ${count} of ${accesses}`);
+  });
+
+  it('a thread that joins has the state after', () => {
+    stage.writer();
+    interrupt(Infinity, () => undefined);
+    stage.join();
+    const accesses = accessCount();
+    disarm();
+    write(stage.writer());
+    const after = contents(stage.join());
+    let count = 0;
+    for (const k of points(accesses)) {
+      const writer = stage.writer();
+      interrupt(k, () => write(writer));
+      const joined = stage.join();
+      disarm();
+      assert.deepEqual(contents(joined), after, `access ${k} of ${accesses}`);
+      count++;
+    }
+    covered.push(`  ${'join'.padEnd(10)} ${name.padEnd(40)} ${count} of ${accesses}`);
+  });
+});
