@@ -226,7 +226,7 @@ function own(system: MappedSystem, folder: string, options: RegionOptions | unde
     const segments = openSegments(backing, block);
     if (readOnly) return new BackedRegion(backing, block, segments, onlooker, thisBootId());
     const words = (segments[0] as Segment).words;
-    const slotAbandoned = takeOwnerSlot(words, writerSlot, thisOwner(), block.epoch);
+    const slotAbandoned = takeOwnerSlot(words, writerSlot, thisOwner());
     const member: Membership = { ownerSlot: writerSlot, slotAbandoned, readOnly: false };
     return new BackedRegion(backing, block, segments, member, options?.bootId ?? thisBootId());
   });
@@ -265,7 +265,7 @@ function joinPool(system: MappedSystem, folder: string): Region {
     const backing = new MappedBacking(system, folder, 'join', lockFd);
     const { block, segments } = openBeside(system, folder, backing);
     const words = (segments[0] as Segment).words;
-    const slotAbandoned = takeOwnerSlot(words, slot, thisOwner(), block.epoch);
+    const slotAbandoned = takeOwnerSlot(words, slot, thisOwner());
     const member: Membership = { ownerSlot: slot, slotAbandoned, readOnly: false };
     return new BackedRegion(backing, block, segments, member, thisBootId());
   });

@@ -40,18 +40,25 @@ export const ownerFree = 0;
 export const ownerLive = 1;
 
 const wordsPerSlot = ownerSlotBytes >> 2;
+const maxEpoch = 0x7f_ff_ff_ff;
 
 /** Index in the words of segment 0 of a field of an owner slot: `ownerWord(region.ownerSlot, ownerSlot.intentOp)`. */
 export function ownerWord(slot: number, field: number): number {
   return (ownerSlotsByte >> 2) + slot * wordsPerSlot + field;
 }
 
-function introduce(words: Words, slot: number, who: OwnerIdentity, epoch: number): void {
+function introduce(words: Words, slot: number, who: OwnerIdentity): void {
   store(words, ownerWord(slot, ownerSlot.pid), who.pid);
   store(words, ownerWord(slot, ownerSlot.tid), who.tid);
   store(words, ownerWord(slot, ownerSlot.startTimeLow), lowWord(who.startTime));
   store(words, ownerWord(slot, ownerSlot.startTimeHigh), highWord(who.startTime));
-  store(words, ownerWord(slot, ownerSlot.epoch), epoch);
+  raiseEpoch(words, slot);
+}
+
+/** Ends all locks of the slot's earlier owners: their tokens have lower epochs. */
+export function raiseEpoch(words: Words, slot: number): void {
+  const at = ownerWord(slot, ownerSlot.epoch);
+  store(words, at, (load(words, at) + 1) & maxEpoch);
 }
 
 /**
@@ -59,14 +66,9 @@ function introduce(words: Words, slot: number, who: OwnerIdentity, epoch: number
  * Its intent is left as it was found: recovery reads it.
  * @returns true when the previous owner never gave the slot back
  */
-export function takeOwnerSlot(
-  words: Words,
-  slot: number,
-  who: OwnerIdentity,
-  epoch: number,
-): boolean {
+export function takeOwnerSlot(words: Words, slot: number, who: OwnerIdentity): boolean {
   const before = load(words, ownerWord(slot, ownerSlot.state));
-  introduce(words, slot, who, epoch);
+  introduce(words, slot, who);
   store(words, ownerWord(slot, ownerSlot.state), ownerLive);
   return before !== ownerFree;
 }
@@ -75,25 +77,21 @@ export function takeOwnerSlot(
  * Claims a free slot of 1…ownersMax − 1.
  * @throws too_many_owners
  */
-export function claimOwnerSlot(
-  words: Words,
-  ownersMax: number,
-  who: OwnerIdentity,
-  epoch: number,
-): number {
+export function claimOwnerSlot(words: Words, ownersMax: number, who: OwnerIdentity): number {
   for (let slot = 1; slot < ownersMax; slot += 1) {
     if (
       compareExchange(words, ownerWord(slot, ownerSlot.state), ownerFree, ownerLive) !== ownerFree
     )
       continue;
-    introduce(words, slot, who, epoch);
+    introduce(words, slot, who);
     return slot;
   }
   return fail('too_many_owners', `all ${ownersMax} owner slots of the region are taken`);
 }
 
-/** Gives a slot back, its intent cleared. Also for the creator of a shared region, when the worker that held the slot has exited. */
+/** Gives a slot back, its intent cleared; the epoch stays, for the next owner to raise. Also for the creator of a shared region, when the worker that held the slot has exited. */
 export function releaseOwnerSlot(words: Words, slot: number): void {
-  for (let field = wordsPerSlot - 1; field >= 0; field -= 1)
-    store(words, ownerWord(slot, field), 0);
+  for (let field = wordsPerSlot - 1; field >= 0; field -= 1) {
+    if (field !== ownerSlot.epoch) store(words, ownerWord(slot, field), 0);
+  }
 }

@@ -4,6 +4,7 @@
  */
 
 import { fail } from '../errors.ts';
+import { raiseEpoch } from './owners.ts';
 import type { Region, RegionHandle, Segment } from './region.ts';
 import type { Superblock } from './superblock.ts';
 
@@ -22,6 +23,9 @@ class PrivateRegion implements Region {
   constructor(inspected: Region) {
     this.#inspected = inspected;
     this.#superblock = inspected.superblock;
+    // A life of its own, in pages of its own: the dead writer's locks are not this one's.
+    const { words } = inspected.segments[0] as Segment;
+    raiseEpoch(words, this.ownerSlot);
   }
 
   get type(): 'shared' | 'mapped' {

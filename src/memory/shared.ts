@@ -125,7 +125,7 @@ export function createSharedRegion(options: RegionOptions): Region {
   const sizeBytes = firstSegmentBytes(block);
   const segment = backing.create(0, sizeBytes) as Segment;
   writeSegmentHeader(segment.words, 0, sizeBytes, block.poolUuid);
-  takeOwnerSlot(segment.words, 0, thisOwner(), block.epoch);
+  takeOwnerSlot(segment.words, 0, thisOwner());
   writeSuperblock(segment.words, block);
   return new BackedRegion(
     backing,
@@ -165,7 +165,7 @@ export function attachSharedRegion(handle: RegionHandle): Region {
     () => readSuperblock(words),
     (current) => ({ block: current, segments: openSegments(backing, current) }),
   );
-  const slot = claimOwnerSlot(words, block.ownersMax, thisOwner(), block.epoch);
+  const slot = claimOwnerSlot(words, block.ownersMax, thisOwner());
   const member: Membership = { ownerSlot: slot, slotAbandoned: false, readOnly: false };
   return new BackedRegion(backing, block, segments, member, block.bootId);
 }
