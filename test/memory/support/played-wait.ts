@@ -7,7 +7,7 @@ export interface PlayedWait {
   /** What was asked for, in order. */
   readonly log: readonly string[];
   readonly pauses: readonly number[];
-  now(): number;
+  readonly now: () => number;
 }
 
 interface Script {
