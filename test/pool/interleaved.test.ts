@@ -5,42 +5,12 @@
 
 import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
-import { Random } from '../../src/base/random.ts';
-import { attachSharedRegion } from '../../src/memory/shared.ts';
 import type { Pool } from '../../src/pool/api.ts';
-import { StorePool } from '../../src/pool/pool.ts';
-import { attachStore } from '../../src/store/open.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
-import {
-  copyMemory,
-  newMemory,
-  ownPool,
-  ownRegion,
-  restoreMemory,
-} from '../support/owned-memory.ts';
-import { seed } from '../support/seed.ts';
-import { contents, filled, mib } from './support/pools.ts';
+import { points, Stage } from './support/interleaving.ts';
+import { contents, filled } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
-
-/** Interruptions per read: with CI=true all of them but for the longest, a list of a growing index. */
-const pointsMax = process.env['CI'] === 'true' ? 2000 : 25;
-
-const options = {
-  clock: { nowMs: () => 1_700_000_000_000 },
-  seed: 5,
-  checksums: true,
-  hooks: {},
-};
-
-/** Twenty entries of the first chunk's twenty-one; `crowd` is as many more as bring the index to its first growth. */
-function fill(of: Pool, crowd: boolean): void {
-  of.put('a', 'p', filled(1000, 1), { tags: ['t'] });
-  of.put('a', 'q', filled(10, 2), { tags: ['t', 'u'] });
-  of.put('a', 'r'.repeat(200), filled(300, 3));
-  of.put('b', 'p', filled(100, 4));
-  for (let i = 0; i < (crowd ? 188 : 16); i++) of.put(`c-${i}`, 'p', filled(20, i));
-}
 
 type Step = (of: Pool) => void;
 
@@ -121,34 +91,6 @@ function isListOf(seen: string, before: string, after: string): boolean {
   return isSorted && areTrue && [...old.keys()].every((id) => now.has(id) || !next.has(id));
 }
 
-class Stage {
-  readonly #memory = newMemory({ capacityBytes: 4 * mib });
-  readonly #start: readonly Uint8Array[];
-
-  constructor(crowd: boolean) {
-    const { pool } = ownPool(ownRegion(this.#memory), options);
-    fill(pool, crowd);
-    pool.close().catch((error: unknown) => assert.fail(String(error)));
-    this.#start = copyMemory(this.#memory);
-  }
-
-  /** A writer of the pool as it was in the beginning. */
-  writer(): Pool {
-    restoreMemory(this.#memory, this.#start);
-    return ownPool(ownRegion(this.#memory), options).pool;
-  }
-
-  join(): Pool {
-    return new StorePool(attachStore(attachSharedRegion(this.#memory), options), undefined);
-  }
-}
-
-/** Some of the accesses 1…`accesses`, all when there are few. */
-function* points(accesses: number): Generator<number> {
-  const stride = Math.max(1, Math.ceil(accesses / pointsMax));
-  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
-}
-
 const covered: string[] = [];
 
 afterAll(() => {
@@ -166,11 +108,11 @@ describe.each(writes)('while the writer %s', (name, write, crowd = false) => {
     read(reader);
     const accesses = accessCount();
     disarm();
-    write(stage.writer());
+    write(stage.writer().pool);
     const after = read(stage.join());
     let count = 0;
     for (const k of points(accesses)) {
-      const writer = stage.writer();
+      const writer = stage.writer().pool;
       const joined = stage.join();
       interrupt(k, () => write(writer));
       const seen = read(joined);
@@ -190,11 +132,11 @@ describe.each(writes)('while the writer %s', (name, write, crowd = false) => {
     stage.join();
     const accesses = accessCount();
     disarm();
-    write(stage.writer());
+    write(stage.writer().pool);
     const after = contents(stage.join());
     let count = 0;
     for (const k of points(accesses)) {
-      const writer = stage.writer();
+      const writer = stage.writer().pool;
       interrupt(k, () => write(writer));
       const joined = stage.join();
       disarm();

@@ -1,0 +1,82 @@
+/**
+ * A writer takes a part away, and between any two of its memory accesses a thread that joined leases that part: what it got is whole, and stays
+ * as it is until it is given back, whatever the writer puts into memory meanwhile. Nothing is left of it afterwards.
+ */
+
+import assert from 'node:assert/strict';
+import { afterAll, describe, it, vi } from 'vitest';
+import type { Lease, Pool } from '../../src/pool/api.ts';
+import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
+import { leakedBlocks } from '../support/owned-memory.ts';
+import { points, Stage } from './support/interleaving.ts';
+import { bytesOf, filled, read } from './support/pools.ts';
+
+vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
+
+const writes: readonly [name: string, write: (of: Pool) => unknown][] = [
+  ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
+  ['appends into a larger block', (of) => of.append('a', 'p', filled(5000, 9))],
+  ['appends in place', (of) => of.append('a', 'p', filled(20, 9))],
+  ['deletes the part', (of) => of.delete('a', 'p')],
+  ['deletes the context', (of) => of.delete('a')],
+  ['invalidates its tag', (of) => of.invalidate({ tag: 't' })],
+  [
+    'commits a draft in its place',
+    (of) => {
+      const draft = of.beginPut('a', 'p', 900);
+      draft.write(filled(900, 9));
+      draft.commit();
+    },
+  ],
+];
+
+/** What a lease shows, or nothing. */
+function shown(lease: Lease | undefined): string | undefined {
+  return lease === undefined ? undefined : bytesOf(lease).toString('hex');
+}
+
+/** Puts other bytes wherever memory of that size is free. */
+function reuse(of: Pool): void {
+  for (const sizeBytes of [20, 900, 1000, 5000]) {
+    for (let i = 0; i < 12; i++) of.put(`new-${sizeBytes}-${i}`, 'p', filled(sizeBytes, 0xee));
+  }
+}
+
+const covered: string[] = [];
+
+afterAll(() => {
+  process.stdout.write(`leased at accesses of\n${covered.join('\n')}\n`);
+});
+
+describe.each(writes)('a lease that is taken while the writer %s', (name, write) => {
+  it('holds what it shows', () => {
+    const stage = new Stage(false);
+    const { pool: first } = stage.writer();
+    const before = read(first, 'a', 'p')?.toString('hex');
+    interrupt(Infinity, () => undefined);
+    write(first);
+    const accesses = accessCount();
+    disarm();
+    const after = read(first, 'a', 'p')?.toString('hex');
+    let count = 0;
+    for (const k of points(accesses)) {
+      const { pool, store } = stage.writer();
+      const joined = stage.join();
+      let lease: Lease | undefined;
+      interrupt(k, () => (lease = joined.get('a', 'p')));
+      write(pool);
+      disarm();
+      const seen = shown(lease);
+      assert([before, after].includes(seen), `access ${k} of ${accesses}: ${seen}`);
+      reuse(pool);
+      assert.equal(shown(lease), seen, `access ${k}`);
+      lease?.release();
+      pool.sweepExpired();
+      assert.equal(pool.stats().retiredParts, 0);
+      assert.deepEqual(pool.check().errors, []);
+      assert.deepEqual(leakedBlocks(store), []);
+      count++;
+    }
+    covered.push(`  ${name.padEnd(40)} ${count} of ${accesses}`);
+  });
+});
