@@ -59,6 +59,28 @@ const removals: Scenario[] = [
     expect: together(partsOfA),
   },
   {
+    name: 'delete a second context',
+    fill: both(severalParts, put('z', 'p', 'one', 100), put('z', 'q', 'two', 100)),
+    begin: (owned) => {
+      owned.pool.delete('z');
+      // What the first deletion named is a part of another context by now.
+      both(put('y', 'p', 'taken', 100), put('y', 'q', 'taken', 100))(owned);
+      return () => owned.pool.delete('a');
+    },
+    expect: together(partsOfA),
+  },
+  {
+    name: 'delete a context, and make another',
+    fill: severalParts,
+    begin:
+      ({ pool }) =>
+      () => {
+        pool.delete('a');
+        for (const part of ['p', 'q', 's', 't']) pool.put('b', part, pattern('new', 10));
+      },
+    expect: inOrder(['b/p', 'b/q', 'b/s', 'b/t']),
+  },
+  {
     name: 'delete a context with a long id',
     fill: both(bystanders, put(longId, 'p', 'one', 100), put(longId, 'q', 'two', 100)),
     begin:

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openMappedRegion, prefault } from '../../src/memory/mapped.ts';
 import type { MappedMode } from '../../src/memory/mapped.ts';
-import { superblockBByte } from '../../src/memory/layout.ts';
+import { segmentHeader, segmentHeaderByte, superblockBByte } from '../../src/memory/layout.ts';
 import type { Region } from '../../src/memory/region.ts';
 import { encodeSuperblock } from '../../src/memory/superblock-codec.ts';
 import type { Superblock } from '../../src/memory/superblock.ts';
@@ -267,6 +267,14 @@ describe('damage', () => {
       copyFileSync(join(folder, 'segment-0000'), join(folder, 'segment-0001')),
     'a segment is zeros': (folder) =>
       writeFileSync(join(folder, 'segment-0001'), Buffer.alloc(4 * mib)),
+    'a segment header has another size': (folder) => {
+      const path = join(folder, 'segment-0001');
+      const image = readFileSync(path);
+      // A size that would fit the pool, and the file.
+      image.writeInt32LE(3 * mib, segmentHeaderByte + 4 * segmentHeader.sizeBytesLow);
+      writeFileSync(path, image);
+      truncateSync(path, 3 * mib);
+    },
     'a segment is of another pool': (folder) => {
       const other = join(folder, '..', 'other');
       const region = openMappedRegion(other, 'own', { ...options, poolUuid: 'f'.repeat(32) });

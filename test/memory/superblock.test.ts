@@ -137,6 +137,21 @@ describe('superblock', () => {
     },
   );
 
+  it('is torn for certain, not only by its checksum', () => {
+    const before = { ...first, sequence: 4 };
+    const after = { ...before, sequence: 5, epoch: 8 };
+    const images = [before, after].map((block) => [...encodeSuperblock(block)]);
+    for (let k = 1; ; k += 1) {
+      const words = prefixOf(before);
+      const crashed = crashesAt(k, () => writeSuperblock(words, after));
+      for (const start of [0, copyB]) {
+        const copy = [...words.subarray(start, start + superblockWords)];
+        if (copy[superblockField.magic] !== 0) expect(images).toContainEqual(copy);
+      }
+      if (!crashed) break;
+    }
+  });
+
   it('never overwrites the only sound copy first', () => {
     for (const damaged of [0, copyB]) {
       for (const sequence of [4, 5]) {

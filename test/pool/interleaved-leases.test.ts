@@ -50,7 +50,7 @@ afterAll(() => {
 
 describe.each(writes)('a lease that is taken while the writer %s', (name, write) => {
   it('holds what it shows', () => {
-    const stage = new Stage(false);
+    const stage = new Stage();
     const { pool: first } = stage.writer();
     const before = read(first, 'a', 'p')?.toString('hex');
     interrupt(Infinity, () => undefined);

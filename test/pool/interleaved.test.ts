@@ -7,51 +7,10 @@ import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
-import { points, Stage } from './support/interleaving.ts';
-import { contents, filled } from './support/pools.ts';
+import { points, Stage, writes } from './support/interleaving.ts';
+import { contents } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
-
-type Step = (of: Pool) => void;
-
-const writes: readonly [name: string, write: Step, crowd?: boolean][] = [
-  ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
-  ['replaces it twice', (of) => [9, 10].forEach((each) => of.put('a', 'p', filled(900, each)))],
-  ['appends in place', (of) => of.append('a', 'p', filled(20, 9))],
-  ['appends twice', (of) => [9, 10].forEach((each) => of.append('a', 'p', filled(1, each)))],
-  ['appends into a larger block', (of) => of.append('a', 'p', filled(5000, 9))],
-  ['deletes the part', (of) => of.delete('a', 'p')],
-  ['deletes the head of the context', (of) => of.delete('a', 'r'.repeat(200))],
-  ['deletes the context', (of) => of.delete('a')],
-  [
-    'deletes the context and makes it anew',
-    (of) => {
-      of.delete('a');
-      of.put('a', 'q', filled(10, 9));
-      of.put('a', 'p', filled(10, 9));
-    },
-  ],
-  [
-    'lets entries take the place of others',
-    (of) => {
-      of.delete('a', 'p');
-      of.put('b', 'p', filled(100, 9));
-      of.put('a', 'q', filled(10, 9));
-      of.put('a', 'p', filled(1000, 9));
-    },
-  ],
-  ['adds a part', (of) => of.put('a', 'new', filled(50, 9))],
-  ['adds entries', (of) => ['x', 'y', 'z'].forEach((part) => of.put('a', part, filled(9, 9)))],
-  ['begins to grow the index', (of) => of.put('a', 'new', filled(50, 9)), true],
-  [
-    'grows the index',
-    (of) => {
-      for (let i = 0; i < 12; i++) of.put(`d-${i}`, 'p', filled(50, i));
-      of.put('a', 'p', filled(900, 9));
-    },
-    true,
-  ],
-];
 
 /** What was seen, as text. */
 type Look = (of: Pool) => string;
@@ -97,7 +56,7 @@ afterAll(() => {
   process.stdout.write(`interrupted at accesses of\n${covered.join('\n')}\n`);
 });
 
-describe.each(writes)('while the writer %s', (name, write, crowd = false) => {
+describe.each(writes)('while the writer %s', (name, write, crowd) => {
   const stage = new Stage(crowd);
 
   it.each(reads)('%s sees the state before or after', (reading, read) => {

@@ -27,23 +27,77 @@ const options = {
   hooks: {},
 };
 
-/** Twenty entries of the first chunk's twenty-one; `crowd` is as many more as bring the index to its first growth. */
-function fill(of: Pool, crowd: boolean): void {
+/** Contexts of one part beside those that are changed: the first chunk of entries is full but for one … */
+const few = 16;
+/** … and so is the first table of contexts until it grows … */
+const crowd = 188;
+/** … and here it has begun to. */
+const more = 189;
+
+function fill(of: Pool, others: number): void {
   of.put('a', 'p', filled(1000, 1), { tags: ['t'] });
   of.put('a', 'q', filled(10, 2), { tags: ['t', 'u'] });
   of.put('a', 'r'.repeat(200), filled(300, 3));
   of.put('b', 'p', filled(100, 4));
-  for (let i = 0; i < (crowd ? 188 : 16); i++) of.put(`c-${i}`, 'p', filled(20, i));
+  for (let i = 0; i < others; i++) of.put(`c-${i}`, 'p', filled(20, i));
 }
+
+/** What a writer does to the part `p` of the context `a`, and around it. */
+export const writes: readonly [name: string, write: (of: Pool) => unknown, others?: number][] = [
+  ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
+  ['replaces it twice', (of) => [9, 10].forEach((each) => of.put('a', 'p', filled(900, each)))],
+  ['appends in place', (of) => of.append('a', 'p', filled(20, 9))],
+  ['appends twice', (of) => [9, 10].forEach((each) => of.append('a', 'p', filled(1, each)))],
+  ['appends into a larger block', (of) => of.append('a', 'p', filled(5000, 9))],
+  ['deletes the part', (of) => of.delete('a', 'p')],
+  ['deletes the head of the context', (of) => of.delete('a', 'r'.repeat(200))],
+  ['deletes the context', (of) => of.delete('a')],
+  [
+    'deletes the context and makes it anew',
+    (of) => {
+      of.delete('a');
+      of.put('a', 'q', filled(10, 9));
+      of.put('a', 'p', filled(10, 9));
+    },
+  ],
+  [
+    'lets entries take the place of others',
+    (of) => {
+      of.delete('a', 'p');
+      of.put('b', 'p', filled(100, 9));
+      of.put('a', 'q', filled(10, 9));
+      of.put('a', 'p', filled(1000, 9));
+    },
+  ],
+  ['adds a part', (of) => of.put('a', 'new', filled(50, 9))],
+  ['adds entries', (of) => ['x', 'y', 'z'].forEach((part) => of.put('a', part, filled(9, 9)))],
+  ['begins to grow the index', (of) => of.put('a', 'new', filled(50, 9)), crowd],
+  [
+    'grows the index',
+    (of) => {
+      for (let i = 0; i < 12; i++) of.put(`d-${i}`, 'p', filled(50, i));
+      of.put('a', 'p', filled(900, 9));
+    },
+    crowd,
+  ],
+  [
+    'moves the part to a larger index',
+    (of) => {
+      for (let i = 0; i < 6; i++) of.put(`d-${i}`, 'p', filled(50, i));
+    },
+    more,
+  ],
+];
 
 /** A pool that can be put back to how it began. */
 export class Stage {
   readonly #memory = newMemory({ capacityBytes: 4 * mib });
   readonly #start: readonly Uint8Array[];
 
-  constructor(crowd: boolean) {
+  /** @param others contexts beside those that are changed */
+  constructor(others: number = few) {
     const { pool } = ownPool(ownRegion(this.#memory), options);
-    fill(pool, crowd);
+    fill(pool, others);
     pool.close().catch((error: unknown) => assert.fail(String(error)));
     this.#start = copyMemory(this.#memory);
   }
