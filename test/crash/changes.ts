@@ -70,17 +70,6 @@ const removals: Scenario[] = [
     expect: together(partsOfA),
   },
   {
-    name: 'delete a context, and make another',
-    fill: severalParts,
-    begin:
-      ({ pool }) =>
-      () => {
-        pool.delete('a');
-        for (const part of ['p', 'q', 's', 't']) pool.put('b', part, pattern('new', 10));
-      },
-    expect: inOrder(['b/p', 'b/q', 'b/s', 'b/t']),
-  },
-  {
     name: 'delete a context with a long id',
     fill: both(bystanders, put(longId, 'p', 'one', 100), put(longId, 'q', 'two', 100)),
     begin:

@@ -12,6 +12,9 @@ import { contents, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
+/** Points per operation with CI=true: all but those of a growing index. */
+const pointsMax = 500;
+
 const covered: string[] = [];
 
 afterAll(() => {
@@ -38,7 +41,7 @@ describe.each(writes)('a thread that looks while the writer %s', (name, write, o
     /** In the order in which they are seen. */
     const states: (string | undefined)[] = [];
     let count = 0;
-    for (const k of points(accesses)) {
+    for (const k of points(accesses, pointsMax)) {
       const { pool } = stage.writer();
       const joined = stage.join();
       let seen: string | undefined;

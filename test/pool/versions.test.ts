@@ -19,6 +19,8 @@ function life(of: Pool): number[] {
     of.put('a', 'p', Uint8Array.of(3)),
     of.append('a', 'p', new Uint8Array(0)),
     streamed(of),
+    of.append('a', 'p', Uint8Array.of(6)),
+    of.append('a', 'p', Uint8Array.of(7)),
   ];
   expect(of.describe('a', 'p')?.version).toBe(versions.at(-1));
   expect(of.delete('a', 'p')).toBe(1);

@@ -1,0 +1,4 @@
+/** What the allocator may not do without. */
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const alloc = [];

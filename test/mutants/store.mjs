@@ -1,0 +1,417 @@
+/** What the store may not do without. */
+const interleaved = 'test/pool/interleaved.test.ts';
+const followers = 'test/pool/interleaved-followers.test.ts';
+const seen = 'test/crash/seen.crash.test.ts';
+const leases = 'test/pool/interleaved-leases.test.ts';
+const crash = 'test/crash/pool.crash.test.ts';
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const store = [
+  {
+    name: 'a reader that does not look again',
+    why: 'after its lease bit is set, a reader must find the entry in the same life',
+    file: 'src/store/store.ts',
+    from: 'if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {',
+    to: 'if (this.follower.isBehind()) {',
+    test: interleaved,
+    killer:
+      'while the writer lets entries take the place of others get sees the state before or after',
+  },
+  {
+    name: 'a reader that looks before it leases',
+    why: 'the lease bit comes before the second look, or the writer retires and frees between the two',
+    file: 'src/store/store.ts',
+    from: `    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
+    // After the atomic \`or\`, which no load is moved across. What is behind may be the segment of the bytes: dropped, and made anew.
+    if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
+      this.drop(ref);
+      this.follower.catchUp();
+      return 'changed';
+    }`,
+    to: `    if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
+      this.drop(ref);
+      this.follower.catchUp();
+      return 'changed';
+    }
+    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);`,
+    test: interleaved,
+    killer:
+      'while the writer lets entries take the place of others get sees the state before or after',
+  },
+  {
+    name: 'a reader that reads a torn commit slot',
+    why: 'two appends reuse the slot that is being read: the selector is read again after it',
+    file: 'src/store/store.ts',
+    from: 'if (load(words, at + field.selector) === selector) return selector;',
+    to: 'return selector;',
+    test: interleaved,
+    killer: 'while the writer appends twice get sees the state before or after',
+  },
+  {
+    name: 'a checksum taken for that of other bytes',
+    why: 'a reader verifies bytes and checksum of one moment',
+    file: 'src/store/store.ts',
+    from: 'if (load(words, at + field.selector) !== selector) {',
+    to: 'if (false) {',
+    test: 'test/store/suspect.test.ts',
+    killer: 'are not taken for corrupt while the writer appends',
+  },
+  {
+    name: 'parts that are not verified after a crash',
+    why: 'parts of an epoch before the crash are suspect until their checksum has been compared',
+    file: 'src/store/store.ts',
+    from: 'if (((peek(words, at + field.checkedEpoch) - this.#trustedEpoch) | 0) < 0) {',
+    to: 'if (false) {',
+    test: 'test/store/suspect.test.ts',
+    killer: 'stay suspect when an append extends them in place',
+  },
+  {
+    name: 'a moved part that counts as verified',
+    why: 'bytes that were only copied stay as suspect as they were',
+    file: 'src/store/append.ts',
+    from: '    checkedEpoch: peek(words, at + field.checkedEpoch),',
+    to: '    checkedEpoch: undefined,',
+    test: 'test/store/suspect.test.ts',
+    killer: 'stay suspect when an append moves them to a larger block',
+  },
+  {
+    name: 'kept after live: payload',
+    why: 'recovery frees what is not kept, so everything is kept before the entry is live',
+    file: 'src/store/publish.ts',
+    from: '  if (payload.ref !== 0) store.allocator.keep(payload.ref);\n',
+    to: '',
+    test: crash,
+    killer: 'killed at every access put, new',
+  },
+  {
+    name: 'kept after live: long key',
+    why: 'the block of a long key is kept before the entry is live',
+    file: 'src/store/publish.ts',
+    from: 'if (keyRef !== 0) store.allocator.keep(keyRef);',
+    to: '',
+    test: crash,
+    killer: 'killed at every access put with a long key',
+  },
+  {
+    name: 'kept after live: tags',
+    why: 'tag nodes are kept before the entry is live',
+    file: 'src/store/publish.ts',
+    from: `  keepTags(store, peek(words, at + field.tagRef));
+  // The commit: recovery takes live entries for the truth, and of two with one key the higher version.
+  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);`,
+    to: `  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
+  keepTags(store, peek(words, at + field.tagRef));`,
+    test: crash,
+    killer: 'killed at every access put with tags',
+  },
+  {
+    name: 'the old part goes before the new one is live',
+    why: 'a crash between the two must leave one of them',
+    file: 'src/store/publish.ts',
+    from: `  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
+  if (old === 0) {`,
+    to: `  if (old !== 0) retireReplaced(store, old, payload.sizeBytes, spec.pinned);
+  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
+  if (old === 0) {`,
+    test: crash,
+    killer: 'killed at every access put, replacing',
+  },
+  {
+    name: 'an append that commits before its slot is written',
+    why: 'the selector is the commit: what it selects is whole by then',
+    file: 'src/store/append.ts',
+    from: `  poke(words, idle + commitSlot.ref, payload);
+  poke(words, idle + commitSlot.length, length + bytes.length);
+  poke(words, idle + commitSlot.crc32, crc);
+  // The commit: new length, checksum and version in one word.
+  storeWord(words, at + field.selector, selector + 1);`,
+    to: `  storeWord(words, at + field.selector, selector + 1);
+  poke(words, idle + commitSlot.ref, payload);
+  poke(words, idle + commitSlot.length, length + bytes.length);
+  poke(words, idle + commitSlot.crc32, crc);`,
+    test: crash,
+    killer: 'killed at every access append in place',
+  },
+  {
+    name: 'an append into the slot that is read',
+    why: 'only the idle slot may be written: the other one is committed',
+    file: 'src/store/append.ts',
+    from: 'const idle = at + field.commit + ((selector + 1) & 1) * commitStride;',
+    to: 'const idle = at + field.commit + (selector & 1) * commitStride;\n  poke(words, at + field.commit + ((selector + 1) & 1) * commitStride, payload);',
+    test: crash,
+    killer: 'killed at every access append in place',
+  },
+  {
+    name: 'versions that stand still after an append',
+    why: 'what is written next must be above the version that an append has reached',
+    file: 'src/store/append.ts',
+    from: 'if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);',
+    to: '',
+    test: 'test/pool/versions.test.ts',
+    killer: 'versions rise while the clock stands still',
+  },
+  {
+    name: 'a leased part that is freed',
+    why: 'retired bytes wait for their last lease',
+    file: 'src/store/remove.ts',
+    from: 'if (!store.isLeased(words, at)) {\n    dispose(store, ref);\n    return;\n  }\n  awaitLeases(store, ref);',
+    to: 'dispose(store, ref);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part holds what it shows',
+  },
+  {
+    name: 'lease bits that are looked at before a part is retired',
+    why: 'retire first, look afterwards: a reader that leased in between must be seen',
+    file: 'src/store/remove.ts',
+    from: `  setRetired(store, ref, words, at, reason);
+  store.parts.remove(peek(words, at + field.hashLow), ref);
+  unlinkContext(store, ref);
+  countPart(store, -1, -lengthOf(words, at), isPinned(words, at) ? -1 : 0);
+  settle(store, ref, words, at);`,
+    to: `  const isLeased = store.isLeased(words, at);
+  setRetired(store, ref, words, at, reason);
+  store.parts.remove(peek(words, at + field.hashLow), ref);
+  unlinkContext(store, ref);
+  countPart(store, -1, -lengthOf(words, at), isPinned(words, at) ? -1 : 0);
+  if (isLeased) settle(store, ref, words, at);
+  else {
+    dropTags(store, words, at);
+    dispose(store, ref);
+  }`,
+    test: leases,
+    killer: 'a lease that is taken while the writer deletes the part holds what it shows',
+  },
+  {
+    name: 'a secret that is not wiped',
+    why: 'a sensitive part is zeroed before its block is free',
+    file: 'src/store/remove.ts',
+    from: 'if ((traits & trait.sensitive) !== 0) wipe(store, payload, blockBytes);',
+    to: '',
+    test: crash,
+    killer: 'killed at every access delete a secret part',
+  },
+  {
+    name: 'a deletion without intent',
+    why: 'of a context all parts go, or none: recovery must know of the deletion',
+    file: 'src/store/contexts.ts',
+    from: 'storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.deleteContext);',
+    to: '',
+    test: crash,
+    killer: 'killed at every access delete a context',
+  },
+  {
+    name: 'an intent that names the first part to go',
+    why: 'the entry that the intent names keeps the key until the end',
+    file: 'src/store/contexts.ts',
+    from: 'for (const ref of refs.toReversed()) retire',
+    to: 'for (const ref of refs) retire',
+    test: crash,
+    killer: 'killed at every access delete a context with a long id',
+  },
+  {
+    name: 'an intent before its entry',
+    why: 'the entry is written before the word that makes the intent count',
+    file: 'src/store/contexts.ts',
+    from: `  poke(words, ownerWord(slot, ownerSlot.intentEntry), refs[0] as Ref);
+  storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.deleteContext);`,
+    to: `  storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.deleteContext);
+  poke(words, ownerWord(slot, ownerSlot.intentEntry), refs[0] as Ref);`,
+    test: crash,
+    killer: 'killed at every access delete a second context',
+  },
+  {
+    name: 'an intent that is never over',
+    why: 'the entry becomes part of another context, which a later recovery must not delete',
+    file: 'src/store/contexts.ts',
+    from: `    storeWord(words, ownerWord(slot, ownerSlot.intentOp), intent.none);
+  }`,
+    to: '  }',
+    test: crash,
+    killer: 'killed at every access delete a second context',
+  },
+  {
+    name: 'entries that live the same life again',
+    why: 'every state of every life has its own word, or a reader takes another part for the one it found',
+    file: 'src/store/entry.ts',
+    from: 'return ((stateWord & ~stateMask) + sequenceStep) | newState;',
+    to: 'return (stateWord & ~stateMask) | newState;',
+    test: interleaved,
+    killer:
+      'while the writer lets entries take the place of others get sees the state before or after',
+  },
+  {
+    name: 'a removal that cuts a probe short',
+    why: 'a slot inside a probe becomes a tombstone, never empty',
+    file: 'src/store/ref-table.ts',
+    from: 'if (peek(words, base + (((slot + 1) & mask) << 1) + 1) !== 0) {',
+    to: 'if (false) {',
+    test: 'test/model/pool.model.test.ts',
+    killer: 'against an oracle a pool with room, closed, crashed and opened again',
+    brief: true,
+  },
+  {
+    name: 'an index that is searched before what it grew from',
+    why: 'old before current: what moves in between is never missed',
+    file: 'src/store/store.ts',
+    from: `    const { old } = this.parts;
+    if (old !== undefined) {
+      const ref = this.#findIn(old);
+      if (ref !== 0) return ref;
+    }
+    return this.#findIn(this.parts.current);`,
+    to: `    const { old } = this.parts;
+    const ref = this.#findIn(this.parts.current);
+    return ref === 0 && old !== undefined ? this.#findIn(old) : ref;`,
+    test: interleaved,
+    killer: 'while the writer moves the part to a larger index get sees the state before or after',
+  },
+  {
+    name: 'a slot that is emptied before it has moved',
+    why: 'what moves is in the larger table before it leaves the smaller one',
+    file: 'src/store/ref-index.ts',
+    from: `      current.insert(old.tagAt(this.#cursor), ref);
+      old.removeAt(this.#cursor);`,
+    to: `      const tag = old.tagAt(this.#cursor);
+      old.removeAt(this.#cursor);
+      current.insert(tag, ref);`,
+    test: followers,
+    killer:
+      'a thread that looks while the writer moves the part to a larger index sees one state after the other, and in the end the last one',
+  },
+  {
+    name: 'a growth that nobody is told of',
+    why: 'joined readers see from the epoch of the index that their tables are out of date',
+    file: 'src/store/ref-index.ts',
+    from: '    this.#region.commit(roots);\n    this.#bumpEpoch(2);',
+    to: '    this.#region.commit(roots);',
+    test: interleaved,
+    killer: 'while the writer grows the index get sees the state before or after',
+  },
+  {
+    name: 'a growth that is announced before it counts',
+    why: 'who looks at the announcement must find the new roots',
+    file: 'src/store/ref-index.ts',
+    from: '    this.#region.commit(roots);\n    this.#bumpEpoch(2);',
+    to: '    this.#bumpEpoch(2);\n    this.#region.commit(roots);',
+    test: followers,
+    killer:
+      'a thread that looks while the writer begins to grow the index sees one state after the other, and in the end the last one',
+  },
+  {
+    name: 'new entries that nobody is told of',
+    why: 'joined readers see from the epoch that their list of chunks is out of date',
+    file: 'src/store/entries.ts',
+    from: '    add(this.#control, (controlByte >>> 2) + control.indexEpoch, 2);\n',
+    to: '',
+    test: 'test/pool/followers.test.ts',
+    killer: 'a joined reader knows the whole context when only the entries have grown',
+  },
+  {
+    name: 'a chunk of entries that is not kept',
+    why: 'a chunk is kept before the superblock names it',
+    file: 'src/store/entries.ts',
+    from: `    this.#allocator.keep(ref);
+    this.#region.commit({ rootEntries: ref });`,
+    to: `    this.#region.commit({ rootEntries: ref });
+    this.#allocator.keep(ref);`,
+    test: crash,
+    killer: 'killed at every access put that adds entries',
+  },
+  {
+    name: 'recovery that keeps the lower version',
+    why: 'of two live entries with one key the later one counts',
+    file: 'src/store/recover.ts',
+    from: 'if (versionOf(otherWords, otherAt) > versionOf(words, at)) {',
+    to: 'if (versionOf(otherWords, otherAt) < versionOf(words, at)) {',
+    test: seen,
+    killer:
+      'what was seen before the writer died while it replaces the part is there after recovery',
+  },
+  {
+    name: 'recovery that trusts what was written before',
+    why: 'after a crash every part is verified at its first get',
+    file: 'src/store/recover.ts',
+    from: 'begin(store, true);',
+    to: 'begin(store, false);',
+    test: 'test/store/suspect.test.ts',
+    killer: 'stay suspect when an append extends them in place',
+  },
+  {
+    name: 'recovery that leaves what nobody holds',
+    why: 'published memory that no live entry reaches is freed',
+    file: 'src/store/recover.ts',
+    from: 'const unreachable = allocator.sweep(reachable(store));',
+    to: 'const unreachable = { freedBlocks: 0, freedBytes: 0 };',
+    test: crash,
+    killer: 'killed at every access put, replacing',
+  },
+  {
+    name: 'a record of two moments',
+    why: 'what is told of a part is read while its entry stands still',
+    file: 'src/store/stable.ts',
+    from: 'return stateOf(store, ref) === life ? seen : undefined;',
+    to: 'return seen;',
+    test: interleaved,
+    killer:
+      'while the writer lets entries take the place of others describe sees the state before or after',
+  },
+  {
+    name: 'a record with half an append',
+    why: 'an append changes no state: the selector is compared too',
+    file: 'src/store/stable.ts',
+    from: 'return load(words, at) === before ? seen : undefined;',
+    to: 'return seen;',
+    test: interleaved,
+    killer: 'while the writer appends in place describe sees the state before or after',
+  },
+  {
+    name: 'a context that is walked once',
+    why: 'the same entries are met twice, or the walk was led astray',
+    file: 'src/store/context-chain.ts',
+    from: 'if (first.isSound && second.isSound && isSame(first.met, second.met)) return first;',
+    to: 'if (first.isSound) return first;',
+    test: interleaved,
+    killer:
+      'while the writer deletes the context and makes it anew context sees the state before or after',
+  },
+  {
+    name: 'a list that misses a context whose head changes',
+    why: 'a slot of the index is looked at again while another head is put there',
+    file: 'src/store/list.ts',
+    from: 'if (id !== undefined && table.refAt(slot) === ref) return { id, ref };',
+    to: 'return id === undefined ? undefined : { id, ref };',
+    test: interleaved,
+    killer: 'while the writer deletes the head of the context list sees the state before or after',
+  },
+  {
+    name: 'a clean pool that was not written to the end',
+    why: 'the machine went down since: what the disk lost is found by recovery only',
+    file: 'src/store/open.ts',
+    from: 'return region.superblock.clean && region.superblock.bootId === region.bootId;',
+    to: 'return region.superblock.clean;',
+    test: 'test/store/boot.test.ts',
+    killer: 'a pool that was closed in order is recovered during another boot',
+  },
+  {
+    name: 'an opened pool that still counts as closed',
+    why: 'from the first change on the pool must be recovered',
+    file: 'src/store/epoch.ts',
+    from: 'region.commit({ clean: false, epoch,',
+    to: 'region.commit({ epoch,',
+    test: crash,
+    killer: 'killed at every access put, new',
+  },
+  {
+    name: 'an expiry that counts before its time is written',
+    why: 'the trait is set last, or a part expires at a time that nobody gave',
+    file: 'src/store/entry.ts',
+    from: `  poke(words, at + field.expiresLow, atMs | 0);
+  poke(words, at + field.expiresHigh, high);
+  poke(words, at + field.traits, traits | trait.expiring);`,
+    to: `  poke(words, at + field.traits, traits | trait.expiring);
+  poke(words, at + field.expiresLow, atMs | 0);
+  poke(words, at + field.expiresHigh, high);`,
+    test: crash,
+    killer: 'killed at every access expire, for the first time',
+  },
+];
