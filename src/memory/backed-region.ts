@@ -1,49 +1,40 @@
-/** The rules that shared and mapped regions have in common; where segments come from is the backing's matter. */
+/**
+ * The rules that shared and mapped regions have in common; where segments come from is the backing's matter.
+ *
+ * Every owner may change the region: superblocks are written and segments come and go under the region's lock, by whoever has it. Inheriting
+ * it from the dead means to finish what they were at: `#repair`.
+ */
 
 import { fail } from '../errors.ts';
-import { maxSegments, nextSegmentBytes, roundCapacity, geometryFor } from './geometry.ts';
-import { ownersMaxLimit } from './layout.ts';
-import { ownerFree, ownerLive, ownerSlot, ownerWord, releaseOwnerSlot } from './owners.ts';
-import { thisBootId } from './process.ts';
-import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
+import type { Backing, Membership } from './backing.ts';
+import { settled } from './backing.ts';
+import { maxSegments, nextSegmentBytes } from './geometry.ts';
+import { regionLockWord, segmentLockWord } from './layout.ts';
+import {
+  defaultPatience,
+  lock,
+  lockClosed,
+  lockTokenOf,
+  lockWaitOf,
+  tryLock,
+  unlock,
+} from './lock.ts';
+import type { LockWait } from './lock.ts';
+import {
+  abandonSlotsOf,
+  freeAbandonedSlot,
+  ownerAbandoned,
+  ownerFree,
+  ownerLive,
+  ownerSlot,
+  ownerWord,
+  releaseOwnerSlot,
+} from './owners.ts';
+import type { Region, RegionHandle, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
-import { formatVersion, superblockFault } from './superblock-codec.ts';
 import { isUnchanged, readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
-import { load } from './words.ts';
-
-/** Where the segments of a region live. */
-export interface Backing {
-  readonly handle: RegionHandle;
-  /**
-   * Memory for a new segment, all zero and reserved; undefined when there is no room for one.
-   * @throws memory_unavailable, io_failed: nothing has changed
-   */
-  create(number: number, sizeBytes: number): Segment | undefined;
-  /** Undoes `create`. */
-  discard(segment: Segment): void;
-  /** A segment that the superblock counts. @throws pool_corrupt */
-  open(number: number, pool: Superblock): Segment;
-  /** True when `segment` is still what the superblock counts under its number. */
-  isCurrent(segment: Segment, pool: Superblock): boolean;
-  /** Lets a segment go in this thread. */
-  release(segment: Segment): void;
-  /** Removes the memory behind a segment that is no longer counted and has been released here. */
-  remove(number: number): void;
-  /** Whether the lock of an owner slot is held by someone else; undefined where there are no locks. */
-  isHeld(slot: number): boolean | undefined;
-  /** Takes the lock of an owner slot. @returns what gives it back; undefined when someone else holds it, or there are no locks */
-  hold?(slot: number): (() => void) | undefined;
-  /** After every segment was released. */
-  close(): void;
-}
-
-/** How this thread takes part in a region. */
-export interface Membership {
-  readonly ownerSlot: number;
-  readonly slotAbandoned: boolean;
-  readonly readOnly: boolean;
-}
+import { load, store } from './words.ts';
 
 /** Fields that `commit` cannot change: others rely on them, or `addSegment` and `dropSegment` keep them. */
 const fixedFields = [
@@ -59,76 +50,6 @@ const fixedFields = [
   'sequence',
 ] as const satisfies readonly (keyof Superblock)[];
 
-/** How often a reader starts again while the writer adds and drops segments. */
-const settleAttempts = 100;
-
-/**
- * Reads the superblock and opens what it counts. The writer may drop a segment while it is being opened: only a pool at rest is
- * judged, so an error counts when the superblock is still the same afterwards.
- */
-export function settled<T>(read: () => Superblock, open: (block: Superblock) => T): T {
-  for (let attempt = 1; ; attempt += 1) {
-    const block = read();
-    try {
-      return open(block);
-    } catch (error) {
-      if (attempt === settleAttempts || read().sequence === block.sequence) throw error;
-    }
-  }
-}
-
-/** The superblock of a region that is about to exist. @throws invalid_argument */
-export function firstSuperblock(options: RegionOptions): Superblock {
-  const geometry = geometryFor(options);
-  const ownersMax = options.ownersMax ?? ownersMaxLimit;
-  const maxBytes = roundCapacity(
-    options.maxCapacityBytes ?? options.capacityBytes,
-    'maxCapacityBytes',
-  );
-  if (maxBytes < geometry.capacityBytes) {
-    fail(
-      'invalid_argument',
-      `maxCapacityBytes ${maxBytes} is below capacityBytes ${geometry.capacityBytes}`,
-    );
-  }
-  const block: Superblock = {
-    version: formatVersion,
-    compat: 0,
-    incompat: 0,
-    roCompat: 0,
-    poolUuid: options.poolUuid,
-    tenantHash: options.tenantHash ?? '0'.repeat(16),
-    segmentShift: geometry.segmentShift,
-    slabShift: geometry.slabShift,
-    segmentCount: 1,
-    capacityBytes: geometry.capacityBytes,
-    ownersMax,
-    bootId: options.bootId ?? thisBootId(),
-    clean: true,
-    epoch: 0,
-    trustedEpoch: 0,
-    hashSeedLow: options.hashSeedLow | 0,
-    hashSeedHigh: options.hashSeedHigh | 0,
-    createdAtMs: options.createdAtMs,
-    rootParts: 0,
-    rootPartsOld: 0,
-    rootContexts: 0,
-    rootContextsOld: 0,
-    rootTags: 0,
-    rootTagsOld: 0,
-    rootEntries: 0,
-    sequence: 1,
-  };
-  const fault = superblockFault(block);
-  if (fault !== undefined) fail('invalid_argument', fault);
-  return block;
-}
-
-/** Size of segment 0 of a new region. */
-export function firstSegmentBytes(block: Superblock): number {
-  return nextSegmentBytes(block.capacityBytes, 0, block.segmentShift, block.slabShift);
-}
-
 export class BackedRegion implements Region {
   readonly type: 'shared' | 'mapped';
   readonly readOnly: boolean;
@@ -140,6 +61,8 @@ export class BackedRegion implements Region {
   readonly segments: readonly Segment[];
   readonly #segments: Segment[];
   readonly #backing: Backing;
+  readonly #token: number;
+  readonly #wait: LockWait;
   #superblock: Superblock;
   #closed = false;
 
@@ -161,6 +84,9 @@ export class BackedRegion implements Region {
     this.#segments = segments;
     this.#backing = backing;
     this.#superblock = block;
+    this.#token = this.ownerSlot < 0 ? 0 : lockTokenOf(this);
+    const { waitMs, waiter } = member.patience ?? defaultPatience;
+    this.#wait = lockWaitOf(this, waitMs, waiter);
   }
 
   get superblock(): Superblock {
@@ -173,16 +99,23 @@ export class BackedRegion implements Region {
 
   commit(change: Partial<Superblock>): void {
     this.#mustWrite();
-    for (const name of fixedFields) {
-      const value = change[name];
-      if (value !== undefined && value !== this.#superblock[name])
-        fail('invalid_argument', `commit cannot change ${name} to ${value}`);
-    }
-    this.#replace(change);
+    this.#locked(() => {
+      for (const name of fixedFields) {
+        const value = change[name];
+        if (value !== undefined && value !== this.#superblock[name])
+          fail('invalid_argument', `commit cannot change ${name} to ${value}`);
+      }
+      this.#replace(change);
+    });
   }
 
   addSegment(format: (segment: Segment) => void): boolean {
     this.#mustWrite();
+    const known = this.#segments.length;
+    return this.#locked(() => this.#segments.length > known || this.#add(format));
+  }
+
+  #add(format: (segment: Segment) => void): boolean {
     const { capacityBytes, segmentShift, slabShift, poolUuid } = this.#superblock;
     const number = this.#segments.length;
     let usedBytes = 0;
@@ -192,6 +125,7 @@ export class BackedRegion implements Region {
     const segment = this.#backing.create(number, sizeBytes);
     if (segment === undefined) return false;
     try {
+      store(segment.words, segmentLockWord, lockClosed);
       writeSegmentHeader(segment.words, number, sizeBytes, poolUuid);
       format(segment);
     } catch (error) {
@@ -199,39 +133,55 @@ export class BackedRegion implements Region {
       throw error;
     }
     this.#replace({ segmentCount: number + 1 });
+    // Whoever still has a view of an earlier segment in this memory can take its lock only now, and then sees that the region has changed.
+    store(segment.words, segmentLockWord, 0);
     this.#segments.push(segment);
     return true;
   }
 
-  dropSegment(): void {
+  dropSegment(): boolean {
     this.#mustWrite();
-    const number = this.#segments.length - 1;
-    if (number === 0) fail('invalid_argument', 'segment 0 cannot be dropped');
-    this.#replace({ segmentCount: number });
-    this.#backing.release(this.#segments.pop() as Segment);
-    this.#backing.remove(number);
+    const last = this.#segments.at(-1) as Segment;
+    if (last.number === 0) fail('invalid_argument', 'segment 0 cannot be dropped');
+    return this.#locked(() => {
+      if (this.#segments.at(-1) !== last) return false;
+      const held = load(last.words, segmentLockWord) === this.#token;
+      if (!held && !tryLock(last.words, segmentLockWord, this.#token)) return false;
+      store(last.words, segmentLockWord, lockClosed);
+      this.#replace({ segmentCount: last.number });
+      this.#segments.pop();
+      this.#backing.release(last);
+      this.#backing.remove(last.number);
+      return true;
+    });
   }
 
   ownerLives(slot: number): boolean {
     this.#mustBeOpen();
-    if (!Number.isInteger(slot) || slot < 0 || slot >= this.#superblock.ownersMax) {
-      fail('invalid_argument', `there is no owner slot ${slot}`);
-    }
+    this.#mustBeSlot(slot);
     if (slot === this.ownerSlot) return true;
-    const state = load(this.#first().words, ownerWord(slot, ownerSlot.state));
-    return this.#backing.isHeld(slot) ?? state === ownerLive;
+    // A slot that is being reclaimed is held, but not by its owner: the state says so.
+    if (this.#stateOf(slot) !== ownerLive) return false;
+    return this.#backing.isHeld(slot) ?? true;
+  }
+
+  threadExited(threadId: number): readonly number[] {
+    if (this.#closed || this.type === 'mapped') return [];
+    return abandonSlotsOf(this.#first().words, this.#superblock.ownersMax, threadId);
   }
 
   reclaim(slot: number, clear: () => void): boolean {
     this.#mustWrite();
-    const { words } = this.#first();
-    if (slot === this.ownerSlot) return false;
-    if (load(words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
-    const giveBack = this.#backing.hold?.(slot);
+    this.#mustBeSlot(slot);
+    if (slot === this.ownerSlot || this.#stateOf(slot) === ownerFree) return false;
+    const giveBack =
+      this.#backing.hold === undefined ? this.#holdByWord(slot) : this.#backing.hold(slot);
     if (giveBack === undefined) return false;
     try {
+      if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster
+      store(this.#first().words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
       clear();
-      releaseOwnerSlot(words, slot);
+      freeAbandonedSlot(this.#first().words, slot);
       return true;
     } finally {
       giveBack();
@@ -276,8 +226,52 @@ export class BackedRegion implements Region {
     return this.#segments[0] as Segment;
   }
 
+  #stateOf(slot: number): number {
+    return load(this.#first().words, ownerWord(slot, ownerSlot.state));
+  }
+
   #stillCounted(segment: Segment, block: Superblock): boolean {
     return segment.number < block.segmentCount && this.#backing.isCurrent(segment, block);
+  }
+
+  /** Keeps other survivors from reclaiming a slot that is known to be abandoned. */
+  #holdByWord(slot: number): (() => void) | undefined {
+    if (this.#stateOf(slot) !== ownerAbandoned) return undefined;
+    const { words } = this.#first();
+    const at = ownerWord(slot, ownerSlot.reclaimLock);
+    const outcome = lock(words, at, this.#token, { ...this.#wait, waitMs: 0 });
+    return outcome === 'busy' ? undefined : () => unlock(words, at);
+  }
+
+  /** Runs `change` as the only owner who changes the region, on the region as it is now. @throws pool_busy */
+  #locked<T>(change: () => T): T {
+    const { words } = this.#first();
+    const outcome = lock(words, regionLockWord, this.#token, this.#wait);
+    if (outcome === 'busy') {
+      fail('pool_busy', `another owner has been changing the region for ${this.#wait.waitMs} ms`);
+    }
+    try {
+      if (outcome === 'inherited') this.#repair();
+      else this.refresh();
+      return change();
+    } finally {
+      unlock(words, regionLockWord);
+    }
+  }
+
+  /**
+   * Finishes what the last holder of the lock was at when it died: both superblocks say what the newer one says, and each segment that is
+   * counted can be locked. Files and buffers that are not counted are written over by the next growth.
+   */
+  #repair(): void {
+    const { words } = this.#first();
+    const block = readSuperblock(words);
+    writeSuperblock(words, { ...block, sequence: block.sequence + 1 });
+    this.refresh();
+    for (const segment of this.#segments) {
+      if (load(segment.words, segmentLockWord) === lockClosed)
+        store(segment.words, segmentLockWord, 0);
+    }
   }
 
   #replace(change: Partial<Superblock>): void {
@@ -290,12 +284,14 @@ export class BackedRegion implements Region {
     if (this.#closed) fail('pool_closed', 'the region is closed');
   }
 
+  #mustBeSlot(slot: number): void {
+    if (!Number.isInteger(slot) || slot < 0 || slot >= this.#superblock.ownersMax) {
+      fail('invalid_argument', `there is no owner slot ${slot}`);
+    }
+  }
+
   #mustWrite(): void {
     this.#mustBeOpen();
-    if (this.ownerSlot !== 0)
-      fail(
-        'read_only',
-        `owner slot ${this.ownerSlot} cannot change the region; only its writer can`,
-      );
+    if (this.ownerSlot < 0) fail('read_only', 'an inspection cannot change the region');
   }
 }

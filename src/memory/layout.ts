@@ -35,11 +35,18 @@ export const segmentHeader = {
   sizeBytesHigh: 3,
   poolUuid: 4, // 4 words
   checksum: 8, // crc32 of words 0..7
+  /** Bytes of a shared buffer that were ever used: what must be zeroed before it is a segment again. 0 in files. */
+  touchedBytes: 9,
+  /** Lock of the segment (lock.ts): in a cache line of its own, like what it protects. */
+  lock: 16,
 } as const;
 
+/** Index of a segment's lock in its words. */
+export const segmentLockWord: number = (segmentHeaderByte >> 2) + segmentHeader.lock;
+
 /**
- * Control words of segment 0, relative to controlByte: each committed by a single store of its one writer, no checksum. All but
- * `version` are rebuilt by recovery.
+ * Control words of segment 0, relative to controlByte: committed by a single store each, no checksum. The store's (0…10) have one
+ * writer; all of them but `version` are rebuilt by recovery.
  */
 export const control = {
   /** Rises when a reader's cached index tables are out of date; odd while a table is being rebuilt in place. */
@@ -59,4 +66,9 @@ export const control = {
   /** Bytes of live parts: low 32 bits, high bits. */
   partBytesLow: 9,
   partBytesHigh: 10,
+  /** Lock of the region (lock.ts), under which superblocks are written and segments come and go. A cache line of its own. */
+  regionLock: 16,
 } as const;
+
+/** Index of the region's lock in the words of segment 0. */
+export const regionLockWord: number = (controlByte >> 2) + control.regionLock;

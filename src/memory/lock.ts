@@ -31,6 +31,9 @@ const longestPauseMs = 2;
 
 const slotBits = 7;
 const slotMask = (1 << slotBits) - 1;
+
+/** The word of a lock that nobody can take: that of a segment which is not, or not any more, part of the region. */
+export const lockClosed: number = slotMask;
 const epochMask = 0xff_ff_ff;
 
 /** `inherited`: the holder died with it, so what it protects may be half changed. `busy`: not taken. */
@@ -70,7 +73,7 @@ export function tryLock(words: Words, at: number, token: number): boolean {
   return compareExchange(words, at, 0, token) === 0;
 }
 
-/** Takes a lock, waiting up to `wait.waitMs`. An owner who has it already is told 'busy' at once. */
+/** Takes a lock, waiting up to `wait.waitMs`. An owner who has it already is told 'busy' at once, and so is everybody at a closed lock. */
 export function lock(words: Words, at: number, token: number, wait: LockWait): LockOutcome {
   for (let spin = 0; spin < spinsMax; spin += 1) {
     if (load(words, at) === 0 && tryLock(words, at, token)) return 'taken';
@@ -82,7 +85,7 @@ function waitFor(words: Words, at: number, token: number, wait: LockWait): LockO
   const startedMs = wait.nowMs();
   for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     const holder = load(words, at);
-    if (holder === token) return 'busy';
+    if (holder === token || holder === lockClosed) return 'busy';
     if (holder === 0) {
       if (tryLock(words, at, token)) return 'taken';
     } else if (!wait.lives(holder) && compareExchange(words, at, holder, token) === holder) {
@@ -108,6 +111,14 @@ export function holderLives(region: Region, token: number): boolean {
   if (slot < 0 || slot >= region.superblock.ownersMax) return false;
   return tokenOfSlot(region, slot) === token && region.ownerLives(slot);
 }
+
+/** How an owner waits: given once, when a region is opened. */
+export interface Patience {
+  readonly waitMs: number;
+  readonly waiter: Waiter;
+}
+
+export const defaultPatience: Patience = { waitMs: defaultLockWaitMs, waiter: systemWaiter };
 
 /** Waiting as an owner of `region` does. */
 export function lockWaitOf(

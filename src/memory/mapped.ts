@@ -12,9 +12,13 @@
 import { constants } from 'node:fs';
 import { resolve } from 'node:path';
 import { fail } from '../errors.ts';
-import { BackedRegion, firstSuperblock, settled } from './backed-region.ts';
-import type { Backing, Membership } from './backed-region.ts';
+import { BackedRegion } from './backed-region.ts';
+import { settled } from './backing.ts';
+import type { Backing, Membership } from './backing.ts';
 import { coded, errnoName, nodeFiles, removeIfThere, removeQuietly, withFile } from './files.ts';
+import { firstSuperblock } from './first-superblock.ts';
+import { defaultPatience } from './lock.ts';
+import type { Patience } from './lock.ts';
 import { releaseSegment } from './mapping.ts';
 import { osCalls } from './os.ts';
 import { ownerFree, ownerSlot, ownerWord, takeOwnerSlot } from './owners.ts';
@@ -29,7 +33,7 @@ import {
   readPoolFile,
   readPrefix,
   segmentPath,
-  writerPid,
+  ownerPid,
 } from './pool-files.ts';
 import type { MappedSystem, OpenedSegment, SegmentAccess } from './pool-files.ts';
 import { thisBootId, thisOwner } from './process.ts';
@@ -40,10 +44,10 @@ import { load } from './words.ts';
 
 export { prefault } from './mapping.ts';
 
-/** `own`: the one writer. `join`: any thread that reads, in an owner slot of its own. `inspect`: looks on, seen by nobody. */
+/** `own`: slot 0, which one owner has at a time. `join`: any other thread, in an owner slot of its own. `inspect`: looks on, seen by nobody. */
 export type MappedMode = 'own' | 'join' | 'inspect';
 
-const writerSlot = 0;
+const firstSlot = 0;
 
 class MappedBacking implements Backing {
   readonly handle: RegionHandle;
@@ -148,7 +152,7 @@ interface Opened {
   readonly segments: Segment[];
 }
 
-/** Reads the pool beside a writer who may be at work. */
+/** Reads the pool beside owners who may be at work. */
 function openBeside(system: MappedSystem, folder: string, backing: MappedBacking): Opened {
   return settled(
     () => coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder)),
@@ -199,8 +203,33 @@ function prepareFolder(system: MappedSystem, folder: string): void {
   });
 }
 
-function own(system: MappedSystem, folder: string, options: RegionOptions | undefined): Region {
-  const { files, os } = system;
+/** How often slot 0 is found held and live before that is believed: a survivor who reclaims it holds it first, then says so. */
+const busyLooks = 3;
+const busyPauseMs = 1;
+
+/** Takes the lock of slot 0. A survivor who reclaims the slot from its dead owner is waited for. */
+function lockFirstSlot(
+  system: MappedSystem,
+  folder: string,
+  lockFd: number,
+  { waitMs, waiter }: Patience,
+): boolean {
+  const startedMs = waiter.nowMs();
+  for (let look = 1; ; look += 1) {
+    if (coded('cannot lock the pool', () => system.os.lock(lockFd, firstSlot))) return true;
+    if (look >= busyLooks && ownerPid(system.files, folder) !== undefined) return false;
+    if (!(waiter.nowMs() - startedMs < waitMs)) return false;
+    waiter.pause(busyPauseMs);
+  }
+}
+
+function own(
+  system: MappedSystem,
+  folder: string,
+  options: RegionOptions | undefined,
+  patience: Patience,
+): Region {
+  const { files } = system;
   const exists = coded(`cannot read ${folder}`, () => holdsPool(files, folder));
   let first: Superblock | undefined;
   if (!exists) {
@@ -210,8 +239,8 @@ function own(system: MappedSystem, folder: string, options: RegionOptions | unde
     prepareFolder(system, folder);
   }
   return withLockFile(system, folder, (lockFd) => {
-    if (!coded('cannot lock the pool', () => os.lock(lockFd, writerSlot))) {
-      const pid = writerPid(files, folder);
+    if (!lockFirstSlot(system, folder, lockFd, patience)) {
+      const pid = ownerPid(files, folder);
       fail(
         'pool_busy',
         `the pool in ${folder} is in use by ${pid === undefined ? 'another owner' : `process ${pid}`}`,
@@ -224,18 +253,21 @@ function own(system: MappedSystem, folder: string, options: RegionOptions | unde
     const readOnly = mustReadOnly(block);
     const backing = new MappedBacking(system, folder, readOnly ? 'inspect' : 'write', lockFd);
     const segments = openSegments(backing, block);
-    if (readOnly) return new BackedRegion(backing, block, segments, onlooker, thisBootId());
+    if (readOnly)
+      return new BackedRegion(backing, block, segments, onlooker(patience), thisBootId());
     const words = (segments[0] as Segment).words;
-    const slotAbandoned = takeOwnerSlot(words, writerSlot, thisOwner());
-    const member: Membership = { ownerSlot: writerSlot, slotAbandoned, readOnly: false };
+    const slotAbandoned = takeOwnerSlot(words, firstSlot, thisOwner());
+    const member: Membership = { ownerSlot: firstSlot, slotAbandoned, readOnly: false, patience };
     return new BackedRegion(backing, block, segments, member, options?.bootId ?? thisBootId());
   });
 }
 
-const onlooker: Membership = { ownerSlot: -1, slotAbandoned: false, readOnly: true };
+function onlooker(patience: Patience): Membership {
+  return { ownerSlot: -1, slotAbandoned: false, readOnly: true, patience };
+}
 
 /** Takes the lock of a slot, one that was given back in order if there is one. */
-function lockReaderSlot(
+function lockFreeSlot(
   system: MappedSystem,
   folder: string,
   lockFd: number,
@@ -251,7 +283,7 @@ function lockReaderSlot(
   return fail('too_many_owners', `all ${ownersMax} owner slots of the pool in ${folder} are taken`);
 }
 
-function joinPool(system: MappedSystem, folder: string): Region {
+function joinPool(system: MappedSystem, folder: string, patience: Patience): Region {
   const first = coded(`cannot read ${folder}`, () => readPoolFile(system.files, folder));
   const { ownersMax, roCompat } = first;
   if (mustReadOnly(first)) {
@@ -261,28 +293,28 @@ function joinPool(system: MappedSystem, folder: string): Region {
     );
   }
   return withLockFile(system, folder, (lockFd) => {
-    const slot = lockReaderSlot(system, folder, lockFd, ownersMax);
+    const slot = lockFreeSlot(system, folder, lockFd, ownersMax);
     const backing = new MappedBacking(system, folder, 'join', lockFd);
     const { block, segments } = openBeside(system, folder, backing);
     const words = (segments[0] as Segment).words;
     const slotAbandoned = takeOwnerSlot(words, slot, thisOwner());
-    const member: Membership = { ownerSlot: slot, slotAbandoned, readOnly: false };
+    const member: Membership = { ownerSlot: slot, slotAbandoned, readOnly: false, patience };
     return new BackedRegion(backing, block, segments, member, thisBootId());
   });
 }
 
-function inspect(system: MappedSystem, folder: string): Region {
+function inspect(system: MappedSystem, folder: string, patience: Patience): Region {
   const backing = new MappedBacking(system, folder, 'inspect', undefined);
   const { block, segments } = openBeside(system, folder, backing);
-  return new BackedRegion(backing, block, segments, onlooker, thisBootId());
+  return new BackedRegion(backing, block, segments, onlooker(patience), thisBootId());
 }
 
 /**
  * Opens the pool in a folder.
  *
- * - `own`: as its writer. An absent or empty folder becomes a pool as `options` say; an existing pool keeps its own geometry and
+ * - `own`: in slot 0. An absent or empty folder becomes a pool as `options` say; an existing pool keeps its own geometry and
  *   identity. A pool with unknown roCompat bits is locked, but read-only.
- * - `join`: for a reading thread of any process. A slot whose owner died is taken when no other is left: `slotAbandoned`.
+ * - `join`: for any thread of any process. A slot whose owner died is taken when no other is left: `slotAbandoned`.
  * - `inspect`: takes no lock and leaves no trace.
  *
  * @throws pool_busy another owner has it; too_many_owners; not_a_pool; pool_corrupt; format_unsupported; memory_unavailable the disk, the
@@ -294,13 +326,14 @@ export function openMappedRegion(
   mode: MappedMode,
   options?: RegionOptions,
   system: MappedSystem = { files: nodeFiles, os: osCalls() },
+  patience: Patience = defaultPatience,
 ): Region {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     fail('invalid_argument', `path must name a folder, not ${JSON.stringify(path)}`);
   }
   const folder = resolve(path);
-  if (mode === 'own') return own(system, folder, options);
-  if (mode === 'join') return joinPool(system, folder);
-  if (mode === 'inspect') return inspect(system, folder);
+  if (mode === 'own') return own(system, folder, options, patience);
+  if (mode === 'join') return joinPool(system, folder, patience);
+  if (mode === 'inspect') return inspect(system, folder, patience);
   return fail('invalid_argument', `mode must be own, join or inspect, not ${String(mode)}`);
 }

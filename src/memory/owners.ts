@@ -2,16 +2,21 @@
  * Owner slots of segment 0: who uses the region, and what it was about to do.
  *
  * ```
- *  word  0       1     2     3         4          5       6          7…15    16        17         18           19          20…31
- *       ┌───────┬─────┬─────┬─────────┬──────────┬───────┬──────────┬───────┬─────────┬──────────┬────────────┬───────────┬───────┐
- *       │ state │ pid │ tid │start low│start high│ epoch │ counters │ spare │intentOp │intentRef │intentEntry │intentStep │ spare │
- *       │ 0 free│     │     │         │          │       │ Page     │       │         │          │            │           │       │
- *       │ 1 live│     │     │         │          │       │          │       │         │          │            │           │       │
- *       └───────┴─────┴─────┴─────────┴──────────┴───────┴──────────┴───────┴─────────┴──────────┴────────────┴───────────┴───────┘
+ *  word  0       1     2     3         4          5       6          7         8…15    16        17         18           19          20…31
+ *       ┌───────┬─────┬─────┬─────────┬──────────┬───────┬──────────┬─────────┬───────┬─────────┬──────────┬────────────┬───────────┬───────┐
+ *       │ state │ pid │ tid │start low│start high│ epoch │ counters │ reclaim │ spare │intentOp │intentRef │intentEntry │intentStep │ spare │
+ *       │       │     │     │         │          │       │ Page     │ Lock    │       │         │          │            │           │       │
+ *       └───────┴─────┴─────┴─────────┴──────────┴───────┴──────────┴─────────┴───────┴─────────┴──────────┴────────────┴───────────┴───────┘
+ *        state:  31             2 1 0
+ *               ┌────────────────┬───┐   0 free   1 live   2 abandoned: its owner died, and has not been recovered yet
+ *               │ thread id + 1  │   │   3 being taken by that thread (shared regions only)
+ *               └────────────────┴───┘
  * ```
- * 128 bytes: identity in the first cache line, the intent (written before and after every multi-step change) in the second.
- * Pid, thread id and start time are for people. Whether an owner lives is decided by its lock on byte `slot` of `owners.lock` in mapped
- * regions, and by the creator, who sees its workers exit, in shared ones.
+ * 128 bytes: identity in the first cache line, the intent (written before and after every multi-step change) in the second. The epoch
+ * rises each time that the slot is taken and is never cleared, so that (slot, epoch) is one life of one owner.
+ *
+ * Pid and start time are for people. Whether an owner lives is decided by its lock on byte `slot` of `owners.lock` in mapped
+ * regions. In shared ones whoever started the thread says that it has ended, and the state has it.
  */
 
 import { fail } from '../errors.ts';
@@ -30,6 +35,7 @@ export const ownerSlot = {
   startTimeHigh: 4,
   epoch: 5,
   countersPage: 6,
+  reclaimLock: 7,
   intentOp: 16,
   intentRef: 17,
   intentEntry: 18,
@@ -38,6 +44,7 @@ export const ownerSlot = {
 
 export const ownerFree = 0;
 export const ownerLive = 1;
+export const ownerAbandoned = 2;
 
 const wordsPerSlot = ownerSlotBytes >> 2;
 const maxEpoch = 0x7f_ff_ff_ff;
@@ -45,6 +52,11 @@ const maxEpoch = 0x7f_ff_ff_ff;
 /** Index in the words of segment 0 of a field of an owner slot: `ownerWord(region.ownerSlot, ownerSlot.intentOp)`. */
 export function ownerWord(slot: number, field: number): number {
   return (ownerSlotsByte >> 2) + slot * wordsPerSlot + field;
+}
+
+/** State of a slot that a thread is about to have: should it end there, its id is known from the first moment on. */
+function takenBy(tid: number): number {
+  return ((tid + 1) << 2) | 3;
 }
 
 function introduce(words: Words, slot: number, who: OwnerIdentity): void {
@@ -74,24 +86,50 @@ export function takeOwnerSlot(words: Words, slot: number, who: OwnerIdentity): b
 }
 
 /**
- * Claims a free slot of 1…ownersMax − 1.
+ * Claims a free slot of 1…ownersMax − 1. One that is abandoned stays so until it was reclaimed.
  * @throws too_many_owners
  */
 export function claimOwnerSlot(words: Words, ownersMax: number, who: OwnerIdentity): number {
   for (let slot = 1; slot < ownersMax; slot += 1) {
-    if (
-      compareExchange(words, ownerWord(slot, ownerSlot.state), ownerFree, ownerLive) !== ownerFree
-    )
-      continue;
+    const state = ownerWord(slot, ownerSlot.state);
+    if (compareExchange(words, state, ownerFree, takenBy(who.tid)) !== ownerFree) continue;
     introduce(words, slot, who);
+    store(words, state, ownerLive);
     return slot;
   }
   return fail('too_many_owners', `all ${ownersMax} owner slots of the region are taken`);
 }
 
-/** Gives a slot back, its intent cleared; the epoch stays, for the next owner to raise. Also for the creator of a shared region, when the worker that held the slot has exited. */
+/** Abandons every slot of a thread that has ended. @returns which */
+export function abandonSlotsOf(words: Words, ownersMax: number, tid: number): number[] {
+  const abandoned: number[] = [];
+  for (let slot = 0; slot < ownersMax; slot += 1) {
+    const at = ownerWord(slot, ownerSlot.state);
+    const state = load(words, at);
+    const itsOwn = state === ownerLive && load(words, ownerWord(slot, ownerSlot.tid)) === tid;
+    if (!itsOwn && state !== takenBy(tid)) continue;
+    store(words, at, ownerAbandoned);
+    abandoned.push(slot);
+  }
+  return abandoned;
+}
+
+/** Gives a slot back, its intent cleared; the epoch stays, for the next owner to raise. */
 export function releaseOwnerSlot(words: Words, slot: number): void {
   for (let field = wordsPerSlot - 1; field >= 0; field -= 1) {
-    if (field !== ownerSlot.epoch) store(words, ownerWord(slot, field), 0);
+    if (field !== ownerSlot.epoch && field !== ownerSlot.reclaimLock)
+      store(words, ownerWord(slot, field), 0);
   }
+}
+
+/** Ends a slot whose owner was recovered. What it intended stays to be read, by those whom `clear` of a reclaim knows nothing of. */
+export function freeAbandonedSlot(words: Words, slot: number): void {
+  for (const field of [
+    ownerSlot.pid,
+    ownerSlot.tid,
+    ownerSlot.startTimeLow,
+    ownerSlot.startTimeHigh,
+  ])
+    store(words, ownerWord(slot, field), 0);
+  store(words, ownerWord(slot, ownerSlot.state), ownerFree);
 }

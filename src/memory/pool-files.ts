@@ -3,7 +3,7 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { CenoteError, fail } from '../errors.ts';
-import { firstSegmentBytes } from './backed-region.ts';
+import { firstSegmentBytes } from './first-superblock.ts';
 import {
   errnoName,
   readFully,
@@ -107,8 +107,8 @@ export function readPoolFile(files: Files, folder: string): Superblock {
   }
 }
 
-/** Pid of the writer, for people; undefined when there is none to be read. */
-export function writerPid(files: Files, folder: string): number | undefined {
+/** Pid of the owner of slot 0; undefined when there is none to be read. */
+export function ownerPid(files: Files, folder: string): number | undefined {
   try {
     const prefix = readPrefix(files, folder);
     const live = load(prefix, ownerWord(0, ownerSlot.state)) === ownerLive;

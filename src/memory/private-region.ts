@@ -64,8 +64,8 @@ class PrivateRegion implements Region {
     return false;
   }
 
-  dropSegment(): void {
-    fail('read_only', 'A private copy keeps its segments.');
+  dropSegment(): boolean {
+    return fail('read_only', 'A private copy keeps its segments.');
   }
 
   ownerLives(slot: number): boolean {

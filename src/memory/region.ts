@@ -48,9 +48,12 @@ export interface Region {
   readonly type: 'shared' | 'mapped';
   /** True for inspection: writes are private to this process and reach nobody (copy on write), so a mistake cannot harm the pool. */
   readonly readOnly: boolean;
-  /** This thread's owner slot: 0 is the writer, 1…63 threads that joined to read, -1 for inspection. */
+  /** This thread's owner slot: 0 for who opened it with `own`, 1…63 for those who joined, -1 for inspection. */
   readonly ownerSlot: number;
-  /** True when the previous owner of this slot died without giving it back: what its lease bits hold must be cleared first. */
+  /**
+   * True when the previous owner of this slot died without giving it back: whoever has the slot now must clear up after it before anything
+   * else. In mapped regions only: slot 0, and any other when no slot is free.
+   */
   readonly slotAbandoned: boolean;
   /** Kernel boot id of this machine: 32 hex digits. */
   readonly bootId: string;
@@ -63,33 +66,48 @@ export interface Region {
   /** The current superblock, validated; `commit` replaces it atomically. */
   readonly superblock: Superblock;
   /**
-   * Writes the superblock with a higher sequence: all fields change together or none does. Identity and geometry (version, poolUuid,
-   * segmentShift, slabShift, segmentCount, ownersMax, createdAtMs, hash seeds, sequence) cannot be changed here.
-   * @throws read_only unless this is the writer (slot 0); invalid_argument for a field out of range: nothing has changed
+   * Writes the superblock with a higher sequence: all fields change together or none does, on top of what other owners committed meanwhile.
+   * Identity and geometry (version, poolUuid, segmentShift, slabShift, segmentCount, ownersMax, createdAtMs, hash seeds, sequence)
+   * cannot be changed here. Under the region's lock, like addSegment and dropSegment.
+   * @throws read_only for an inspection; invalid_argument for a field out of range; pool_busy: nothing has changed
    */
   commit(change: Partial<Superblock>): void;
   /**
    * Adds a segment: memory is reserved (so that touching it can never fault), `format` prepares it, then the superblock
    * counts it. `addSegment` of a crash before the commit leaves an uncounted segment that the next call formats anew.
-   * @returns false when capacityBytes allows no further segment
-   * The segment is all zero but for its header when `format` gets it, and is not yet in `segments`.
-   * @throws read_only; memory_unavailable when the machine has no memory or disk left: nothing has changed
+   * When other owners have added segments that this one did not know, it takes those over instead, and does not call `format`.
+   * @returns true when `segments` has grown; false when capacityBytes allows no further segment
+   * The segment is all zero but for its header when `format` gets it, and is not yet in `segments`. Its lock is closed until it is counted.
+   * @throws read_only; pool_busy; memory_unavailable when the machine has no memory or disk left: nothing has changed
    */
   addSegment(format: (segment: Segment) => void): boolean;
-  /** Takes away the last segment, which must hold nothing. @throws invalid_argument for the only segment; read_only */
-  dropSegment(): void;
   /**
-   * Whether someone holds an owner slot. In a mapped region its lock says so (about 2 µs), so that an owner that was killed is seen at
-   * once; in a shared region its state word does.
+   * Takes away the last segment, which must hold nothing: its lock (`segmentLockWord`), which the caller should hold, is closed for ever. Owners
+   * that still have a view of it can take nothing from it. Where it is the same memory again later, its lock opens only after the
+   * superblock counts it: **take a segment's lock, then `refresh`, then look whether it is the segment you meant**.
+   * @returns false when another owner has added or dropped one meanwhile, or holds the segment's lock: nothing has changed
+   * @throws invalid_argument for the only segment; read_only; pool_busy
+   */
+  dropSegment(): boolean;
+  /**
+   * Whether the owner of a slot lives. In a mapped region its lock says so (about 2 µs), so that an owner that was killed is seen at
+   * once; in a shared region whoever started its thread must have told `threadExited`.
    */
   ownerLives(slot: number): boolean;
   /**
+   * Death notice for shared regions: a thread of this process has ended. Its slots are abandoned until someone reclaims them. In mapped
+   * regions the kernel gives notice, and after closing nobody asks: nothing happens.
+   * @returns the slots
+   */
+  threadExited?(threadId: number): readonly number[];
+  /**
    * Ends the slot of an owner that died without giving it back: runs `clear`, which undoes what it left in memory, while nobody can
-   * take the slot. Absent where there are no locks to tell a death by.
-   * @returns false when the slot is free or its owner lives: `clear` has not run
+   * take the slot. If `clear` throws, or this owner dies in it, the slot stays abandoned and can be reclaimed again.
+   * @returns false when the slot is free, its owner lives, or another survivor is at it: `clear` has not run
+   * @throws read_only for an inspection
    */
   reclaim?(slot: number, clear: () => void): boolean;
-  /** Reads the superblock again: shows segments that the writer has added since, and hides those it has dropped. */
+  /** Shows segments that others have added since, and hides those they have dropped: one load when nothing was committed. */
   refresh(): void;
   /** For another thread of this process. */
   readonly handle: RegionHandle;

@@ -1,12 +1,13 @@
 /**
- * Segment header: which pool a segment belongs to, its number and its size. Written once, before the superblock counts the segment.
+ * Segment header: which pool a segment belongs to, its number and its size. Written once, before the superblock counts the segment, but for
+ * the last two words.
  *
  * ```
- *  word  0       1        2        3         4 … 7        8
- *       ┌───────┬────────┬────────┬─────────┬────────────┬──────────────────────┐
- *       │ magic │ number │ size   │ size    │ pool uuid  │ checksum: crc32 of   │
- *       │ 'CENS'│        │ low    │ high    │ 8 hex each │ words 0…7            │
- *       └───────┴────────┴────────┴─────────┴────────────┴──────────────────────┘
+ *  word  0       1        2        3         4 … 7        8                      9                    10…15   16
+ *       ┌───────┬────────┬────────┬─────────┬────────────┬──────────────────────┬────────────────────┬───────┬────────────────┐
+ *       │ magic │ number │ size   │ size    │ pool uuid  │ checksum: crc32 of   │ touchedBytes       │ spare │ lock (lock.ts) │
+ *       │ 'CENS'│        │ low    │ high    │ 8 hex each │ words 0…7            │ of a shared buffer │       │                │
+ *       └───────┴────────┴────────┴─────────┴────────────┴──────────────────────┴────────────────────┴───────┴────────────────┘
  * ```
  */
 
@@ -14,9 +15,9 @@ import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
 import { hexWord, highWord, joinWords, lowWord } from './fields.ts';
 import { minSegmentSlabs } from './geometry.ts';
-import { segmentHeader, segmentHeaderByte, segmentMagic } from './layout.ts';
+import { segmentHeader, segmentHeaderByte, segmentLockWord, segmentMagic } from './layout.ts';
 import type { Superblock } from './superblock.ts';
-import { load, store } from './words.ts';
+import { load, store, zero } from './words.ts';
 import type { Words } from './words.ts';
 
 const firstWord = segmentHeaderByte >> 2;
@@ -42,6 +43,22 @@ export function writeSegmentHeader(
   for (let i = 0; i < 4; i += 1) image[segmentHeader.poolUuid + i] = hexWord(poolUuid, i);
   image[segmentHeader.checksum] = checksumOf(image);
   for (let i = 0; i < image.length; i += 1) store(words, firstWord + i, image[i] as number);
+}
+
+/**
+ * Makes a buffer that may have been a segment before all zero but for its lock, which others may be looking at. Only what was ever
+ * used is written to, so that the rest of a buffer costs no memory. @param sizeBytes of the segment that it will be
+ */
+export function wipeBuffer(buffer: SharedArrayBuffer, sizeBytes: number): void {
+  const words = new Int32Array(buffer);
+  const bytes = new Uint8Array(buffer);
+  const touchedBytes = load(words, firstWord + segmentHeader.touchedBytes);
+  if (touchedBytes > 0) {
+    zero(bytes, 0, (firstWord + segmentHeader.touchedBytes) * 4);
+    zero(bytes, (firstWord + segmentHeader.touchedBytes + 1) * 4, segmentLockWord * 4);
+    zero(bytes, (segmentLockWord + 1) * 4, touchedBytes);
+  }
+  store(words, firstWord + segmentHeader.touchedBytes, Math.max(touchedBytes, sizeBytes));
 }
 
 /**

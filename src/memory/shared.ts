@@ -6,17 +6,20 @@
  */
 
 import { fail, hasCode } from '../errors.ts';
-import { BackedRegion, firstSegmentBytes, firstSuperblock, settled } from './backed-region.ts';
-import type { Backing, Membership } from './backed-region.ts';
+import { BackedRegion } from './backed-region.ts';
+import { settled } from './backing.ts';
+import type { Backing, Membership } from './backing.ts';
+import { firstSegmentBytes, firstSuperblock } from './first-superblock.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
+import { defaultPatience } from './lock.ts';
+import type { Patience } from './lock.ts';
 import { osCalls } from './os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
-import { readSegmentSize, writeSegmentHeader } from './segment-header.ts';
+import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-header.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
-import { zero } from './words.ts';
 
 type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
 
@@ -26,7 +29,7 @@ type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
  */
 const spareBuffers = 4;
 
-/** A segment for its writer, with the fast way to copy into it where koffi is there. */
+/** A segment for who creates the region, with the fast way to copy into it where koffi is there. */
 function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
   const segment = segmentOver(buffer, number, sizeBytes);
   const { bytes } = segment;
@@ -49,20 +52,19 @@ function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: numbe
 
 class SharedBacking implements Backing {
   readonly handle: SharedHandle;
-  /** Bytes that have been used of each buffer by this writer, and must be zeroed before they are used again. */
-  readonly #usedBytes: number[] = [];
+  readonly #over: typeof segmentOver;
 
-  constructor(handle: SharedHandle) {
+  /** `over` makes a segment of a buffer. */
+  constructor(handle: SharedHandle, over: typeof segmentOver) {
     this.handle = handle;
+    this.#over = over;
   }
 
   create(number: number, sizeBytes: number): Segment | undefined {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
-    const segment = writtenSegment(buffer, number, sizeBytes);
-    const used = this.#usedBytes[number] ?? 0;
-    if (used > 0) zero(new Uint8Array(buffer), 0, used);
-    this.#usedBytes[number] = Math.max(used, sizeBytes);
+    const segment = this.#over(buffer, number, sizeBytes);
+    wipeBuffer(buffer, sizeBytes);
     return segment;
   }
 
@@ -75,7 +77,7 @@ class SharedBacking implements Backing {
         'pool_corrupt',
         `the superblock counts segment ${number}, the handle has ${this.handle.buffers.length}`,
       );
-    return segmentOver(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
+    return this.#over(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
   }
 
   isCurrent(segment: Segment, pool: Superblock): boolean {
@@ -88,7 +90,7 @@ class SharedBacking implements Backing {
 
   close(): void {} // likewise
 
-  isHeld(): undefined {} // the creator sees its workers exit and releases their slots
+  isHeld(): undefined {} // the state of a slot says it: see Region.threadExited
 }
 
 function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[] {
@@ -107,21 +109,22 @@ function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[]
 }
 
 /**
- * A new region of shared memory; this thread is its writer, slot 0. Segment 0 is all zero behind its header: preparing it is the
+ * A new region of shared memory; this thread has slot 0. Segment 0 is all zero behind its header: preparing it is the
  * allocator's work.
  * @throws invalid_argument, memory_unavailable
  */
-export function createSharedRegion(options: RegionOptions): Region {
+export function createSharedRegion(
+  options: RegionOptions,
+  patience: Patience = defaultPatience,
+): Region {
   const block = firstSuperblock(options);
   const maxBytes = roundCapacity(
     options.maxCapacityBytes ?? options.capacityBytes,
     'maxCapacityBytes',
   );
-  const backing = new SharedBacking({
-    type: 'shared',
-    buffers: createBuffers(block, maxBytes),
-    segmentShift: block.segmentShift,
-  });
+  const { segmentShift } = block;
+  const buffers = createBuffers(block, maxBytes);
+  const backing = new SharedBacking({ type: 'shared', buffers, segmentShift }, writtenSegment);
   const sizeBytes = firstSegmentBytes(block);
   const segment = backing.create(0, sizeBytes) as Segment;
   writeSegmentHeader(segment.words, 0, sizeBytes, block.poolUuid);
@@ -131,7 +134,7 @@ export function createSharedRegion(options: RegionOptions): Region {
     backing,
     block,
     [segment],
-    { ownerSlot: 0, slotAbandoned: false, readOnly: false },
+    { ownerSlot: 0, slotAbandoned: false, readOnly: false, patience },
     block.bootId,
   );
 }
@@ -153,20 +156,22 @@ function checkHandle(handle: RegionHandle): SharedHandle {
 }
 
 /**
- * Joins the region of another thread, in an owner slot of its own. It may set the words that readers set; `commit`, `addSegment`
- * and `dropSegment` are the writer's.
+ * Joins the region of another thread, in an owner slot of its own.
  * @throws invalid_argument for a damaged handle; too_many_owners; not_a_pool, pool_corrupt, format_unsupported
  */
-export function attachSharedRegion(handle: RegionHandle): Region {
+export function attachSharedRegion(
+  handle: RegionHandle,
+  patience: Patience = defaultPatience,
+): Region {
   const checked = checkHandle(handle);
-  const backing = new SharedBacking(checked);
+  const backing = new SharedBacking(checked, segmentOver);
   const words = new Int32Array(checked.buffers[0] as SharedArrayBuffer);
   const { block, segments } = settled(
     () => readSuperblock(words),
     (current) => ({ block: current, segments: openSegments(backing, current) }),
   );
   const slot = claimOwnerSlot(words, block.ownersMax, thisOwner());
-  const member: Membership = { ownerSlot: slot, slotAbandoned: false, readOnly: false };
+  const member: Membership = { ownerSlot: slot, slotAbandoned: false, readOnly: false, patience };
   return new BackedRegion(backing, block, segments, member, block.bootId);
 }
 

@@ -10,7 +10,6 @@ import { openMappedRegion } from '../../src/memory/mapped.ts';
 import type { Region } from '../../src/memory/region.ts';
 import { rounds } from '../support/seed.ts';
 import { openerProcess, openerThread } from './support/opener.ts';
-import type { Opener } from './support/opener.ts';
 import { identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
 
 const at = 100_000;
@@ -91,15 +90,16 @@ describe('a lock between processes', () => {
     await Promise.all(everyone.map((each) => each.ask('open')));
     const { words } = segmentOf(region, 0);
     const times = rounds(30_000, 300_000);
-    const start = (each: Opener): Promise<unknown> => each.ask('addPairs', at, times);
-    const lost = victims.map((each) => start(each).catch(() => 'killed'));
-    const done = survivors.map(start);
-    // Each victim dies once it is at work, most likely waiting for the lock or holding it.
-    while (Atomics.load(words, at + 1) < times / 10) await turn();
-    await victims[0]?.kill();
-    const before = Atomics.load(words, at + 1);
-    while (Atomics.load(words, at + 1) < before + times / 10) await turn();
-    await victims[1]?.kill();
+    const lost = victims.map((each) =>
+      each.ask('addPairs', at, Number.MAX_SAFE_INTEGER).catch(() => 'killed'),
+    );
+    const done = survivors.map((each) => each.ask('addPairs', at, times));
+    // Each victim dies at work, most likely waiting for the lock or holding it.
+    for (const victim of victims) {
+      const before = Atomics.load(words, at + 1);
+      while (Atomics.load(words, at + 1) < before + times / 10) await turn();
+      await victim.kill();
+    }
     const answers = (await Promise.all(done)) as { readonly ok: Record<string, number> }[];
     await Promise.all(lost);
     let sure = 0;

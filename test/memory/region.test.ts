@@ -2,7 +2,7 @@
 
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
 import { ownerFree, ownerLive, ownerSlot, ownerWord } from '../../src/memory/owners.ts';
 import type { Region, RegionOptions, Segment } from '../../src/memory/region.ts';
@@ -10,13 +10,7 @@ import { readSegmentSize } from '../../src/memory/segment-header.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
 import { readSuperblock } from '../../src/memory/superblock.ts';
 import type { Superblock } from '../../src/memory/superblock.ts';
-import { crashesAt } from './support/counted-words.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
-
-vi.mock('../../src/memory/words.ts', async (original) => {
-  const { countedWords } = await import('./support/counted-words.ts');
-  return countedWords(await original<object>());
-});
 
 interface Subject {
   readonly name: string;
@@ -198,22 +192,6 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
     region.close();
   });
 
-  it('lets only its writer change it', () => {
-    const region = create();
-    const other = joinRegion(region);
-    expect([other.ownerSlot, other.readOnly]).toEqual([1, false]);
-    for (const change of [
-      () => other.commit({ epoch: 1 }),
-      () => other.addSegment(nothing),
-      () => other.dropSegment(),
-    ]) {
-      expect(codeOf(change)).toBe('read_only');
-    }
-    expect(region.superblock.sequence).toBe(1);
-    other.close();
-    region.close();
-  });
-
   it('hands out owner slots, gives them back, and knows who lives', () => {
     const region = create({ ownersMax: 3 });
     const words = segmentOf(region, 0).words;
@@ -292,36 +270,6 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
     expect(region.addSegment((segment) => expect(isZeroBehindHeader(segment)).toBe(true))).toBe(
       true,
     );
-    region.close();
-  });
-
-  it('is old or new after a crash at any access of commit, growth and drop', () => {
-    const steps: ((region: Region) => void)[] = [
-      (region) => region.commit({ epoch: 1, clean: false }),
-      (region) => void region.addSegment((segment) => segment.words.fill(3, 65_536, 65_540)),
-      (region) => region.dropSegment(),
-    ];
-    const region = create({ capacityBytes: 12 * mib, segmentBytes: 4 * mib });
-    region.addSegment(nothing);
-    const words = segmentOf(region, 0).words;
-    for (const step of steps) {
-      for (let k = 1; ; k += 1) {
-        const before = readSuperblock(words);
-        const crashed = crashesAt(k, () => step(region));
-        const after = readSuperblock(words);
-        expect(after.sequence - before.sequence).toBeOneOf([0, 1]);
-        // Whoever looks now finds every segment that is counted.
-        const survivor = joinRegion(region);
-        expect(survivor.superblock).toEqual(after);
-        expect(survivor.segments.length).toBe(after.segmentCount);
-        survivor.close();
-        region.refresh();
-        expect(region.segments.length).toBe(after.segmentCount);
-        while (region.segments.length < 2) region.addSegment(nothing);
-        while (region.segments.length > 2) region.dropSegment();
-        if (!crashed) break;
-      }
-    }
     region.close();
   });
 });

@@ -4,15 +4,10 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { freshIdentity } from '../../src/memory/identity.ts';
-import {
-  ownerFree,
-  ownerLive,
-  ownerSlot,
-  ownerWord,
-  releaseOwnerSlot,
-} from '../../src/memory/owners.ts';
+import { ownerFree, ownerLive, ownerSlot, ownerWord } from '../../src/memory/owners.ts';
 import type { Region, RegionHandle, RegionOptions } from '../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
+import { watchWorker } from '../../src/memory/worker-exit.ts';
 import { rounds } from '../support/seed.ts';
 import { codeOf, identity, mib, segmentOf } from './support/regions.ts';
 
@@ -106,15 +101,20 @@ describe('handles', () => {
     expect(words[ownerWord(1, ownerSlot.state)]).toBe(ownerFree);
   });
 
-  it('leave slots that their creator can give back for a worker that was ended', async () => {
+  it('leave slots that can be reclaimed from a worker that was ended', async () => {
     const region = create({ ownersMax: 2 });
+    const told: number[] = [];
     const worker = new Worker(new URL('./fixtures/attach-worker.mjs', import.meta.url), {
       workerData: region.handle,
     });
-    const [slot] = (await once(worker, 'message')) as [number];
+    watchWorker(worker, region, (slot) => told.push(slot));
+    await once(worker, 'message');
+    expect(region.ownerLives(1)).toBe(true);
     await worker.terminate();
+    expect(told).toEqual([1]);
+    expect(region.ownerLives(1)).toBe(false);
     expect(codeOf(() => attachSharedRegion(region.handle))).toBe('too_many_owners');
-    releaseOwnerSlot(segmentOf(region, 0).words, slot);
+    expect(region.reclaim?.(1, () => {})).toBe(true);
     expect(attachSharedRegion(region.handle).ownerSlot).toBe(1);
   });
 });

@@ -8,7 +8,9 @@ import { openStore } from '../../src/store/open.ts';
 import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
 import type { StoreOptions } from '../../src/store/options.ts';
 import type { Store } from '../../src/store/store.ts';
-import { BackedRegion, type Backing } from '../../src/memory/backed-region.ts';
+import { BackedRegion } from '../../src/memory/backed-region.ts';
+import type { Backing } from '../../src/memory/backing.ts';
+import { raiseEpoch } from '../../src/memory/owners.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
 import { createSharedRegion } from '../../src/memory/shared.ts';
@@ -75,11 +77,12 @@ export function newMemory(
   return region.handle as SharedHandle;
 }
 
-/** The region over buffers, as its writer. */
+/** The region over buffers, in slot 0: a new life each time, so that the locks of an earlier one are inherited. */
 export function ownRegion(handle: SharedHandle): Region {
   const backing = new KeptBacking(handle);
   const block = readSuperblock(new Int32Array(handle.buffers[0] as SharedArrayBuffer));
   const segments = Array.from({ length: block.segmentCount }, (_, n) => backing.open(n, block));
+  raiseEpoch((segments[0] as Segment).words, 0);
   const member = { ownerSlot: 0, slotAbandoned: false, readOnly: false };
   return new BackedRegion(backing, block, segments, member, fixedIdentity.bootId);
 }

@@ -89,9 +89,10 @@ export class SmallRegion implements Region {
     return true;
   }
 
-  dropSegment(): void {
+  dropSegment(): boolean {
     store((this.#all[0] as Segment).words, segmentCountWord, this.segments.length - 1);
     this.segments.pop();
+    return true;
   }
 
   ownerLives(slot: number): boolean {

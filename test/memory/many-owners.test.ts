@@ -1,0 +1,277 @@
+/** Every owner may change a region: one after the other, whoever dies over it, whatever others do between two of its memory accesses. */
+
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { hasCode } from '../../src/errors.ts';
+import { regionLockWord, segmentLockWord } from '../../src/memory/layout.ts';
+import {
+  lock,
+  lockClosed,
+  lockTokenOf,
+  lockWaitOf,
+  tryLock,
+  unlock,
+} from '../../src/memory/lock.ts';
+import type { Region, Segment } from '../../src/memory/region.ts';
+import { createSharedRegion } from '../../src/memory/shared.ts';
+import { readSuperblock } from '../../src/memory/superblock.ts';
+import { accessCount, armCrash, Crash, disarm, interrupt } from '../support/instrumented-words.ts';
+import { rounds } from '../support/seed.ts';
+import { impatient, mortalJoin, mortalMapped } from './support/mortal.ts';
+import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
+
+vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
+
+afterEach(disarm);
+
+const options = { capacityBytes: 16 * mib, segmentBytes: 4 * mib, ...identity };
+
+const subjects: { readonly name: string; readonly create: () => Region }[] = [
+  { name: 'shared', create: () => createSharedRegion(options, impatient) },
+  {
+    name: 'mapped',
+    create: () => mortalMapped(join(temporaryFolder(), 'pool'), 'own', options).region,
+  },
+];
+
+function nothing(): void {}
+
+const zeros = Buffer.alloc(4 * mib);
+
+function isZeroBehindHeader({ bytes }: Segment): boolean {
+  return zeros.subarray(32_768).equals(bytes.subarray(32_768));
+}
+
+function lockOf(segment: Segment): number {
+  return segment.words[segmentLockWord] as number;
+}
+
+/** Runs one step of an owner; an owner who finds another at work gives up. @returns whether it was done */
+function attempt(step: () => void): boolean {
+  try {
+    step();
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'pool_busy')) return false;
+    throw error;
+  }
+}
+
+/** What an owner may do to a region of two or three segments. Each owner commits a field of its own. */
+const steps: Record<string, (region: Region) => void> = {
+  commits(region) {
+    const { epoch, rootTags } = region.superblock;
+    region.commit(region.ownerSlot === 0 ? { epoch: epoch + 1 } : { rootTags: rootTags + 64 });
+  },
+  'adds a segment': (region) =>
+    void region.addSegment((segment) => segment.words.fill(3, 65_536, 65_540)),
+  'drops a segment': (region) => {
+    // Three times at most: another may have dropped it meanwhile.
+    for (let i = 0; i < 3 && region.segments.length > 1 && !region.dropSegment(); i += 1)
+      region.refresh();
+  },
+};
+
+/** The region is whole: everybody sees the same, and can change it. */
+function expectWhole(region: Region, ...others: Region[]): void {
+  const { words } = segmentOf(region, 0);
+  expect(words[regionLockWord]).toBe(0);
+  const block = readSuperblock(words);
+  for (const each of [region, ...others]) {
+    each.refresh();
+    expect(each.superblock).toEqual(block);
+    expect(each.segments.length).toBe(block.segmentCount);
+  }
+  for (const [number, segment] of region.segments.entries()) {
+    const wait = lockWaitOf(region, 0);
+    const outcome = lock(segment.words, segmentLockWord, lockTokenOf(region), wait);
+    expect(outcome).toBeOneOf(['taken', 'inherited']);
+    unlock(segment.words, segmentLockWord);
+    segment.words[70_000] = block.sequence + number;
+    for (const each of others)
+      expect(segmentOf(each, number).words[70_000]).toBe(block.sequence + number);
+    segment.words[70_000] = 0;
+  }
+}
+
+describe.each(subjects)('the owners of a $name region', ({ create }) => {
+  it('commit on top of each other', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    other.commit({ epoch: 1 });
+    expect([region.superblock.epoch, other.superblock.epoch]).toEqual([0, 1]);
+    region.commit({ rootTags: 640 });
+    other.commit({ clean: false });
+    expect(other.superblock).toMatchObject({
+      epoch: 1,
+      rootTags: 640,
+      clean: false,
+      sequence: 4,
+    });
+    expect(codeOf(() => other.commit({ sequence: 3 }))).toBe('invalid_argument');
+    expectWhole(region, other);
+  });
+
+  it('grow it in turn, and take over what others have added', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    expect(other.addSegment((segment) => segment.words.fill(3, 65_536, 65_540))).toBe(true);
+    let formatted = 0;
+    const count = (): void => void (formatted += 1);
+    expect([region.addSegment(count), region.segments.length, formatted]).toEqual([true, 2, 0]);
+    expect(segmentOf(region, 1).words[65_536]).toBe(3);
+    expect([region.addSegment(count), region.segments.length, formatted]).toEqual([true, 3, 1]);
+    expect([other.addSegment(count), other.segments.length, formatted]).toEqual([true, 3, 1]);
+    expect([other.addSegment(count), other.addSegment(count)]).toEqual([true, false]);
+    expect([region.addSegment(count), region.segments.length, formatted]).toEqual([true, 4, 2]);
+    expectWhole(region, other);
+  });
+
+  it('drop the last segment only if it is the last that they know', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    other.addSegment(nothing);
+    region.refresh();
+    other.addSegment(nothing);
+    expect([region.dropSegment(), region.segments.length]).toEqual([false, 3]);
+    expect([region.dropSegment(), region.segments.length]).toEqual([true, 2]);
+    expect([other.dropSegment(), other.segments.length]).toEqual([false, 2]);
+    expect([other.dropSegment(), other.segments.length]).toEqual([true, 1]);
+    expect(codeOf(() => region.dropSegment())).toBe('none');
+    expect(codeOf(() => region.dropSegment())).toBe('invalid_argument');
+    expectWhole(region, other);
+  });
+
+  it('cannot drop a segment that another is at work in', () => {
+    const region = create();
+    const { region: other, die } = mortalJoin(region);
+    region.addSegment(nothing);
+    other.refresh();
+    expect(tryLock(segmentOf(other, 1).words, segmentLockWord, lockTokenOf(other))).toBe(true);
+    expect([region.dropSegment(), region.segments.length]).toEqual([false, 2]);
+    expect(lockOf(segmentOf(region, 1))).toBe(lockTokenOf(other));
+    die();
+    const { words } = segmentOf(region, 1);
+    const mine = lockTokenOf(region);
+    expect(lock(words, segmentLockWord, mine, lockWaitOf(region))).toBe('inherited');
+    expect([region.dropSegment(), region.segments.length]).toEqual([true, 1]);
+  });
+
+  it('can take nothing from a segment that was dropped, whatever becomes of its memory', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    region.addSegment((segment) => segment.words.fill(3, 65_536, 65_540));
+    other.refresh();
+    const stale = segmentOf(other, 1);
+    const mine = lockTokenOf(other);
+    const take = (): string => lock(stale.words, segmentLockWord, mine, lockWaitOf(other));
+    region.dropSegment();
+    expect([take(), lockOf(stale)]).toEqual(['busy', lockClosed]);
+    region.addSegment((segment) => {
+      expect([lockOf(segment), isZeroBehindHeader(segment)]).toEqual([lockClosed, true]);
+      expect([take(), lockOf(stale)]).toEqual(['busy', lockClosed]);
+    });
+    stale.words[80_000] = 1;
+    if (take() === 'taken') {
+      // The same memory is a segment again: the owner sees at once that it is another.
+      const { sequence } = other.superblock;
+      other.refresh();
+      expect(other.superblock.sequence).toBe(sequence + 2);
+      stale.words[segmentLockWord] = 0;
+    } else {
+      expect(segmentOf(region, 1).words[80_000]).toBe(0);
+      other.refresh();
+    }
+    expectWhole(region, other);
+  });
+
+  it('are told when another keeps the region to itself, and change nothing', () => {
+    const region = create();
+    const { region: other, die } = mortalJoin(region);
+    region.addSegment(nothing);
+    other.refresh();
+    const before = region.superblock;
+    const { words } = segmentOf(region, 0);
+    expect(tryLock(words, regionLockWord, lockTokenOf(other))).toBe(true);
+    for (const step of Object.values(steps)) expect(codeOf(() => step(region))).toBe('pool_busy');
+    expect(readSuperblock(words)).toEqual(before);
+    die();
+    region.commit({ epoch: 9 });
+    expect([words[regionLockWord], region.superblock.epoch]).toEqual([0, 9]);
+  });
+});
+
+const pairs = Object.keys(steps).flatMap((one) =>
+  Object.keys(steps).map((other) => [one, other] as const),
+);
+
+/** Accesses between two that are tried; files take their time. */
+const strides: Record<string, number> = { shared: 1, mapped: rounds(17, 3) };
+
+describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
+  const stride = strides[name] ?? 1;
+
+  /** Back to two segments of at most four, and a free slot 1. */
+  function reset(region: Region): void {
+    while (region.segments.length < 2) region.addSegment(nothing);
+    while (region.segments.length > 2) region.dropSegment();
+    region.reclaim?.(1, nothing);
+    expectWhole(region);
+  }
+
+  it.each(pairs)('who dies at any access as it %s leaves a region that another %s', (one, next) => {
+    const region = create();
+    for (let k = 1, crashed = true; crashed; k += stride) {
+      reset(region);
+      const { region: victim, die } = mortalJoin(region);
+      const before = region.superblock.sequence;
+      armCrash(k);
+      try {
+        steps[one]?.(victim);
+        crashed = false;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+      } finally {
+        disarm();
+      }
+      die();
+      const { sequence } = readSuperblock(segmentOf(region, 0).words);
+      expect(sequence - before).toBeOneOf([0, 1]);
+      const { region: third } = mortalJoin(region);
+      expect(third.ownerSlot).toBe(2);
+      steps[next]?.(region);
+      region.commit({ trustedEpoch: 0 });
+      expectWhole(region, third);
+      third.close();
+    }
+    region.close();
+  });
+
+  it.each(pairs)('who is interrupted at any access as it %s by one who %s', (one, other) => {
+    const region = create();
+    const { region: rival } = mortalJoin(region);
+    const seen = new Set<boolean>();
+    for (let k = 1, reached = true; reached; k += stride) {
+      reset(region);
+      rival.refresh();
+      const before = region.superblock;
+      let done = false;
+      interrupt(k, () => {
+        done = attempt(() => steps[other]?.(rival));
+        seen.add(done);
+      });
+      steps[one]?.(region);
+      reached = accessCount() >= k;
+      disarm();
+      expectWhole(region, rival);
+      const after = region.superblock;
+      expect(after.epoch - before.epoch).toBe(one === 'commits' ? 1 : 0);
+      expect(after.rootTags - before.rootTags).toBe(other === 'commits' && done ? 64 : 0);
+      const grown = Number(one.startsWith('adds')) - Number(one.startsWith('drops'));
+      if (!done) expect(after.segmentCount - before.segmentCount).toBe(grown);
+    }
+    expect(seen).toEqual(new Set([true, false]));
+    rival.close();
+    region.close();
+  });
+});
