@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
 import { rounds } from '../support/seed.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
-import { openerProcess, openerThread } from './support/opener.ts';
+import { mayUnshare, openerInNamespace, openerProcess, openerThread } from './support/opener.ts';
 
 const spot = 100_000;
 const options = { capacityBytes: 12 * mib, segmentBytes: 4 * mib, ...identity };
@@ -122,6 +122,33 @@ describe('processes', () => {
     region.close();
   });
 
+  it('grow and shrink it together, and are missed by nobody when they are killed', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const region = openMappedRegion(folder, 'own', options);
+    const victim = openerProcess(folder, 'join');
+    const others = [openerProcess(folder, 'join'), openerProcess(folder, 'join')];
+    await Promise.all([victim, ...others].map((each) => each.ask('open')));
+    const forever = victim.ask('churn', Number.MAX_SAFE_INTEGER).catch(() => 'killed');
+    const churned = others.map((each) => each.ask('churn', rounds(150, 600)));
+    for (let state = 0; state < 500; state = region.superblock.sequence) {
+      region.refresh();
+      expect(region.segments.length).toBe(region.superblock.segmentCount);
+      await turn();
+    }
+    await victim.kill();
+    expect(await forever).toBe('killed');
+    for (const answer of await Promise.all(churned)) expect(answer.code).toBeUndefined();
+    region.commit({ epoch: 5, capacityBytes: 12 * mib });
+    while (region.addSegment(({ words }) => expect(words.at(-1)).toBe(0)));
+    for (const other of others) {
+      expect((await other.ask('commit', { rootTags: 640 })).code).toBeUndefined();
+      expect((await other.ask('write', spot, 7)).code).toBeUndefined();
+    }
+    region.refresh();
+    expect(region.superblock).toMatchObject({ epoch: 5, rootTags: 640, segmentCount: 3 });
+    region.close();
+  });
+
   it('that start together make one pool', async () => {
     const folder = join(temporaryFolder(), 'pool');
     const rivals = Array.from({ length: 4 }, () => openerProcess(folder, 'own'));
@@ -133,6 +160,52 @@ describe('processes', () => {
     const region = openMappedRegion(folder, 'own');
     expect(readdirSync(folder).toSorted()).toEqual(['owners.lock', 'segment-0000']);
     region.close();
+  });
+});
+
+describe.skipIf(!mayUnshare())('processes in pid namespaces of their own (needs root)', () => {
+  it('share a pool, and do not take each other for dead', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const first = openerInNamespace(folder, 'own');
+    const second = openerInNamespace(folder, 'join');
+    expect((await first.ask('open')).ok).toMatchObject({ slot: 0 });
+    expect((await second.ask('open')).ok).toMatchObject({ slot: 1 });
+    // Each is process 1 of its own world, and no pid of the other means anything to it.
+    expect([(await first.ask('pid')).ok, (await second.ask('pid')).ok]).toEqual([1, 1]);
+    const outside = openMappedRegion(folder, 'join');
+    expect([0, 1].map((slot) => outside.ownerLives(slot))).toEqual([true, true]);
+    expect((await first.ask('lives', 1)).ok).toBe(true);
+    expect((await second.ask('lives', 0)).ok).toBe(true);
+    for (const [who, slot] of [
+      [first, 1],
+      [first, 2],
+      [second, 0],
+      [second, 2],
+    ] as const)
+      expect((await who.ask('reclaim', slot)).ok).toBe(false);
+    expect([0, 1].map((slot) => outside.reclaim?.(slot, () => {}))).toEqual([false, false]);
+
+    expect((await first.ask('lock', spot, 0)).ok).toBe('taken');
+    expect((await second.ask('lock', spot, 30)).ok).toBe('busy');
+    await first.ask('unlock', spot);
+    const both = [first, second].map((each) => each.ask('addPairs', spot, 5000));
+    for (const { ok } of await Promise.all(both))
+      expect(ok).toEqual({ taken: 5000, inherited: 0, busy: 0, unequal: 0 });
+    expect(segmentOf(outside, 0).words[spot + 1]).toBe(10_000);
+    outside.close();
+  });
+
+  it('see each other die', async () => {
+    const folder = join(temporaryFolder(), 'pool');
+    const first = openerInNamespace(folder, 'own');
+    const second = openerInNamespace(folder, 'join');
+    await first.ask('open');
+    await second.ask('open');
+    expect((await second.ask('lock', spot, 0)).ok).toBe('taken');
+    await second.kill();
+    while ((await first.ask('lives', 1)).ok === true) await turn();
+    expect((await first.ask('lock', spot, 1000)).ok).toBe('inherited');
+    expect((await first.ask('reclaim', 1)).ok).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 /** Other processes and threads that open a mapped region: fixtures/opener.mjs, spoken to by messages. */
 
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -21,8 +22,27 @@ export interface Opener {
 
 const script = fileURLToPath(new URL('../fixtures/opener.mjs', import.meta.url));
 
+/** How a process is started in a pid namespace of its own, where it is the first process; it dies with who started it. */
+const namespaced = [
+  'unshare',
+  ['--pid', '--fork', '--mount-proc', '--kill-child=SIGKILL', process.execPath],
+] as const;
+
+/** Whether this process may make pid namespaces. */
+export function mayUnshare(): boolean {
+  return spawnSync(namespaced[0], [...namespaced[1].slice(0, -1), 'true']).status === 0;
+}
+
+export function openerInNamespace(folder: string, mode: string): Opener {
+  const [execPath, execArgv] = namespaced;
+  return openerOf(fork(script, [folder, mode], { execPath, execArgv: [...execArgv] }));
+}
+
 export function openerProcess(folder: string, mode: string): Opener {
-  const child = fork(script, [folder, mode], { execArgv: [] });
+  return openerOf(fork(script, [folder, mode], { execArgv: [] }));
+}
+
+function openerOf(child: ChildProcess): Opener {
   const gone = once(child, 'exit');
   const lost = gone.then(([code, signal]) =>
     Promise.reject(new Error(`it ended: ${String(code)} ${String(signal)}`)),
