@@ -9,7 +9,7 @@ import { fail } from '../errors.ts';
 import type { Backing, Membership } from './backing.ts';
 import { settled } from './backing.ts';
 import { maxSegments, nextSegmentBytes } from './geometry.ts';
-import { regionLockWord, segmentLockWord } from './layout.ts';
+import { fixedPrefixBytes, regionLockWord, segmentLockWord } from './layout.ts';
 import {
   defaultPatience,
   lock,
@@ -30,6 +30,7 @@ import {
   ownerWord,
   releaseOwnerSlot,
 } from './owners.ts';
+import { pageBytes } from './region.ts';
 import type { Region, RegionHandle, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
 import { isUnchanged, readSuperblock, writeSuperblock } from './superblock.ts';
@@ -49,6 +50,16 @@ const fixedFields = [
   'hashSeedHigh',
   'sequence',
 ] as const satisfies readonly (keyof Superblock)[];
+
+function mustBeRange({ number, sizeBytes }: Segment, fromByte: number, toByte: number): void {
+  const whole = Number.isInteger(fromByte) && Number.isInteger(toByte);
+  if (!whole || fromByte < fixedPrefixBytes || toByte < fromByte || toByte > sizeBytes) {
+    fail(
+      'invalid_argument',
+      `segment ${number} has no bytes from ${fromByte} to ${toByte} to give`,
+    );
+  }
+}
 
 export class BackedRegion implements Region {
   readonly type: 'shared' | 'mapped';
@@ -186,6 +197,24 @@ export class BackedRegion implements Region {
     } finally {
       giveBack();
     }
+  }
+
+  giveBack(segment: Segment, fromByte: number, toByte: number): number {
+    this.#mustWrite();
+    mustBeRange(segment, fromByte, toByte);
+    const from = Math.ceil(fromByte / pageBytes) * pageBytes;
+    const sizeBytes = Math.floor(toByte / pageBytes) * pageBytes - from;
+    if (sizeBytes <= 0 || this.#segments[segment.number] !== segment) return 0;
+    return this.#backing.giveBack(segment, { fromByte: from, sizeBytes });
+  }
+
+  takeAgain(segment: Segment, fromByte: number, toByte: number): boolean {
+    this.#mustWrite();
+    mustBeRange(segment, fromByte, toByte);
+    const from = Math.floor(fromByte / pageBytes) * pageBytes;
+    const sizeBytes = Math.ceil(toByte / pageBytes) * pageBytes - from;
+    if (this.#segments[segment.number] !== segment) return false;
+    return sizeBytes === 0 || this.#backing.takeAgain(segment, { fromByte: from, sizeBytes });
   }
 
   refresh(): void {

@@ -4,6 +4,12 @@ import type { Patience } from './lock.ts';
 import type { RegionHandle, Segment } from './region.ts';
 import type { Superblock } from './superblock.ts';
 
+/** Whole pages of a segment. */
+export interface Range {
+  readonly fromByte: number;
+  readonly sizeBytes: number;
+}
+
 /** Where the segments of a region live. */
 export interface Backing {
   readonly handle: RegionHandle;
@@ -18,6 +24,10 @@ export interface Backing {
   open(number: number, pool: Superblock): Segment;
   /** True when `segment` is still what the superblock counts under its number. */
   isCurrent(segment: Segment, pool: Superblock): boolean;
+  /** Gives the memory of whole pages back that hold nothing. @returns how many bytes that was */
+  giveBack(segment: Segment, range: Range): number;
+  /** Reserves whole pages again, so that touching them can never fail. @returns false when there is no room */
+  takeAgain(segment: Segment, range: Range): boolean;
   /** Lets a segment go in this thread. */
   release(segment: Segment): void;
   /** Removes the memory behind a segment that is no longer counted and has been released here. */

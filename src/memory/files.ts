@@ -53,11 +53,15 @@ export const nodeFiles: Files = {
   remove: (path) => fs.unlinkSync(path),
 };
 
-/** Memory, disk, quota, or room for mappings has run out. */
 const exhausted: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'ENOMEM', 'EFBIG']);
 
 export function errnoName(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** Whether a call failed because memory, disk, quota, or room for mappings has run out. */
+export function isExhausted(error: unknown): boolean {
+  return exhausted.has(errnoName(error));
 }
 
 /** Runs file calls; their errors leave with a code of Cenote's. @throws memory_unavailable, io_failed */
@@ -126,12 +130,17 @@ export function writeFully(files: Files, fd: number, source: Uint8Array, positio
 const zerosBytes = 2 ** 20;
 
 /**
- * Reserves a new, empty file, so that touching its mapping can never fail. File systems that cannot allocate ahead get zeros
- * written (a file system that compresses or copies on write may still run out later: stated in the README).
+ * Reserves a part of a file that holds nothing, so that touching its mapping can never fail. File systems that cannot allocate ahead get
+ * zeros written (a file system that compresses or copies on write may still run out later: stated in the README).
  */
-export function reserveNewFile(files: Files, os: OsCalls, fd: number, sizeBytes: number): void {
+export function reserveEmpty(
+  { files, os }: { readonly files: Files; readonly os: OsCalls },
+  fd: number,
+  fromByte: number,
+  sizeBytes: number,
+): void {
   try {
-    os.allocate(fd, sizeBytes);
+    os.allocate(fd, sizeBytes, fromByte);
   } catch (error) {
     const name = errnoName(error);
     if (name !== 'EOPNOTSUPP' && name !== 'ENOTSUP' && name !== 'EINVAL' && name !== 'ENOSYS')
@@ -142,7 +151,7 @@ export function reserveNewFile(files: Files, os: OsCalls, fd: number, sizeBytes:
         files,
         fd,
         zeros.subarray(0, Math.min(zeros.length, sizeBytes - position)),
-        position,
+        fromByte + position,
       );
     }
   }

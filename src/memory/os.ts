@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module';
 import { getSystemErrorName } from 'node:util';
 import { fail } from '../errors.ts';
+import { pageBytes } from './region.ts';
 
 export interface OsCalls {
   /**
@@ -21,8 +22,16 @@ export interface OsCalls {
   view(address: number, sizeBytes: number): ArrayBuffer;
   /** The same bytes of a SharedArrayBuffer behind an ordinary one. It must not outlive them: nothing keeps the memory for it. */
   alias(bytes: Uint8Array): Uint8Array;
-  /** Allocates disk or memory for the first `sizeBytes` of a file; what is there stays. Throws EOPNOTSUPP where it cannot. */
-  allocate(fd: number, sizeBytes: number): void;
+  /** Where the bytes are: below 2^47. */
+  addressOf(bytes: Uint8Array): number;
+  /** Allocates disk or memory for `sizeBytes` of a file; what is there stays. Throws EOPNOTSUPP where it cannot. */
+  allocate(fd: number, sizeBytes: number, fromByte?: number): void;
+  /** Gives the disk or memory of a part of a file back; it reads zeros from then on. @returns false where the file system cannot */
+  punch(fd: number, fromByte: number, sizeBytes: number): boolean;
+  /** Gives pages of private memory back; they read zeros from then on. @returns false where they cannot be, such as locked ones */
+  forget(address: number, sizeBytes: number): boolean;
+  /** Pages of a mapping that are in memory. */
+  residentPages(address: number, sizeBytes: number): number;
   /** Takes the write lock of one byte for this open file. @returns false when another open file holds it */
   lock(fd: number, byte: number): boolean;
   /** True when another open file holds the lock of the byte. */
@@ -40,7 +49,10 @@ const mapFixed = 0x10;
 const mapAnonymous = 0x20;
 const mapNoReserve = 0x4000;
 const mapFailed = 0xff_ff_ff_ff_ff_ff_ff_ffn;
+const adviceDontNeed = 4;
 const advicePopulateWrite = 23;
+const fallocateKeepSize = 0x01;
+const fallocatePunchHole = 0x02;
 const fOfdGetLock = 36;
 const fOfdSetLock = 37;
 const fWriteLock = 1;
@@ -50,6 +62,14 @@ const errnoInterrupted = 4;
 const errnoAgain = 11;
 const errnoAccess = 13;
 const errnoInvalid = 22;
+const errnoNoSystemCall = 38;
+const errnoNotSupported = 95;
+/** What a file system answers that cannot punch holes. */
+const cannotPunch: ReadonlySet<number> = new Set([
+  errnoInvalid,
+  errnoNoSystemCall,
+  errnoNotSupported,
+]);
 
 /** A signal may interrupt a long allocation this many times. */
 const interruptionsMax = 1000;
@@ -92,13 +112,26 @@ function flockOf(byte: number): Uint8Array {
   return flock;
 }
 
-function bindCalls(koffi: Koffi): OsCalls {
-  const libc = koffi.load(null);
+type Libc = ReturnType<Koffi['load']>;
+
+type MappingCalls = Pick<
+  OsCalls,
+  | 'map'
+  | 'mapZeros'
+  | 'unmap'
+  | 'view'
+  | 'alias'
+  | 'addressOf'
+  | 'forget'
+  | 'residentPages'
+  | 'populate'
+>;
+
+function bindMappings(koffi: Koffi, libc: Libc): MappingCalls {
   const mmap = libc.func('void *mmap(void *, size_t, int, int, int, int64_t)');
   const munmap = libc.func('int munmap(void *, size_t)');
   const madvise = libc.func('int madvise(void *, size_t, int)');
-  const fcntl = libc.func('int fcntl(int, int, void *)');
-  const fallocate = libc.func('int posix_fallocate(int, int64_t, int64_t)');
+  const mincore = libc.func('int mincore(void *, size_t, void *)');
   const readWrite = protRead | protWrite;
 
   function mapAt(
@@ -111,6 +144,14 @@ function bindCalls(koffi: Koffi): OsCalls {
     const mapped = mmap(address, sizeBytes, protection, flags, fd, 0) as bigint;
     if (mapped === mapFailed) throw systemError('mmap', koffi.errno());
     return Number(mapped);
+  }
+
+  /** @returns false where the kernel knows no such advice, or not for this memory */
+  function advise(address: number, sizeBytes: number, advice: number): boolean {
+    if (madvise(BigInt(address), sizeBytes, advice) === 0) return true;
+    const errno = koffi.errno();
+    if (errno === errnoInvalid) return false;
+    throw systemError('madvise', errno);
   }
 
   return {
@@ -136,14 +177,51 @@ function bindCalls(koffi: Koffi): OsCalls {
     },
     view: (address, sizeBytes) => koffi.view(BigInt(address), sizeBytes),
     alias: (bytes) => new Uint8Array(koffi.view(koffi.address(bytes), bytes.byteLength)),
-    allocate(fd, sizeBytes) {
-      for (let attempt = 0; ; attempt += 1) {
-        const errno = fallocate(fd, 0, sizeBytes) as number;
-        if (errno === 0) return;
-        if (errno !== errnoInterrupted || attempt === interruptionsMax)
-          throw systemError('posix_fallocate', errno);
-      }
+    addressOf: (bytes) => Number(koffi.address(bytes)),
+    forget: (address, sizeBytes) => advise(address, sizeBytes, adviceDontNeed),
+    populate: (address, sizeBytes) => advise(address, sizeBytes, advicePopulateWrite),
+    residentPages(address, sizeBytes) {
+      const pages = new Uint8Array(Math.ceil(sizeBytes / pageBytes));
+      if (mincore(BigInt(address), sizeBytes, pages) !== 0)
+        throw systemError('mincore', koffi.errno());
+      let resident = 0;
+      for (const page of pages) resident += page & 1;
+      return resident;
     },
+  };
+}
+
+function bindFiles(koffi: Koffi, libc: Libc): Pick<OsCalls, 'allocate' | 'punch'> {
+  const reserve = libc.func('int posix_fallocate(int, int64_t, int64_t)');
+  const fallocate = libc.func('int fallocate(int, int, int64_t, int64_t)');
+
+  /** Calls until a signal no longer gets in between. @returns the errno, 0 for none */
+  function uninterrupted(call: () => number): number {
+    for (let attempt = 0; ; attempt += 1) {
+      const errno = call();
+      if (errno !== errnoInterrupted || attempt === interruptionsMax) return errno;
+    }
+  }
+
+  return {
+    allocate(fd, sizeBytes, fromByte = 0) {
+      const errno = uninterrupted(() => reserve(fd, fromByte, sizeBytes) as number);
+      if (errno !== 0) throw systemError('posix_fallocate', errno);
+    },
+    punch(fd, fromByte, sizeBytes) {
+      const mode = fallocatePunchHole | fallocateKeepSize;
+      const errno = uninterrupted(() =>
+        fallocate(fd, mode, fromByte, sizeBytes) === 0 ? 0 : koffi.errno(),
+      );
+      if (errno !== 0 && !cannotPunch.has(errno)) throw systemError('fallocate', errno);
+      return errno === 0;
+    },
+  };
+}
+
+function bindLocks(koffi: Koffi, libc: Libc): Pick<OsCalls, 'lock' | 'isLocked'> {
+  const fcntl = libc.func('int fcntl(int, int, void *)');
+  return {
     lock(fd, byte) {
       if (fcntl(fd, fOfdSetLock, flockOf(byte)) === 0) return true;
       const errno = koffi.errno();
@@ -155,13 +233,12 @@ function bindCalls(koffi: Koffi): OsCalls {
       if (fcntl(fd, fOfdGetLock, flock) !== 0) throw systemError('fcntl', koffi.errno());
       return new DataView(flock.buffer).getInt16(0, true) !== fUnlocked;
     },
-    populate(address, sizeBytes) {
-      if (madvise(BigInt(address), sizeBytes, advicePopulateWrite) === 0) return true;
-      const errno = koffi.errno();
-      if (errno === errnoInvalid) return false;
-      throw systemError('madvise', errno);
-    },
   };
+}
+
+function bindCalls(koffi: Koffi): OsCalls {
+  const libc = koffi.load(null);
+  return { ...bindMappings(koffi, libc), ...bindFiles(koffi, libc), ...bindLocks(koffi, libc) };
 }
 
 /**

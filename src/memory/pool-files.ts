@@ -6,14 +6,16 @@ import { CenoteError, fail } from '../errors.ts';
 import { firstSegmentBytes } from './first-superblock.ts';
 import {
   errnoName,
+  isExhausted,
   readFully,
   removeIfThere,
   removeQuietly,
-  reserveNewFile,
+  reserveEmpty,
   withFile,
   writeFully,
 } from './files.ts';
 import type { Files } from './files.ts';
+import type { Range } from './backing.ts';
 import { fixedPrefixBytes } from './layout.ts';
 import { mapSegment } from './mapping.ts';
 import type { OsCalls } from './os.ts';
@@ -125,11 +127,11 @@ function makeFile<T>(
   sizeBytes: number,
   use: (fd: number) => T,
 ): T {
-  const { files, os } = system;
+  const { files } = system;
   removeIfThere(files, path);
   try {
     return withFile(files, path, O_RDWR | O_CREAT | O_EXCL, fileMode, (fd) => {
-      reserveNewFile(files, os, fd, sizeBytes);
+      reserveEmpty(system, fd, 0, sizeBytes);
       return use(fd);
     });
   } catch (error) {
@@ -207,6 +209,59 @@ export function openSegmentFile(
     return withFile(files, path, access === 'inspect' ? O_RDONLY : O_RDWR, 0, open);
   } catch (error) {
     if (errnoName(error) === 'ENOENT') fail('pool_corrupt', `${path} is missing`, error);
+    throw error;
+  }
+}
+
+/**
+ * Runs `use` with the file of a segment open. @returns undefined when the file is another by now, or none
+ */
+function withSegmentFile<T>(
+  { files }: MappedSystem,
+  path: string,
+  id: string | undefined,
+  use: (fd: number) => T,
+): T | undefined {
+  try {
+    return withFile(files, path, O_RDWR, 0, (fd) =>
+      files.status(fd).id === id ? use(fd) : undefined,
+    );
+  } catch (error) {
+    if (errnoName(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** Gives the disk or memory of a part of a segment's file back. @returns how much, as the file system counts */
+export function punchSegmentFile(
+  system: MappedSystem,
+  path: string,
+  id: string | undefined,
+  range: Range,
+): number {
+  const given = withSegmentFile(system, path, id, (fd) => {
+    const before = system.files.status(fd).allocatedBytes;
+    if (!system.os.punch(fd, range.fromByte, range.sizeBytes)) return 0;
+    return before - system.files.status(fd).allocatedBytes;
+  });
+  return Math.max(given ?? 0, 0); // another owner may have taken pages meanwhile
+}
+
+/** Reserves a part of a segment's file again. @returns false when there is no room, or the file is another by now */
+export function refillSegmentFile(
+  system: MappedSystem,
+  path: string,
+  id: string | undefined,
+  range: Range,
+): boolean {
+  try {
+    const filled = withSegmentFile(system, path, id, (fd) => {
+      reserveEmpty(system, fd, range.fromByte, range.sizeBytes);
+      return true;
+    });
+    return filled === true;
+  } catch (error) {
+    if (isExhausted(error)) return false;
     throw error;
   }
 }

@@ -107,6 +107,21 @@ export interface Region {
    * @throws read_only for an inspection
    */
   reclaim?(slot: number, clear: () => void): boolean;
+  /**
+   * Gives the memory of whole pages that hold nothing back to the system: those in [fromByte, toByte), beyond the prefix of a segment of this
+   * region. What is in them then is zero or what it was. **They must be taken again before they are touched**: where the disk is full, even reading
+   * them is a fault.
+   * @returns bytes that came free: 0 where that cannot be done, or was done before
+   * @throws read_only; invalid_argument; io_failed
+   */
+  giveBack?(segment: Segment, fromByte: number, toByte: number): number;
+  /**
+   * Reserves pages again that were given back, all that [fromByte, toByte) touches, so that touching them can never fail. What
+   * they hold stays.
+   * @returns false when the machine has no memory or disk left, or the segment was dropped: the pages may not be touched
+   * @throws read_only; invalid_argument; io_failed
+   */
+  takeAgain?(segment: Segment, fromByte: number, toByte: number): boolean;
   /** Shows segments that others have added since, and hides those they have dropped: one load when nothing was committed. */
   refresh(): void;
   /** For another thread of this process. */

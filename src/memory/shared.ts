@@ -8,14 +8,16 @@
 import { fail, hasCode } from '../errors.ts';
 import { BackedRegion } from './backed-region.ts';
 import { settled } from './backing.ts';
-import type { Backing, Membership } from './backing.ts';
+import type { Backing, Membership, Range } from './backing.ts';
 import { firstSegmentBytes, firstSuperblock } from './first-superblock.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
 import { defaultPatience } from './lock.ts';
 import type { Patience } from './lock.ts';
 import { osCalls } from './os.ts';
+import type { OsCalls } from './os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
+import { pageBytes } from './region.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-header.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
@@ -32,13 +34,8 @@ const spareBuffers = 4;
 /** A segment for who creates the region, with the fast way to copy into it where koffi is there. */
 function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
   const segment = segmentOver(buffer, number, sizeBytes);
-  const { bytes } = segment;
-  try {
-    return { ...segment, copies: osCalls().alias(bytes) };
-  } catch (error) {
-    if (hasCode(error, 'koffi_missing') || hasCode(error, 'platform_unsupported')) return segment;
-    throw error;
-  }
+  const os = optionalCalls();
+  return os === undefined ? segment : { ...segment, copies: os.alias(segment.bytes) };
 }
 
 function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
@@ -48,6 +45,28 @@ function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: numbe
     words: new Int32Array(buffer, 0, sizeBytes >> 2),
     bytes: new Uint8Array(buffer, 0, sizeBytes),
   };
+}
+
+/** The calls of this machine; undefined where koffi is missing or has no package, which shared regions can do without. */
+function optionalCalls(): OsCalls | undefined {
+  try {
+    return osCalls();
+  } catch (error) {
+    if (hasCode(error, 'koffi_missing') || hasCode(error, 'platform_unsupported')) return undefined;
+    throw error;
+  }
+}
+
+/** Gives pages back to the system, those that lie in `range` as a whole: buffers do not begin at a page. @returns bytes that were in memory */
+function forgetPages({ bytes }: Segment, range: Range): number {
+  const os = optionalCalls();
+  if (os === undefined) return 0;
+  const address = os.addressOf(bytes);
+  const from = Math.ceil((address + range.fromByte) / pageBytes) * pageBytes;
+  const to = Math.floor((address + range.fromByte + range.sizeBytes) / pageBytes) * pageBytes;
+  if (to <= from) return 0;
+  const residentPages = os.residentPages(from, to - from);
+  return os.forget(from, to - from) ? residentPages * pageBytes : 0;
 }
 
 class SharedBacking implements Backing {
@@ -82,6 +101,14 @@ class SharedBacking implements Backing {
 
   isCurrent(segment: Segment, pool: Superblock): boolean {
     return readSegmentSize(segment.words, segment.number, pool) === segment.sizeBytes;
+  }
+
+  giveBack(segment: Segment, range: Range): number {
+    return forgetPages(segment, range);
+  }
+
+  takeAgain(): boolean {
+    return true; // the first touch takes them, as it did before
   }
 
   release(): void {} // freed by the collector with the last view, in whatever thread that is

@@ -40,6 +40,17 @@ test.skipIf(process.platform !== 'linux')(
   },
 );
 
+test('without koffi, no memory is given back and all is there', () => {
+  koffi.missing = true;
+  const region = createSharedRegion({ ...freshIdentity(), capacityBytes });
+  const segment = region.segments[0] as Segment;
+  segment.bytes.fill(7, 2 ** 20, 2 ** 21);
+  expect(region.giveBack?.(segment, 2 ** 20, 2 ** 21)).toBe(0);
+  expect(segment.bytes[2 ** 20]).toBe(7);
+  expect(region.takeAgain?.(segment, 2 ** 20, 2 ** 21)).toBe(true);
+  region.close();
+});
+
 test.each([false, true])('make no difference to a pool (koffi missing: %s)', async (missing) => {
   koffi.missing = missing;
   const pool = await openPool({ capacityBytes });

@@ -2,7 +2,6 @@
 
 import { spawnSync } from 'node:child_process';
 import {
-  mkdirSync,
   readdirSync,
   readFileSync,
   statfsSync,
@@ -15,12 +14,13 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { nodeFiles } from '../../src/memory/files.ts';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
 import { osCalls } from '../../src/memory/os.ts';
 import type { MappedSystem } from '../../src/memory/pool-files.ts';
 import { failingSystem } from './support/failing-system.ts';
+import { mayMount, tinyFileSystem } from './support/tiny-file-system.ts';
 import { openerProcess } from './support/opener.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
 
@@ -33,21 +33,6 @@ function descriptors(): number {
 function filesIn(folder: string): string[] {
   return readdirSync(folder).toSorted();
 }
-
-/** A file system of its own, `sizeBytes` large; undefined where this process may not mount. */
-function tinyFileSystem(sizeBytes: number): string | undefined {
-  const folder = join(temporaryFolder(), 'tiny');
-  mkdirSync(folder);
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeBytes}`, 'tmpfs', folder]);
-  if (mounted.status !== 0) return undefined;
-  onTestFinished(() => void spawnSync('umount', ['-l', folder]));
-  return folder;
-}
-
-const mayMount = ((): boolean => {
-  const tried = spawnSync('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']);
-  return tried.status === 0 && process.getuid?.() === 0;
-})();
 
 describe.skipIf(!mayMount)('a full file system (needs root, to mount one)', () => {
   it('refuses a new pool and leaves nothing behind that counts', () => {

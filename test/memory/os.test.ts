@@ -62,6 +62,10 @@ describe('calls', () => {
     const os = osCalls();
     expect(codeOf(() => os.map(-1, 4096, 'shared'))).toBe('EBADF');
     expect(codeOf(() => os.allocate(-1, 4096))).toBe('EBADF');
+    expect(codeOf(() => os.punch(-1, 0, 4096))).toBe('EBADF');
+    expect(codeOf(() => os.forget(4096, 4096))).toBe('ENOMEM');
+    expect(os.forget(1, 4096)).toBe(false);
+    expect(codeOf(() => os.residentPages(4096, 4096))).toBe('ENOMEM');
     expect(codeOf(() => os.lock(-1, 0))).toBe('EBADF');
     expect(codeOf(() => os.isLocked(-1, 0))).toBe('EBADF');
     expect(codeOf(() => os.unmap(1, 4096))).toBe('EINVAL');

@@ -44,6 +44,14 @@ class KeptBacking implements Backing {
     return readSegmentSize(segment.words, segment.number, pool) === segment.sizeBytes;
   }
 
+  giveBack(): number {
+    return 0;
+  }
+
+  takeAgain(): boolean {
+    return true;
+  }
+
   discard(): void {}
   release(): void {}
   remove(): void {}
