@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import type { Backing, Range } from './backing.ts';
 import { coded, errnoName, removeIfThere, removeQuietly, withFile } from './files.ts';
 import { releaseSegment } from './mapping.ts';
+import { placeSegment } from './numa.ts';
 import {
   createSegmentFile,
   fileMode,
@@ -49,9 +50,11 @@ export class MappedBacking implements Backing {
 
   create(number: number, sizeBytes: number): Segment {
     const what = `cannot add segment ${number} of ${sizeBytes} bytes to ${this.#folder}`;
-    return this.#remember(
+    const segment = this.#remember(
       coded(what, () => createSegmentFile(this.#system, this.#folder, number, sizeBytes)),
     );
+    placeSegment(segment, this.#system.os);
+    return segment;
   }
 
   discard(segment: Segment): void {

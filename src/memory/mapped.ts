@@ -20,6 +20,7 @@ import { defaultPatience } from './lock.ts';
 import type { Patience } from './lock.ts';
 import { MappedBacking, openLockFile } from './mapped-backing.ts';
 import { releaseSegment } from './mapping.ts';
+import { placeSegment } from './numa.ts';
 import { osCalls } from './os.ts';
 import { ownerFree, ownerSlot, ownerWord, takeOwnerSlot } from './owners.ts';
 import {
@@ -137,8 +138,10 @@ function own(
         `the pool in ${folder} is in use by ${pid === undefined ? 'another owner' : `process ${pid}`}`,
       );
     }
-    coded(`cannot create a pool in ${folder}`, () => {
-      if (!holdsPool(files, folder) && first !== undefined) createPoolFile(system, folder, first);
+    const created = coded(`cannot create a pool in ${folder}`, () => {
+      if (holdsPool(files, folder) || first === undefined) return false;
+      createPoolFile(system, folder, first);
+      return true;
     });
     const block = coded(`cannot read ${folder}`, () => readPoolFile(files, folder));
     const readOnly = mustReadOnly(block);
@@ -146,6 +149,7 @@ function own(
     const segments = openSegments(backing, block);
     if (readOnly)
       return new BackedRegion(backing, block, segments, onlooker(patience), thisBootId());
+    if (created) placeSegment(segments[0] as Segment, system.os);
     const words = (segments[0] as Segment).words;
     const slotAbandoned = takeOwnerSlot(words, firstSlot, thisOwner());
     const member: Membership = { ownerSlot: firstSlot, slotAbandoned, readOnly: false, patience };

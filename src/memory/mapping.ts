@@ -57,6 +57,11 @@ export function releaseSegment(segment: Segment): void {
   mapping.os.mapZeros(mapping.address, mapping.sizeBytes);
 }
 
+/** Where the bytes of a segment are. That of a buffer does not begin at a page. */
+export function addressOf({ bytes }: Segment, os: OsCalls): number {
+  return mappings.get(bytes.buffer)?.address ?? os.addressOf(bytes);
+}
+
 /**
  * Makes pages of a mapped segment present and writable ahead of use: a first touch costs several times a copy.
  * @returns false when there is nothing to do: shared and private memory, a released segment, an older kernel

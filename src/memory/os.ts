@@ -30,6 +30,13 @@ export interface OsCalls {
   punch(fd: number, fromByte: number, sizeBytes: number): boolean;
   /** Gives pages of private memory back; they read zeros from then on. @returns false where they cannot be, such as locked ones */
   forget(address: number, sizeBytes: number): boolean;
+  /** The memory node on which this thread runs now; undefined where the kernel does not say. */
+  currentNode(): number | undefined;
+  /**
+   * Asks for pages to come from a memory node as long as it has some, and moves those that are elsewhere and mapped by nobody else.
+   * @returns false where the kernel cannot or may not
+   */
+  preferNode(address: number, sizeBytes: number, node: number): boolean;
   /** Pages of a mapping that are in memory. */
   residentPages(address: number, sizeBytes: number): number;
   /** Takes the write lock of one byte for this open file. @returns false when another open file holds it */
@@ -73,6 +80,17 @@ const cannotPunch: ReadonlySet<number> = new Set([
 
 /** A signal may interrupt a long allocation this many times. */
 const interruptionsMax = 1000;
+
+/** Numbers of system calls that the C library of older systems does not have. */
+const systemCalls = {
+  x64: { getcpu: 309, mbind: 237 },
+  arm64: { getcpu: 168, mbind: 235 },
+} as const;
+const policyPreferred = 1;
+const policyMovePages = 2;
+/** Nodes that the kernel can have: 1024. It takes one off the number of bits that it is told. */
+const nodeMaskBytes = 128;
+const nodeMaskBits: number = nodeMaskBytes * 8 + 1;
 
 /** The part of koffi that is used here. */
 interface Koffi {
@@ -236,9 +254,34 @@ function bindLocks(koffi: Koffi, libc: Libc): Pick<OsCalls, 'lock' | 'isLocked'>
   };
 }
 
-function bindCalls(koffi: Koffi): OsCalls {
+function bindNodes(
+  libc: Libc,
+  arch: keyof typeof systemCalls,
+): Pick<OsCalls, 'currentNode' | 'preferNode'> {
+  const { getcpu, mbind } = systemCalls[arch];
+  const call3 = libc.func('long syscall(long, void *, void *, void *)');
+  const call6 = libc.func('long syscall(long, void *, size_t, long, void *, size_t, long)');
+  const node = new Uint32Array(1);
+  return {
+    currentNode: () => (Number(call3(getcpu, null, node, null)) === 0 ? node[0] : undefined),
+    preferNode(address, sizeBytes, wanted) {
+      if (!(wanted >= 0 && wanted < nodeMaskBytes * 8)) return false;
+      const mask = new Uint8Array(nodeMaskBytes); // little endian: byte by byte is word by word
+      mask[wanted >> 3] = 1 << (wanted & 7);
+      const [at, mode, flags] = [BigInt(address), policyPreferred, policyMovePages];
+      return Number(call6(mbind, at, sizeBytes, mode, mask, nodeMaskBits, flags)) === 0;
+    },
+  };
+}
+
+function bindCalls(koffi: Koffi, arch: keyof typeof systemCalls): OsCalls {
   const libc = koffi.load(null);
-  return { ...bindMappings(koffi, libc), ...bindFiles(koffi, libc), ...bindLocks(koffi, libc) };
+  return {
+    ...bindMappings(koffi, libc),
+    ...bindFiles(koffi, libc),
+    ...bindLocks(koffi, libc),
+    ...bindNodes(libc, arch),
+  };
 }
 
 /**
@@ -259,7 +302,7 @@ export function loadOsCalls(
   let cause: unknown;
   for (const name of [`@koromix/koffi-${platform}-${arch}`, 'koffi']) {
     try {
-      return bindCalls(load(name) as Koffi);
+      return bindCalls(load(name) as Koffi, arch);
     } catch (error) {
       cause = error;
     }

@@ -5,7 +5,7 @@
  * space, no memory. The last thread that forgets a buffer frees it; closing does not reach into other threads.
  */
 
-import { fail, hasCode } from '../errors.ts';
+import { fail } from '../errors.ts';
 import { BackedRegion } from './backed-region.ts';
 import { settled } from './backing.ts';
 import type { Backing, Membership, Range } from './backing.ts';
@@ -13,8 +13,8 @@ import { firstSegmentBytes, firstSuperblock } from './first-superblock.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
 import { defaultPatience } from './lock.ts';
 import type { Patience } from './lock.ts';
-import { osCalls } from './os.ts';
-import type { OsCalls } from './os.ts';
+import { placeSegment } from './numa.ts';
+import { optionalCalls } from './optional-os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
 import { pageBytes } from './region.ts';
@@ -47,16 +47,6 @@ function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: numbe
   };
 }
 
-/** The calls of this machine; undefined where koffi is missing or has no package, which shared regions can do without. */
-function optionalCalls(): OsCalls | undefined {
-  try {
-    return osCalls();
-  } catch (error) {
-    if (hasCode(error, 'koffi_missing') || hasCode(error, 'platform_unsupported')) return undefined;
-    throw error;
-  }
-}
-
 /** Gives pages back to the system, those that lie in `range` as a whole: buffers do not begin at a page. @returns bytes that were in memory */
 function forgetPages({ bytes }: Segment, range: Range): number {
   const os = optionalCalls();
@@ -83,6 +73,7 @@ class SharedBacking implements Backing {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
     const segment = this.#over(buffer, number, sizeBytes);
+    placeSegment(segment);
     wipeBuffer(buffer, sizeBytes);
     return segment;
   }

@@ -3,10 +3,13 @@
 import { afterEach, expect, test, vi } from 'vitest';
 import { fail } from '../../src/errors.ts';
 import { freshIdentity } from '../../src/memory/identity.ts';
+import { readTopology } from '../../src/memory/numa-topology.ts';
+import { bind, placeSegment } from '../../src/memory/numa.ts';
 import type * as Os from '../../src/memory/os.ts';
 import type { Segment } from '../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
 import { openPool } from '../../src/pool/open.ts';
+import { sysfsTrees, treeFiles } from './support/sysfs-trees.ts';
 
 const { koffi } = vi.hoisted(() => ({ koffi: { missing: false } }));
 
@@ -40,7 +43,7 @@ test.skipIf(process.platform !== 'linux')(
   },
 );
 
-test('without koffi, no memory is given back and all is there', () => {
+test('without koffi, no memory is given back or placed, and all is there', () => {
   koffi.missing = true;
   const region = createSharedRegion({ ...freshIdentity(), capacityBytes });
   const segment = region.segments[0] as Segment;
@@ -48,6 +51,11 @@ test('without koffi, no memory is given back and all is there', () => {
   expect(region.giveBack?.(segment, 2 ** 20, 2 ** 21)).toBe(0);
   expect(segment.bytes[2 ** 20]).toBe(7);
   expect(region.takeAgain?.(segment, 2 ** 20, 2 ** 21)).toBe(true);
+  const twoNodes = readTopology(treeFiles(sysfsTrees.twoSockets));
+  expect([bind(segment, 0), placeSegment(segment, undefined, twoNodes)]).toEqual([
+    false,
+    undefined,
+  ]);
   region.close();
 });
 
