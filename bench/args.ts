@@ -14,18 +14,28 @@ export interface Args {
   /** Runs this one scenario here and sends its rows to the parent process. */
   readonly scenario: string | undefined;
   readonly folder: string | undefined;
+  readonly shared: string | undefined;
+  readonly ablation: boolean;
+  readonly operations: number | undefined;
+  readonly record: string | undefined;
 }
 
 export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
+                   [--ablation] [--operations N] [--record FILE]
 
-  SUITE        store, pools or all
-  --workers N  worker threads (default 1)
-  --quick      a tenth of the ids and few rounds: shows that it runs, not how fast
-  --out DIR    writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there
-  --json       rows as a JSON array on stdout
-  --only TEXT  only scenarios whose name contains TEXT
+  SUITE           alloc, store, pools or all
+  --workers N     worker threads (default 1)
+  --quick         little data and few rounds: shows that it runs, not how fast
+  --out DIR       writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there
+  --json          rows as a JSON array on stdout
+  --only TEXT     only scenarios whose name contains TEXT
+  --ablation      alloc: variants of ours in place of peers
+  --operations N  alloc: length of the run that memory is measured over (default 5,000,000)
+  --record FILE   alloc: writes what the house workload chosen by --only allocates and frees, as gzipped CSV
 
 Examples:
+  bench alloc --workers 2 --out ./results
+  bench alloc --only fragmentation_mix --operations 100000000
   bench store --quick
   bench store --only get-64KiB --out ./results
 `;
@@ -44,6 +54,10 @@ export function readArgs(argv: readonly string[]): Args {
       only: { type: 'string' },
       scenario: { type: 'string' },
       folder: { type: 'string' },
+      shared: { type: 'string' },
+      ablation: { type: 'boolean' },
+      operations: { type: 'string' },
+      record: { type: 'string' },
     },
   });
   const help = values.help === true;
@@ -59,6 +73,10 @@ export function readArgs(argv: readonly string[]): Args {
     only: values.only,
     scenario: values.scenario,
     folder: values.folder,
+    shared: values.shared,
+    ablation: values.ablation === true,
+    operations: readOperations(values.operations),
+    record: values.record,
   };
 }
 
@@ -66,4 +84,13 @@ function readWorkers(text: string | undefined): number {
   if (text === undefined) return 1;
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new Error(`--workers takes 1…999, not ${text}`);
   return Number(text);
+}
+
+function readOperations(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!/^\d+(e\d+)?$/.test(text) || number < 1000 || number > 1e11) {
+    throw new Error(`--operations takes 1000…10^11, not ${text}`);
+  }
+  return number;
 }

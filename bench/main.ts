@@ -13,10 +13,11 @@ import { toTable, writeReport } from './harness/report.ts';
 import { sinkValue } from './harness/rounds.ts';
 import { isMet, type Row } from './harness/row.ts';
 import type { Scenario, Suite } from './harness/suite.ts';
+import { allocSuite } from './alloc/suite.ts';
 import { poolsSuite } from './pools/suite.ts';
 import { storeSuite } from './store/suite.ts';
 
-const suites: readonly Suite[] = [storeSuite, poolsSuite];
+const suites: readonly Suite[] = [allocSuite, storeSuite, poolsSuite];
 
 /** Set when a signal ended a child: the rest is not run, but its folder is removed and what was measured is reported. */
 let stopped = false;
@@ -72,13 +73,7 @@ async function runSuites(args: Args): Promise<number> {
   const rows: Row[] = [];
   const failed: string[] = [];
   for (const suite of chosen(args)) {
-    for (const scenario of suite.scenarios) {
-      if (stopped || (args.only !== undefined && !scenario.name.includes(args.only))) continue;
-      log(`${suite.name}/${scenario.name}`);
-      const result = await runInChild(suite, scenario, args);
-      if (result === undefined) failed.push(`${suite.name}/${scenario.name}`);
-      else rows.push(...result);
-    }
+    rows.push(...(await runSuite(suite, args, failed)));
   }
   process.stdout.write(args.json ? JSON.stringify(rows, undefined, 1) + '\n' : toTable(rows));
   if (args.out !== undefined) {
@@ -90,14 +85,38 @@ async function runSuites(args: Args): Promise<number> {
   return failed.length > 0 ? 1 : 0;
 }
 
+/** @returns the rows of what did not fail; names of what did go to `failed` */
+async function runSuite(suite: Suite, args: Args, failed: string[]): Promise<Row[]> {
+  const shared = mkdtempSync(join(scratchRoot(), 'cenote-bench-'));
+  const rows: Row[] = [];
+  try {
+    suite.prepare?.(shared, log);
+    for (const scenario of suite.scenarios) {
+      if (stopped || (args.only !== undefined && !scenario.name.includes(args.only))) continue;
+      log(`${suite.name}/${scenario.name}`);
+      const result = await runInChild(suite, scenario, args, shared);
+      if (result === undefined) failed.push(`${suite.name}/${scenario.name}`);
+      else rows.push(...result);
+    }
+  } finally {
+    rmSync(shared, { recursive: true, force: true });
+  }
+  return rows;
+}
+
 async function runInChild(
   suite: Suite,
   scenario: Scenario,
   args: Args,
+  shared: string,
 ): Promise<Row[] | undefined> {
   const folder = mkdtempSync(join(scratchRoot(), 'cenote-bench-'));
   const childArgs = [suite.name, '--scenario', scenario.name, '--folder', folder];
+  childArgs.push('--shared', shared, '--workers', String(args.workers));
   if (args.quick) childArgs.push('--quick');
+  if (args.ablation) childArgs.push('--ablation');
+  if (args.operations !== undefined) childArgs.push('--operations', String(args.operations));
+  if (args.record !== undefined) childArgs.push('--record', args.record);
   try {
     return await new Promise((resolve) => {
       let rows: Row[] | undefined;
@@ -131,7 +150,7 @@ async function runHere(args: Args): Promise<number> {
   if (scenario === undefined) throw new Error(`no scenario ${args.scenario}`);
   const folder = args.folder ?? mkdtempSync(join(scratchRoot(), 'cenote-bench-'));
   try {
-    const rows = await scenario.run({ quick: args.quick, folder, log });
+    const rows = await scenario.run({ ...args, folder, log });
     if (process.send === undefined) process.stdout.write(toTable(rows));
     else await new Promise((resolve) => process.send?.(rows, resolve));
     if (sinkValue() === 0x7fffffff) log('  (an unlikely sum)');

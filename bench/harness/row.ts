@@ -23,9 +23,18 @@ export interface Row {
   readonly p95Ns: number;
   readonly p99Ns: number;
   readonly p999Ns: number;
+  /** Of allocations and of frees alone, where they were timed apart. */
+  readonly allocate?: Quantiles;
+  readonly free?: Quantiles;
+  /** The same by size, where a workload draws from several ranges. */
+  readonly sizes?: readonly SizeQuantiles[];
   readonly usableRatio?: number;
+  /** Reserved bytes over the usable bytes of what is live. */
+  readonly reservedRatio?: number;
   readonly peakBytes?: number;
   readonly peakReservedBytes?: number;
+  /** Time per operation over that of mimalloc, by medians. */
+  readonly ratioToMimalloc?: number;
   /** Operations timed together. */
   readonly batch: number;
   /** Median over rounds; `opsPerSecond` is its inverse. */
@@ -35,8 +44,24 @@ export interface Row {
   readonly bars?: readonly Bar[];
 }
 
+/** Nanoseconds per operation, of batches. */
+export interface Quantiles {
+  readonly p50Ns: number;
+  readonly p95Ns: number;
+  readonly p99Ns: number;
+  readonly p999Ns: number;
+}
+
+export interface SizeQuantiles {
+  readonly lowBytes: number;
+  readonly highBytes: number;
+  readonly allocate: Quantiles;
+  readonly free: Quantiles;
+}
+
 export interface Memory {
   readonly usableRatio: number;
+  readonly reservedRatio?: number;
   readonly peakBytes: number;
   readonly peakReservedBytes: number;
 }
@@ -45,6 +70,11 @@ export interface RowExtras {
   readonly memory?: Memory | undefined;
   readonly note?: string;
   readonly bars?: readonly Bar[];
+  readonly workers?: number;
+  readonly allocate?: Quantiles;
+  readonly free?: Quantiles;
+  readonly sizes?: readonly SizeQuantiles[];
+  readonly ratioToMimalloc?: number | undefined;
 }
 
 export function toRow(
@@ -58,10 +88,14 @@ export function toRow(
     suite,
     workload,
     subject: measured.name,
-    workers: 1,
+    workers: extras.workers ?? 1,
     opsPerSecond: 1e9 / medianNs,
-    ...quantiles(measured.histogram, measured.batch),
+    ...quantilesOf(measured.histogram, measured.batch),
+    ...(extras.allocate === undefined ? {} : { allocate: extras.allocate }),
+    ...(extras.free === undefined ? {} : { free: extras.free }),
+    ...(extras.sizes === undefined ? {} : { sizes: extras.sizes }),
     ...extras.memory,
+    ...(extras.ratioToMimalloc === undefined ? {} : { ratioToMimalloc: extras.ratioToMimalloc }),
     batch: measured.batch,
     medianNs,
     roundsNs: measured.roundsNs,
@@ -70,10 +104,8 @@ export function toRow(
   };
 }
 
-function quantiles(
-  histogram: Histogram,
-  batch: number,
-): Pick<Row, 'p50Ns' | 'p95Ns' | 'p99Ns' | 'p999Ns'> {
+/** Quantiles of batches, divided by the operations in one. */
+export function quantilesOf(histogram: Histogram, batch: number): Quantiles {
   return {
     p50Ns: histogram.quantile(0.5) / batch,
     p95Ns: histogram.quantile(0.95) / batch,

@@ -6,6 +6,15 @@ export interface Context {
   readonly quick: boolean;
   /** Fresh and empty, in memory where the machine has /dev/shm; removed afterwards. */
   readonly folder: string;
+  readonly workers: number;
+  /** Compares variants of ours in place of peers. */
+  readonly ablation: boolean;
+  /** Length of a long run, where the scenario has one. */
+  readonly operations: number | undefined;
+  /** Where to write what is allocated and freed, where the scenario can. */
+  readonly record: string | undefined;
+  /** What the suite prepared for all its scenarios; undefined where it prepares nothing. */
+  readonly shared: string | undefined;
   /** Progress, to stderr. */
   readonly log: (line: string) => void;
 }
@@ -21,4 +30,6 @@ export interface Suite {
   readonly scenarios: readonly Scenario[];
   /** Values of --workers it can run with. */
   readonly workersMax: number;
+  /** Runs once, before the scenarios: puts what they share into `folder`. */
+  prepare?(folder: string, log: (line: string) => void): void;
 }

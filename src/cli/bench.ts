@@ -20,7 +20,7 @@ export const benchCommand: Command = {
   positionals: [
     {
       name: 'SUITE',
-      help: 'store, pools or all',
+      help: 'alloc, store, pools or all',
     },
   ],
   options: {
@@ -28,8 +28,12 @@ export const benchCommand: Command = {
     quick: { help: 'Fewer and shorter rounds: for a first look.' },
     only: { value: 'TEXT', help: 'Only scenarios whose name contains this.' },
     out: { value: 'DIR', help: 'Write results there too.' },
+    ablation: { help: 'alloc: variants of our own allocator in place of peers.' },
+    operations: { value: 'N', help: 'alloc: length of the run that memory is measured over.' },
+    record: { value: 'FILE', help: 'alloc: write what is allocated and freed, as gzipped CSV.' },
   },
   examples: [
+    { line: 'cenote bench alloc --workers 2', what: 'allocators, beside mimalloc and others' },
     { line: 'cenote bench store', what: 'reads and writes of a pool, beside lmdb' },
     { line: 'cenote bench store --quick --json', what: 'rows for a script' },
   ],
@@ -60,11 +64,11 @@ function compile(): void {
 
 function benchWords(args: Arguments): string[] {
   const words = [args.positional(0)];
-  for (const name of ['workers', 'only', 'out']) {
+  for (const name of ['workers', 'only', 'out', 'operations', 'record']) {
     const setting = args.setting(name);
     if (setting !== undefined) words.push(`--${name}`, setting.text);
   }
-  for (const name of ['quick', 'json']) {
+  for (const name of ['quick', 'json', 'ablation']) {
     if (args.flag(name)) words.push(`--${name}`);
   }
   return words;

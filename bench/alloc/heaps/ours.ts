@@ -1,0 +1,129 @@
+/** Cenote's allocator as a heap: all checks and counters on, as always. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createAllocator, openAllocator } from '../../../src/alloc/allocator.ts';
+import type { Allocator } from '../../../src/alloc/api.ts';
+import { kindOf } from '../../../src/alloc/kind.ts';
+import { freshIdentity } from '../../../src/memory/identity.ts';
+import { openMappedRegion } from '../../../src/memory/mapped.ts';
+import {
+  granuleShift,
+  type Region,
+  type RegionHandle,
+  type Segment,
+} from '../../../src/memory/region.ts';
+import { attachSharedRegion, createSharedRegion } from '../../../src/memory/shared.ts';
+import { type Heap, type HeapOptions, type Memory, type Reserved, touchEveryPage } from './heap.ts';
+
+/** All memory in one segment. */
+class OneSegment implements Memory<number> {
+  private readonly bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  touch(ref: number): void {
+    this.bytes[ref << granuleShift] = 1;
+  }
+}
+
+/** Segments grow while we run. */
+class Segments implements Memory<number> {
+  private readonly region: Region;
+  private readonly shift: number;
+  private readonly mask: number;
+  private readonly bytes: Uint8Array[] = [];
+
+  constructor(region: Region) {
+    this.region = region;
+    this.shift = region.segmentShift - granuleShift;
+    this.mask = (1 << this.shift) - 1;
+  }
+
+  touch(ref: number): void {
+    const number = ref >> this.shift;
+    if (number >= this.bytes.length) this.cover();
+    (this.bytes[number] as Uint8Array)[(ref & this.mask) << granuleShift] = 1;
+  }
+
+  private cover(): void {
+    this.region.refresh();
+    for (const { bytes } of this.region.segments.slice(this.bytes.length)) this.bytes.push(bytes);
+  }
+}
+
+export class OurHeap implements Heap<number> {
+  readonly none = 0;
+  readonly isCollected = false;
+  readonly kind: number = kindOf('blob');
+  readonly source: Allocator;
+  readonly memory: Memory<number>;
+  readonly #folder: string | undefined;
+
+  constructor(allocator: Allocator, folder?: string) {
+    this.source = allocator;
+    this.#folder = folder;
+    const { region } = allocator;
+    const [first] = region.segments;
+    const isWhole = region.superblock.capacityBytes <= 2 ** region.segmentShift;
+    this.memory =
+      isWhole && first !== undefined ? new OneSegment(first.bytes) : new Segments(region);
+  }
+
+  touchPages(ref: number, sizeBytes: number): void {
+    this.memory.touch(ref);
+    const { region } = this.source;
+    const shift = region.segmentShift - granuleShift;
+    const { bytes } = region.segments[ref >> shift] as Segment;
+    touchEveryPage(bytes, (ref & ((1 << shift) - 1)) << granuleShift, sizeBytes);
+  }
+
+  usableBytes(ref: number): number {
+    return this.source.sizeOf(ref);
+  }
+
+  slots(count: number): Int32Array {
+    return new Int32Array(count);
+  }
+
+  /** Resident pages of the pool's files where it has any; else all segments. */
+  reserved(): Reserved {
+    if (this.#folder === undefined) {
+      return { bytes: this.source.stats().reservedBytes, how: 'segments' };
+    }
+    const maps = readFileSync('/proc/self/smaps', 'latin1');
+    return { bytes: residentOf(maps, this.#folder), how: 'resident pages of the pool' };
+  }
+}
+
+/** Sum of `Rss` over the mappings of files in `folder`, in bytes. */
+export function residentOf(smaps: string, folder: string): number {
+  let isOurs = false;
+  let kib = 0;
+  for (const line of smaps.split('\n')) {
+    const [first = ''] = line.split(' ', 1);
+    if (!first.endsWith(':')) isOurs = line.includes(folder);
+    else if (isOurs && first === 'Rss:') kib += Number(/\d+/.exec(line)?.[0] ?? 0);
+  }
+  return kib * 1024;
+}
+
+export function openOurs(options: HeapOptions): OurHeap {
+  const { capacityBytes, segmentBytes } = options;
+  const regionOptions = { capacityBytes, segmentBytes, ...freshIdentity() };
+  if (options.folder === undefined) {
+    return new OurHeap(createAllocator(createSharedRegion(regionOptions)));
+  }
+  const folder = join(options.folder, 'pool');
+  const region = openMappedRegion(folder, 'own', regionOptions);
+  return new OurHeap(createAllocator(region), folder);
+}
+
+/** The heap of another thread over the same region. */
+export function joinOurs(handle: RegionHandle): OurHeap {
+  const region: Region =
+    handle.type === 'shared' ? attachSharedRegion(handle) : openMappedRegion(handle.path, 'join');
+  return new OurHeap(openAllocator(region, { owner: region.ownerSlot }));
+}

@@ -1,0 +1,81 @@
+/** The house workloads as rounds of one worker. */
+
+import type { Heap } from './heaps/heap.ts';
+import {
+  type House,
+  type Latencies,
+  openHouse,
+  runBounded,
+  runSteady,
+  tally,
+  timeBatches,
+} from './house.ts';
+import type { MemoryRun, MemorySample, Play } from './player.ts';
+import type { Program, Share } from './programs.ts';
+
+/** Operations of one call: often enough for V8 to enter optimised code by the front door. */
+const chunk = 10_000;
+
+const systemNowMs = (): number => performance.now();
+
+/** Sleeps without a timer's round through the event loop. */
+export function restFor(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+export class HouseProgram<H> implements Program {
+  readonly #house: House<H>;
+  readonly #play: Play;
+  readonly #worker: number;
+
+  constructor(heap: Heap<H>, play: Play, worker: number) {
+    this.#house = openHouse(heap, play, worker);
+    this.#play = play;
+    this.#worker = worker;
+  }
+
+  round(amount: number): Share {
+    const house = this.#house;
+    const failuresBefore = house.failures;
+    const burst = this.#play.burst === 0 ? amount : this.#play.burst;
+    let restMs = 0;
+    for (let done = 0; done < amount; done += burst) {
+      const from = systemNowMs();
+      this.#run(Math.min(burst, amount - done));
+      if (this.#play.burst === 0) break;
+      const worked = systemNowMs();
+      restFor(9 * (worked - from));
+      restMs += systemNowMs() - worked;
+    }
+    const failures = house.failures - failuresBefore;
+    return { operations: amount, failures, state: house.state >>> 0, restNs: restMs * 1e6 };
+  }
+
+  latency(batches: number): Latencies {
+    return timeBatches(this.#house, batches, systemNowMs);
+  }
+
+  /** Every page of every block is written, so that resident memory tells what the allocator holds. */
+  memory(operations: number, every: number): MemoryRun {
+    const { heap } = this.#house;
+    const house = openHouse(heap, this.#play, this.#worker);
+    const samples: MemorySample[] = [];
+    for (let done = 0; done < operations; done += every) {
+      for (let from = 0; from < every; from += chunk) {
+        runBounded(house, Math.min(chunk, every - from), true);
+      }
+      const { bytes } = heap.reserved();
+      samples.push({ operations: done + every, ...tally(house), reservedBytes: bytes });
+    }
+    return { samples, how: heap.reserved().how, failures: house.failures };
+  }
+
+  #run(operations: number): void {
+    const bounded = this.#play.targetBytes !== 0;
+    for (let from = 0; from < operations; from += chunk) {
+      const part = Math.min(chunk, operations - from);
+      if (bounded) runBounded(this.#house, part, false);
+      else runSteady(this.#house, part);
+    }
+  }
+}

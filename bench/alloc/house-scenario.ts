@@ -1,0 +1,144 @@
+/** One house workload in one shape of load: ours beside every peer. */
+
+import type { Bar, Row } from '../harness/row.ts';
+import { median } from '../harness/stats.ts';
+import type { Context, Scenario } from '../harness/suite.ts';
+import { houseBars } from './bars.ts';
+import { freshly, jsMembers, type Member, nativeMembers } from './cast.ts';
+import { type HeapName, type HeapOptions, heapNames } from './heaps/heap.ts';
+import { latencyBatch } from './house.ts';
+import { measureMemory } from './memory.ts';
+import { oursName } from './names.ts';
+import type { Play } from './player.ts';
+import { ratioBetween, toAllocRow } from './rows.ts';
+import { type Played, takeTurns, type TurnsPlan } from './turns.ts';
+import { boundedSlots, type HouseWorkload } from './workloads.ts';
+
+/** Steady; nine parts of rest to one of work; live bytes held at nine tenths of capacity. */
+export type Shape = 'steady' | 'burst' | 'full';
+export const shapes: readonly Shape[] = ['steady', 'burst', 'full'];
+
+const mib = 2 ** 20;
+
+const roundOperations = 5_000_000;
+/** Shorter, because nine tenths of a round are rest. */
+const burstRoundOperations = 1_000_000;
+const burstOperations = 50_000;
+const fullPercent = 90;
+
+/** Of our pool, per worker. Others are not bounded. */
+const roomyBytes = 256 * mib;
+const latencyBatches = 20_000;
+const latencyMsMax = 3000;
+
+export function houseScenario(workload: HouseWorkload, shape: Shape): Scenario {
+  const name = shape === 'steady' ? workload.name : `${workload.name}-${shape}`;
+  return { name, run: (context) => runHouse(name, workload, shape, context) };
+}
+
+/** So much that a full pool holds hundreds of the largest blocks. */
+function capacityBytes(workload: HouseWorkload, shape: Shape): number {
+  if (shape !== 'full' || workload.name === 'fragmentation_mix') return roomyBytes;
+  return 32 * mib;
+}
+
+export function playOf(workload: HouseWorkload, shape: Shape, workers: number): Play {
+  const { ranges, aligned } = workload;
+  const isFull = shape === 'full';
+  const targetBytes = isFull ? Math.floor((capacityBytes(workload, shape) * fullPercent) / 100) : 0;
+  return {
+    program: 'house',
+    workers,
+    ranges,
+    aligned,
+    slots: isFull ? boundedSlots(ranges, targetBytes) : workload.slots,
+    targetBytes,
+    burst: shape === 'burst' ? burstOperations : 0,
+    a: 0,
+    b: 0,
+    c: 0,
+  };
+}
+
+function heapFor(
+  workload: HouseWorkload,
+  shape: Shape,
+  workers: number,
+): (name: HeapName) => HeapOptions {
+  const bytes = capacityBytes(workload, shape);
+  const { aligned } = workload;
+  // One pool for all our workers; for one it is one segment, so that looking up bytes is no work of ours. The others get twice the room: what they
+  // round up to comes on top.
+  return (name) =>
+    name === oursName
+      ? { capacityBytes: bytes * workers, segmentBytes: workers === 1 ? bytes : undefined, aligned }
+      : { capacityBytes: 2 * bytes, aligned };
+}
+
+function planOf(shape: Shape, play: Play, { quick, log }: Context): TurnsPlan {
+  return {
+    operations: shape === 'burst' ? burstRoundOperations : roundOperations,
+    rounds: quick ? 3 : 7,
+    warmupRoundsMax: quick ? 2 : 12,
+    roundMsMax: quick ? 20 : 400,
+    fillOperations: 3 * play.slots,
+    fillMsMax: quick ? 200 : 2000,
+    log,
+  };
+}
+
+/** Only ours has a capacity to be full of; a linked list of blocks is slow enough without rests. */
+function namesFor(shape: Shape): readonly HeapName[] {
+  if (shape === 'steady') return heapNames;
+  return heapNames.filter((name) =>
+    shape === 'burst' ? name !== 'thi.ng/malloc' : name === oursName || name === 'void',
+  );
+}
+
+/** As many as time allows. */
+function batchesFor(one: Played, quick: boolean): number {
+  const share = quick ? 50 : 1;
+  const batchNs = median(one.roundsNs) * 2 * latencyBatch;
+  const fitting = Math.floor((latencyMsMax * 1e6) / batchNs);
+  return Math.max(20, Math.ceil(Math.min(latencyBatches, fitting) / share));
+}
+
+async function runHouse(
+  name: string,
+  workload: HouseWorkload,
+  shape: Shape,
+  context: Context,
+): Promise<Row[]> {
+  const play = playOf(workload, shape, context.workers);
+  const heap = heapFor(workload, shape, context.workers);
+  const [ours, ...js] = jsMembers(namesFor(shape), heap) as [Member, ...Member[]];
+  const members = [ours, ...nativeMembers(context), ...js];
+  const players = await Promise.all(members.map((member) => member.open(play)));
+  const played = await takeTurns(players, planOf(shape, play, context));
+  await Promise.all(players.map((player) => player.close()));
+
+  const rows: Row[] = [];
+  for (const [index, member] of members.entries()) {
+    const one = played[index] as Played;
+    const latency = await freshly(member, { ...play, workers: 1 }, (player) =>
+      player.latency(batchesFor(one, context.quick)),
+    );
+    const memory =
+      shape === 'steady' ? await measureMemory(member, one, play, heap, context) : undefined;
+    const bars = member === ours ? barsOf(workload, shape, context, played) : [];
+    rows.push(toAllocRow({ workload: name, play, one, played, latency, memory, bars }));
+  }
+  return rows;
+}
+
+/** The other shapes are held to no bar. */
+function barsOf(
+  { name }: HouseWorkload,
+  shape: Shape,
+  { workers }: Context,
+  played: readonly Played[],
+): readonly Bar[] {
+  return shape === 'steady'
+    ? houseBars(name, workers, (other) => ratioBetween(played, oursName, other))
+    : [];
+}

@@ -1,0 +1,50 @@
+/** Someone who plays a workload, a round at a time: threads of ours, or a native process. */
+
+import type { Latencies } from './house.ts';
+import type { HouseOptions } from './workloads.ts';
+
+export interface Round {
+  /** The slowest worker's time, without rest and without waiting for a processor that others had. */
+  readonly elapsedNs: number;
+  /** Of all workers. */
+  readonly operations: number;
+  readonly failures: number;
+  /** Where each worker's generator stands: equal for all who drew the same stream. */
+  readonly states: readonly number[];
+}
+
+export interface MemorySample {
+  readonly operations: number;
+  /** Live, as asked for. */
+  readonly requestedBytes: number;
+  /** Live, as handed out. */
+  readonly usableBytes: number;
+  /** What the allocator holds. */
+  readonly reservedBytes: number;
+}
+
+export interface MemoryRun {
+  readonly samples: readonly MemorySample[];
+  /** How `reservedBytes` was counted. */
+  readonly how: string;
+  readonly failures: number;
+  readonly note?: string;
+}
+
+export interface Player {
+  readonly name: string;
+  round(amount: number): Promise<Round>;
+  latency(batches: number): Promise<Latencies>;
+  memory(operations: number, every: number): Promise<MemoryRun>;
+  close(): Promise<void>;
+}
+
+/** What is played: the same for everybody. */
+export interface Play extends HouseOptions {
+  readonly program: string;
+  readonly workers: number;
+  /** Numbers whose meaning is the program's. */
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}

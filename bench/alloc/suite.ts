@@ -1,0 +1,13 @@
+/** What the suite `alloc` measures: allocators beside each other, on the same streams of operations. */
+
+import type { Suite } from '../harness/suite.ts';
+import { houseScenario, shapes } from './house-scenario.ts';
+import { buildNative } from './native-player.ts';
+import { houseWorkloads } from './workloads.ts';
+
+export const allocSuite: Suite = {
+  name: 'alloc',
+  scenarios: shapes.flatMap((shape) => houseWorkloads.map((it) => houseScenario(it, shape))),
+  workersMax: 64,
+  prepare: buildNative,
+};

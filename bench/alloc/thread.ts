@@ -1,0 +1,110 @@
+/** A worker thread that plays one share of a workload with one heap; told what to do by js-player.ts. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+import { openHeap } from './heaps/open.ts';
+import type { Heap, HeapName, HeapOptions } from './heaps/heap.ts';
+import { joinOurs, OurHeap } from './heaps/ours.ts';
+import type { RegionHandle } from '../../src/memory/region.ts';
+import type { Latencies } from './house.ts';
+import type { MemoryRun, Play } from './player.ts';
+import { openProgram, type Share } from './programs.ts';
+
+export interface ThreadData {
+  readonly subject: HeapName;
+  readonly worker: number;
+  readonly play: Play;
+  readonly heap: HeapOptions;
+  /** The region of the first worker, for the others. */
+  readonly handle: RegionHandle | undefined;
+  /** Two words: arrived, turn. */
+  readonly gate: SharedArrayBuffer;
+}
+
+export type ThreadCommand =
+  | { readonly what: 'round'; readonly amount: number }
+  | { readonly what: 'latency'; readonly amount: number }
+  | { readonly what: 'memory'; readonly amount: number; readonly every: number };
+
+export interface ThreadRound extends Share {
+  /** From start to end, without rest and without waiting for a processor. */
+  readonly busyNs: number;
+}
+
+export type ThreadAnswer =
+  | { readonly what: 'ready'; readonly handle: RegionHandle | undefined }
+  | { readonly what: 'round'; readonly round: ThreadRound }
+  | { readonly what: 'latency'; readonly latency: Latencies }
+  | { readonly what: 'memory'; readonly memory: MemoryRun }
+  | { readonly what: 'failed'; readonly why: string };
+
+const data = workerData as ThreadData;
+const gate = new Int32Array(data.gate);
+
+/** Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell. */
+function waitedForProcessorNs(): number {
+  const file = '/proc/thread-self/schedstat';
+  return existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) : 0;
+}
+
+/** Of all threads of this process. */
+function cpuNs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) * 1000;
+}
+
+/**
+ * The collector's helper threads work for this one: where they share its processor, it waits for them, and that counts. The other threads of this
+ * process sleep while a single worker plays.
+ */
+function withHelpers(ownNs: number, elapsedNs: number, processNs: number): number {
+  return Math.min(elapsedNs, Math.max(ownNs, processNs));
+}
+
+/** Waits until all workers are here. */
+function meet(): void {
+  const turn = Atomics.load(gate, 1);
+  if (Atomics.add(gate, 0, 1) + 1 < data.play.workers) {
+    Atomics.wait(gate, 1, turn);
+    return;
+  }
+  Atomics.store(gate, 0, 0);
+  Atomics.add(gate, 1, 1);
+  Atomics.notify(gate, 1);
+}
+
+function start<H>(heap: Heap<H>): void {
+  const program = openProgram(heap, data.play, data.worker);
+  const answer = (command: ThreadCommand): ThreadAnswer => {
+    if (command.what === 'latency') {
+      return { what: 'latency', latency: program.latency(command.amount) };
+    }
+    if (command.what === 'memory') {
+      return { what: 'memory', memory: program.memory(command.amount, command.every) };
+    }
+    meet();
+    const waitedNs = waitedForProcessorNs();
+    const cpuBeforeNs = cpuNs();
+    const startMs = performance.now();
+    const share = program.round(command.amount);
+    const elapsedNs = (performance.now() - startMs) * 1e6;
+    const ownNs = elapsedNs - (waitedForProcessorNs() - waitedNs);
+    const counted = heap.isCollected && data.play.workers === 1;
+    const busyNs = counted ? withHelpers(ownNs, elapsedNs, cpuNs() - cpuBeforeNs) : ownNs;
+    return { what: 'round', round: { ...share, busyNs: busyNs - share.restNs } };
+  };
+  parentPort?.on('message', (command: ThreadCommand) => {
+    let reply: ThreadAnswer;
+    try {
+      reply = answer(command);
+    } catch (error) {
+      reply = { what: 'failed', why: error instanceof Error ? (error.stack ?? '') : String(error) };
+    }
+    parentPort?.postMessage(reply);
+  });
+  const handle = heap instanceof OurHeap ? heap.source.region.handle : undefined;
+  parentPort?.postMessage({ what: 'ready', handle } satisfies ThreadAnswer);
+}
+
+const joined = data.handle === undefined ? undefined : joinOurs(data.handle);
+start<unknown>(joined ?? openHeap(data.subject, data.heap));
