@@ -66,6 +66,8 @@ export const control = {
   /** Bytes of live parts: low 32 bits, high bits. */
   partBytesLow: 9,
   partBytesHigh: 10,
+  /** Parts whose replaced bytes are still leased (store/parked.ts). */
+  parkedParts: 11,
   /** Lock of the region (lock.ts), under which superblocks are written and segments come and go. A cache line of its own. */
   regionLock: 16,
 } as const;

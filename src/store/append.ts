@@ -3,30 +3,22 @@
 import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
 import { copyTargetOf, type Ref } from '../memory/region.ts';
-import {
-  copyInto,
-  moveWithin,
-  peek,
-  poke,
-  store as storeWord,
-  type Words,
-} from '../memory/words.ts';
-import { control } from '../memory/layout.ts';
-import { bump, counter, readCell, writeCell } from './counters.ts';
+import { copyInto, moveWithin, peek, poke, type Words } from '../memory/words.ts';
+import { commitBytes, noteChange } from './commit.ts';
+import { bump, counter } from './counters.ts';
 import { elementTypes } from './element.ts';
 import {
   byteOf,
   commitSlot,
-  commitStride,
   committed,
   expiresAtMs,
   field,
+  parked,
   segmentOf,
+  selectorMax,
   trait,
-  versionOf,
   wordOf,
 } from './entry.ts';
-import { countPart } from './remove.ts';
 import {
   checkVersion,
   freePayload,
@@ -36,13 +28,12 @@ import {
   reservePayload,
 } from './publish.ts';
 import { bytesOfEntry, checksumOfCopy } from './payload.ts';
+import { freeParked } from './parked.ts';
 import type { Store } from './store.ts';
 import { encodeTag, tagTexts } from './tags.ts';
 
 /** Appending to a full block makes the new one this much larger than needed: amortised O(1) copies per byte. */
 const growthFactor = 1.5;
-/** The selector counts appends; a part that reaches this is written anew. */
-const selectorMax = 0x3fff_ffff;
 
 /**
  * Extends the part that `store.key` names; creates it by `spec` when absent.
@@ -67,7 +58,8 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
   try {
     const length = peek(words, committed(words, at) + commitSlot.length);
     const fits = length + bytes.length <= peek(words, at + field.blockBytes);
-    const inPlace = fits && peek(words, at + field.selector) < selectorMax;
+    const inPlace =
+      fits && peek(words, at + field.selector) < selectorMax && isIdle(store, ref, words, at);
     const version = inPlace
       ? extend(store, words, at, length, bytes)
       : regrow(store, ref, words, at, bytes);
@@ -76,6 +68,12 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
   } finally {
     store.protectedEntry = 0;
   }
+}
+
+/** True when the idle slot may be written: nothing waits in it for its leases to end. */
+function isIdle(store: Store, ref: Ref, words: Words, at: number): boolean {
+  if (!store.isLeased(words, at)) freeParked(store, ref, words, at);
+  return parked(words, at) === 0;
 }
 
 function extend(store: Store, words: Words, at: number, length: number, bytes: Uint8Array): number {
@@ -90,20 +88,8 @@ function extend(store: Store, words: Words, at: number, length: number, bytes: U
   const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
   const sum = peek(words, from + commitSlot.crc32);
   const crc = checksummed ? checksumOfCopy(bytes, target, to, sum) : 0;
-  const selector = peek(words, at + field.selector);
-  const idle = at + field.commit + ((selector + 1) & 1) * commitStride;
-  poke(words, idle + commitSlot.ref, payload);
-  poke(words, idle + commitSlot.length, length + bytes.length);
-  poke(words, idle + commitSlot.crc32, crc);
-  // The commit: new length, checksum and version in one word.
-  storeWord(words, at + field.selector, selector + 1);
-  const version = versionOf(words, at);
-  const cell = store.controlAt + control.versionLow;
-  if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
-  countPart(store, 0, bytes.length, 0);
-  bump(store.control, store.countersAt + counter.bytesWritten, bytes.length);
-  store.touch(words, at);
-  return version;
+  commitBytes(words, at, payload, length + bytes.length, crc);
+  return noteChange(store, words, at, bytes.length, bytes.length);
 }
 
 function regrow(store: Store, ref: Ref, words: Words, at: number, bytes: Uint8Array): number {

@@ -13,6 +13,7 @@ import {
   commitSlot,
   committed,
   field,
+  parked,
   segmentOf,
   state,
   stateMask,
@@ -42,7 +43,15 @@ export function checkStore(store: Store): StoreCheck {
   const report = (message: string): void => {
     if (errors.length < violationsMax) errors.push(message);
   };
-  const totals = { contexts: 0, parts: 0, partBytes: 0, pinned: 0, retired: 0, checksums: 0 };
+  const totals = {
+    contexts: 0,
+    parts: 0,
+    partBytes: 0,
+    pinned: 0,
+    retired: 0,
+    parked: 0,
+    checksums: 0,
+  };
   const chained = store.allocator.newMarks();
   for (const head of store.contexts.refs()) {
     totals.contexts++;
@@ -53,7 +62,9 @@ export function checkStore(store: Store): StoreCheck {
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
     if (peek(words, at + field.ordinal) !== ordinal) report(`entry ${ordinal} has another ordinal`);
-    if ((peek(words, at + field.state) & stateMask) === state.retired) totals.retired++;
+    const held = peek(words, at + field.state) & stateMask;
+    if (held === state.retired) totals.retired++;
+    if (held !== state.free && parked(words, at) !== 0) totals.parked++;
     if (!isLive(words, at)) continue;
     reporting(report, () => checkPart(store, ref, chained, totals, report));
   }
@@ -70,6 +81,7 @@ interface Totals {
   partBytes: number;
   pinned: number;
   retired: number;
+  parked: number;
   checksums: number;
 }
 
@@ -157,6 +169,7 @@ function checkCounts(store: Store, totals: Totals, report: Report): void {
     ['parts', totals.parts],
     ['pinnedParts', totals.pinned],
     ['retiredParts', totals.retired],
+    ['parkedParts', totals.parked],
   ] as const;
   for (const [name, found] of pairs) {
     const counted = peek(store.control, store.controlAt + control[name]);

@@ -8,7 +8,7 @@
  *  2 traits (below)                                text, or unused when    34           crc32
  *  3 generation, low                               keyRef is set           35 hash, low
  *  4 generation, high                                                      36 blockBytes: room of the payload block
- *  5 selector: appends so far                                              37 expiresAt ms, low
+ *  5 selector: changes · 2 + slot                                           37 expiresAt ms, low
  *  6 checkedEpoch                                                          38 expiresAt ms, high
  *  7 leases of owners 0–31                                                 39 sealKeyId
  *  8 leases of owners 32–63                                                40 sealRef
@@ -23,8 +23,11 @@
  * traits  0–2 kind │ 3–6 element type │ 7–10 codec │ 16 pinned │ 17 sealed │ 18 sensitive │ 19 movable │ 20 checksummed │ 21 expiring
  * hints   0 closed │ 1 toolPending │ 2–4 stop reason + 1
  * ```
- * The committed bytes are those of commit slot `selector & 1`. An append writes the idle slot, then adds one to the selector: a
- * single word commits. The version is generation + selector, so that this word commits the version too.
+ * The committed bytes are those of commit slot `selector & 1`. An append, or a replacement in place, writes the idle slot, then the
+ * selector: the other slot, and one change more. A single word commits bytes, length, checksum, and version: generation + changes.
+ *
+ * The idle slot has ref 0, or the ref of the committed one (after an append), or that of bytes that were replaced under a lease: they are
+ * *parked* there, so that recovery knows of them, until the entry has no lease.
  */
 
 import { fail } from '../errors.ts';
@@ -87,8 +90,31 @@ export const trait = {
 
 export const hintBit = { closed: 1, toolPending: 2, stopShift: 2, stopMask: 0x1c } as const;
 
+/** A part whose selector reaches this is written into a new entry. */
+export const selectorMax = 0x3fff_ffff;
+
 /** Tier bits of field.origin. */
 export const tierMask = { hot: 1 } as const;
+
+/** What of a part is in its traits. */
+interface Traits {
+  readonly kind: number;
+  readonly element: number;
+  readonly pinned: boolean;
+  readonly sensitive: boolean;
+}
+
+/** The traits of a part that does not expire. */
+export function traitsOf(part: Traits, checksummed: boolean): number {
+  return (
+    part.kind |
+    (part.element << trait.elementShift) |
+    (part.pinned ? trait.pinned : 0) |
+    (part.sensitive ? trait.sensitive : 0) |
+    trait.movable |
+    (checksummed ? trait.checksummed : 0)
+  );
+}
 
 /** Where an entry (or any block) lies: the segment that holds a reference. @throws pool_corrupt when none does */
 export function segmentOf(region: Region, ref: Ref): Segment {
@@ -119,13 +145,29 @@ export function versionOf(words: Words, at: number): number {
   return (
     (peek(words, at + field.generationHigh) >>> 0) * 0x1_0000_0000 +
     (peek(words, at + field.generationLow) >>> 0) +
-    peek(words, at + field.selector)
+    (peek(words, at + field.selector) >>> 1)
   );
 }
 
 /** Word index of the committed slot. */
 export function committed(words: Words, at: number): number {
   return at + field.commit + (peek(words, at + field.selector) & 1) * commitStride;
+}
+
+/** Word index of the other slot. */
+export function idle(words: Words, at: number): number {
+  return at + field.commit + (~peek(words, at + field.selector) & 1) * commitStride;
+}
+
+/** The selector after a change of bytes, length and version: the other slot, and one change more. */
+export function nextSelector(selector: number): number {
+  return (selector ^ 1) + 2;
+}
+
+/** The block of bytes that were replaced under a lease, or 0. */
+export function parked(words: Words, at: number): Ref {
+  const ref = peek(words, idle(words, at) + commitSlot.ref);
+  return ref === peek(words, committed(words, at) + commitSlot.ref) ? 0 : ref;
 }
 
 /** When the time of an entry is over; 0: never. */

@@ -46,7 +46,7 @@ export class LeaseView {
   /** Put together when asked for: a number above 2^31 would cost every get an allocation. */
   get version(): number {
     const high = (this.#generationHigh >>> 0) * 0x1_0000_0000;
-    return high + (this.#generationLow >>> 0) + this.#selector;
+    return high + (this.#generationLow >>> 0) + (this.#selector >>> 1);
   }
 
   get kind(): KindName {

@@ -6,10 +6,11 @@ import { fail } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import type { Region } from '../memory/region.ts';
 import { peek, poke } from '../memory/words.ts';
-import { field, segmentOf, state, stateMask, wordOf } from './entry.ts';
+import { field, parked, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { indexEpochOf, readAttempts } from './follower.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
+import { awaitParked } from './parked.ts';
 import { reapReaders } from './reap.ts';
 import { RefIndex } from './ref-index.ts';
 import { awaitLeases, sweepRetired } from './remove.ts';
@@ -107,14 +108,17 @@ function createStore(region: Region, choices: AllocatorChoices, options: StoreOp
   return store;
 }
 
-/** Parts that were retired and still leased by another thread when the last owner closed or died. */
+/** Parts that were retired or replaced and still leased by another thread when the last owner closed or died. */
 function gatherRetired(store: Store): void {
-  if (peek(store.control, store.controlAt + control.retiredParts) === 0) return;
-  poke(store.control, store.controlAt + control.retiredParts, 0);
+  const waiting = [control.retiredParts, control.parkedParts].map((word) => store.controlAt + word);
+  if (waiting.every((word) => peek(store.control, word) === 0)) return;
+  for (const word of waiting) poke(store.control, word, 0);
   for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
-    const stateWord = peek(words, wordOf(store.region, ref) + field.state);
-    if ((stateWord & stateMask) === state.retired) awaitLeases(store, ref);
+    const at = wordOf(store.region, ref);
+    const held = peek(words, at + field.state) & stateMask;
+    if (held === state.retired) awaitLeases(store, ref);
+    if (held !== state.free && parked(words, at) !== 0) awaitParked(store, ref);
   }
 }

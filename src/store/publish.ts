@@ -13,19 +13,22 @@ import { linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
   byteOf,
+  commitSlot,
+  commitStride,
   field,
   segmentOf,
   setExpiresAt,
   state,
   stateMask,
   tierMask,
-  trait,
+  traitsOf,
   versionOf,
   wordOf,
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
 import { checksumOfCopy } from './payload.ts';
 import { countPart, retireReplaced, wipe } from './remove.ts';
+import { needsEntry, replaceInPlace } from './replace.ts';
 import type { Store } from './store.ts';
 import { keepTags, linkTags, makeTags, type Tag } from './tags.ts';
 
@@ -174,6 +177,8 @@ export function freePayload(
  * @throws pool_full: nothing has changed, the payload is the caller's
  */
 export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref): number {
+  const inPlace = old === 0 ? needsEntry : replaceInPlace(store, spec, payload, old);
+  if (inPlace !== needsEntry) return inPlace;
   const entry = prepareEntry(store, spec, payload, old);
   const { words } = segmentOf(store.region, entry);
   const at = wordOf(store.region, entry);
@@ -222,6 +227,7 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   poke(words, at + field.commit, payload.ref);
   poke(words, at + field.commit + 1, payload.sizeBytes);
   poke(words, at + field.commit + 2, payload.crc32 ?? 0);
+  poke(words, at + field.commit + commitStride + commitSlot.ref, 0);
   poke(words, at + field.selector, 0);
   poke(words, at + field.checkedEpoch, spec.checkedEpoch ?? store.epoch);
   poke(words, at + field.uses, 0);
@@ -263,17 +269,6 @@ function writeKey(store: Store, entry: Ref): Ref {
   if (ref === 0) return -1;
   key.write(segmentOf(region, ref).words, wordOf(region, ref));
   return ref;
-}
-
-function traitsOf(spec: PartSpec, checksummed: boolean): number {
-  return (
-    spec.kind |
-    (spec.element << trait.elementShift) |
-    (spec.pinned ? trait.pinned : 0) |
-    (spec.sensitive ? trait.sensitive : 0) |
-    trait.movable |
-    (checksummed ? trait.checksummed : 0)
-  );
 }
 
 /** Hybrid clock: time where it runs ahead, a counter where it does not; always above what was given before. */

@@ -24,6 +24,8 @@ import {
   commitSlot,
   committed,
   field,
+  idle,
+  parked,
   segmentOf,
   state,
   stateMask,
@@ -33,6 +35,7 @@ import {
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
 import { begin } from './epoch.ts';
+import { awaitParked } from './parked.ts';
 import { RefIndex } from './ref-index.ts';
 import { Table, tableBytes } from './ref-table.ts';
 import { awaitLeases, countPart, retire } from './remove.ts';
@@ -96,8 +99,7 @@ export function reachable(store: Store): Marks {
     const ref = store.entries.at(ordinal);
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref);
-    const held = peek(words, at + field.state) & stateMask;
-    if (held === state.live || held === state.retired) markHeld(store, marks, words, at);
+    if (isHeld(words, at)) markHeld(store, marks, words, at);
   }
   return marks;
 }
@@ -109,6 +111,8 @@ function markHeld(store: Store, marks: Marks, words: Words, at: number): boolean
   let unique = payload === 0 || mark(payload);
   const keyRef = peek(words, at + field.keyRef);
   if (keyRef !== 0) unique = mark(keyRef) && unique;
+  const waiting = parked(words, at);
+  if (waiting !== 0) unique = mark(waiting) && unique;
   let tag = peek(words, at + field.tagRef);
   for (; unique && tag !== 0; tag = nextTagOf(store, tag)) unique = mark(tag);
   return unique;
@@ -139,7 +143,7 @@ function emptyTable(region: Region, allocator: Allocator, ref: Ref): Ref {
 
 function resetCounts(store: Store): void {
   const { control: words, controlAt } = store;
-  for (const name of ['contexts', 'parts', 'pinnedParts', 'retiredParts'] as const) {
+  for (const name of ['contexts', 'parts', 'pinnedParts', 'retiredParts', 'parkedParts'] as const) {
     poke(words, controlAt + control[name], 0);
   }
   writeCell(words, controlAt + control.partBytesLow, 0);
@@ -157,6 +161,7 @@ function rebuild(store: Store, marks: Marks): number {
     if (peek(words, at + field.ordinal) !== ordinal) poke(words, at + field.ordinal, ordinal);
     and(words, at + field.leases, living.low);
     and(words, at + field.leases + 1, living.high);
+    settleParked(store, ref, words, at);
     const live = isLive(words, at);
     if (!live && !isAwaited(store, words, at)) {
       store.entries.release(ref);
@@ -170,6 +175,24 @@ function rebuild(store: Store, marks: Marks): number {
     }
   }
   return dropped;
+}
+
+/** Bytes that were replaced stay while one who lives has a lease on the entry. */
+function settleParked(store: Store, ref: Ref, words: Words, at: number): void {
+  const block = parked(words, at);
+  if (block === 0) return;
+  const kind = peek(words, at + field.traits) & trait.kindMask;
+  if (isHeld(words, at) && store.isLeased(words, at) && holds(store, block, kind, 1)) {
+    awaitParked(store, ref);
+  } else {
+    poke(words, idle(words, at) + commitSlot.ref, 0);
+  }
+}
+
+/** True for an entry whose blocks are its own: live, or retired and waiting. */
+function isHeld(words: Words, at: number): boolean {
+  const held = peek(words, at + field.state) & stateMask;
+  return held === state.live || held === state.retired;
 }
 
 /** Lets a live entry go whose successor is indexed already. */

@@ -20,6 +20,7 @@ import {
 } from './entry.ts';
 import type { RemovalReason } from './hooks.ts';
 import { readNames } from './keys.ts';
+import { freeParked, sweepParked } from './parked.ts';
 import { bytesOfEntry } from './payload.ts';
 import type { Store } from './store.ts';
 import { dropTags } from './tags.ts';
@@ -119,6 +120,7 @@ export function dispose(store: Store, ref: Ref): void {
   const traits = peek(words, at + field.traits);
   const payload = peek(words, committed(words, at) + commitSlot.ref);
   const blockBytes = peek(words, at + field.blockBytes);
+  freeParked(store, ref, words, at);
   if (payload !== 0) {
     if ((traits & trait.sensitive) !== 0) wipe(store, payload, blockBytes);
     store.allocator.free(payload, traits & trait.kindMask);
@@ -130,9 +132,9 @@ export function dispose(store: Store, ref: Ref): void {
   store.hooks.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
 }
 
-/** Frees retired parts whose leases of other threads have ended. @returns how many */
+/** Frees retired parts, and bytes that were replaced, whose leases of other threads have ended. @returns how many */
 export function sweepRetired(store: Store): number {
-  let freed = 0;
+  let freed = sweepParked(store);
   for (let i = store.retired.length - 1; i >= 0; i--) {
     const ref = store.retired[i] as Ref;
     const { words } = segmentOf(store.region, ref);

@@ -65,11 +65,15 @@ export class Store {
   readonly countersAt: number;
   /** Entries that this writer retired and that were leased then. */
   readonly retired: Ref[] = [];
+  /** Entries with bytes that were replaced and that were leased then. */
+  readonly parked: Set<Ref> = new Set();
   /** Drafts that are neither committed nor aborted: closing aborts them. */
   readonly drafts: Set<{ abort(): void }> = new Set();
   /** Spared by eviction: the part that the running operation changes. */
   protectedEntry: Ref = 0;
   closed = false;
+  /** Parts that are written carry it. */
+  epoch: number;
   readonly maxPartBytes: number;
 
   readonly #segments: readonly Segment[];
@@ -87,7 +91,6 @@ export class Store {
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
   readonly #audit: Audit | undefined;
-  #epoch: number;
   #trustedEpoch: number;
 
   constructor(region: Region, allocator: Allocator, options: StoreOptions) {
@@ -107,7 +110,7 @@ export class Store {
     this.#leaseField = field.leases + (slot >>> 5);
     this.#leaseBit = 1 << (slot & 31);
     this.#audit = options.hooks.audit;
-    this.#epoch = epoch;
+    this.epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
     const indexEpoch = indexEpochOf(region);
     this.evictor = new Evictor(this);
@@ -127,12 +130,8 @@ export class Store {
 
   /** Parts written from now on carry this epoch; those older than `trusted` are verified at their next get. */
   setEpoch(epoch: number, trusted: number): void {
-    this.#epoch = epoch;
+    this.epoch = epoch;
     this.#trustedEpoch = trusted;
-  }
-
-  get epoch(): number {
-    return this.#epoch;
   }
 
   /** The live entry of `this.key`, or 0. */
@@ -258,7 +257,7 @@ export class Store {
     const at = (ref & this.#refMask) << 4;
     const isFirst = this.#leases.take(peek(words, at + field.ordinal));
     if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
-    // After the atomic `or`, which no load is moved across. What is behind may be the segment of the bytes: dropped, and made anew.
+    // After the atomic `or`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
       this.drop(ref);
       this.follower.catchUp();
@@ -344,7 +343,7 @@ export class Store {
       bump(this.control, this.countersAt + counter.corruptParts, 1);
       fail('part_corrupt', `Version ${versionOf(words, at)} does not match its checksum.`);
     }
-    poke(words, at + field.checkedEpoch, this.#epoch);
+    poke(words, at + field.checkedEpoch, this.epoch);
     return true;
   }
 }

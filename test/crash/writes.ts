@@ -29,6 +29,16 @@ const puts: Scenario[] = [
     begin: later(put('a', 'p', 'new', 1000, { ttlMs: 5000 })),
   },
   {
+    name: 'put, replacing in place',
+    fill: both(bystanders, put('a', 'p', 'old', 3000)),
+    begin: later(put('a', 'p', 'new', 2990)),
+  },
+  {
+    name: 'put, replacing in place again',
+    fill: both(bystanders, put('a', 'p', 'older', 3000), put('a', 'p', 'old', 2900)),
+    begin: later(put('a', 'p', 'new', 2990)),
+  },
+  {
     name: 'put, replacing what is leased',
     fill: both(bystanders, put('a', 'p', 'old', 3000)),
     begin: (owned) => {

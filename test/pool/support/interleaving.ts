@@ -115,6 +115,11 @@ export class Stage {
     return ownPool(ownRegion(this.#memory), options);
   }
 
+  /** The next writer, after the last one died. */
+  recovered(): OwnedPool {
+    return ownPool(ownRegion(this.#memory), options);
+  }
+
   join(): Pool {
     return new StorePool(attachStore(attachSharedRegion(this.#memory), options), undefined);
   }
