@@ -13,6 +13,8 @@ export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 const sourceFolder = path.join(root, 'src');
 const outputFolder = path.join(root, 'dist');
+/** What entries share, in dist: bundled anew with each build. */
+const chunkFolder = `chunks${path.sep}`;
 const buildStamp = path.join(root, 'node_modules', '.cenote-build');
 
 /** Says on stderr what goes on; stdout belongs to the program that follows. */
@@ -95,7 +97,12 @@ function filesUnder(/** @type {string} */ folder) {
 /** Identifies what a build is made of: every source, the compiler's settings and the compiler. */
 function buildHash() {
   const hash = createHash('sha256');
-  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const settings = [
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'scripts/bundle.mjs',
+    'package-lock.json',
+  ];
   const sources = filesUnder(sourceFolder).map((file) => path.join('src', file));
   for (const file of [...settings, ...sources]) {
     hash
@@ -110,27 +117,45 @@ function buildHash() {
 function pruneOutput() {
   const stems = new Set(filesUnder(sourceFolder).map((file) => file.replace(/\.ts$/, '')));
   for (const file of filesUnder(outputFolder)) {
+    if (file.startsWith(chunkFolder)) continue;
     if (!stems.has(file.replace(/(\.d\.ts|\.js)(\.map)?$/, '')))
       rmSync(path.join(outputFolder, file));
   }
 }
 
-/** Compiles src into dist. @returns {boolean} false when there were errors; they have been printed */
+/**
+ * Compiles src into dist: every module for itself, with its types, and the entries of the package bundled.
+ *
+ * @returns {boolean} false when there were errors; they have been printed
+ */
 export function build() {
   const hash = buildHash();
-  const compiler = path.join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-  });
+  const isBuilt =
+    runNode('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json') &&
+    runNode('scripts/bundle.mjs');
   pruneOutput();
-  if (status !== 0) {
+  if (!isBuilt) {
     rmSync(buildStamp, { force: true });
     return false;
   }
   mkdirSync(path.dirname(buildStamp), { recursive: true });
   writeFileSync(buildStamp, hash);
   return true;
+}
+
+/**
+ * Runs a script of the project.
+ *
+ * @param {string} script
+ * @param {string[]} options
+ * @returns {boolean} false when it failed; it has said why
+ */
+function runNode(script, ...options) {
+  const { status } = spawnSync(process.execPath, [script, ...options], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  return status === 0;
 }
 
 /** Builds when dist is missing or older than its sources. @returns {boolean} false when that failed */
