@@ -26,25 +26,36 @@ export interface Chain {
   readonly lives: readonly number[];
 }
 
+/** All live parts of the context that `store.key` names. @throws pool_busy when it never stands still */
+export function chainOf(store: Store): Chain {
+  return ofChain(store, (chain) => chain);
+}
+
 /**
- * All live parts of the context that `store.key` names. A joined reader walks until it meets the same lives of the same entries twice: what it
- * walks through may be taken out, or become part of another context, under its feet.
+ * What `look` makes of the live parts of the context that `store.key` names; `undefined`: it must look again. A joined reader walks before and
+ * after, until it meets the same lives of the same entries with the same bytes: what it walks through may be taken out, or become part of
+ * another context, under its feet, and what it looks at may change meanwhile. `look` must leave `store.key` alone.
  * @throws pool_busy when it never does
  */
-export function chainOf(store: Store): Chain {
+export function ofChain<T>(store: Store, look: (chain: Chain) => T | undefined): T {
   const contextTag = store.key.contextTag();
-  if (store.region.ownerSlot === 0) return walk(store, contextTag);
+  const isWriter = store.region.ownerSlot === 0;
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const first = walk(store, contextTag);
-    const second = walk(store, contextTag);
-    if (first.isSound && second.isSound && isSame(first.met, second.met)) return first;
+    // The writer takes a damaged context as far as it goes: it must be able to delete it.
+    const seen = first.isSound || isWriter ? look(first) : undefined;
+    if (seen !== undefined) {
+      if (isWriter) return seen;
+      const second = walk(store, contextTag);
+      if (second.isSound && isSame(first.met, second.met)) return seen;
+    }
     store.follower.catchUp();
   }
   return fail('pool_busy', `A context changed at each of ${readAttempts} looks.`);
 }
 
 interface Walk extends Chain {
-  /** Each entry that was met, and its state word: one that is being taken out is still on the way. */
+  /** Each entry that was met, its state word and its selector: one that is being taken out is still on the way. */
   readonly met: number[];
   /** False when it led to something that is no part of the context. */
   readonly isSound: boolean;
@@ -54,16 +65,18 @@ function walk(store: Store, contextTag: number): Walk {
   const refs: Ref[] = [];
   const lives: number[] = [];
   const met: number[] = [];
-  const limit = 2 * store.entries.count;
+  const limit = 3 * store.entries.count;
   let ref = headOf(store, contextTag);
   for (; ref !== 0 && met.length <= limit; ref = nextOf(store, ref)) {
     if (!store.entries.isEntry(ref)) return { refs, lives, met, isSound: false };
-    const life = load(segmentOf(store.region, ref).words, wordOf(store.region, ref) + field.state);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    const life = load(words, at + field.state);
     const held = life & stateMask;
     if ((held !== state.live && held !== state.retired) || !store.isOfContext(ref)) {
       return { refs, lives, met, isSound: false };
     }
-    met.push(ref, life);
+    met.push(ref, life, load(words, at + field.selector));
     if (held !== state.live) continue;
     refs.push(ref);
     lives.push(life);

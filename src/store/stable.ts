@@ -6,7 +6,7 @@
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { load } from '../memory/words.ts';
-import { chainOf } from './context-chain.ts';
+import { ofChain } from './context-chain.ts';
 import { partOf, type PartRecord, recordOf } from './contexts.ts';
 import { field, segmentOf, wordOf } from './entry.ts';
 import { readAttempts } from './follower.ts';
@@ -40,17 +40,15 @@ export function lookAt<T>(
   );
 }
 
-/** The records of the parts of a context, in no order. @throws pool_busy when it never stands still */
+/** The records of the parts of a context, in no order: all of one moment. @throws pool_busy when it never stands still */
 export function recordsOf(store: Store, id: string): PartRecord[] {
-  for (let attempt = 0; attempt < readAttempts; attempt++) {
-    store.key.setContext(id);
-    const { refs, lives } = chainOf(store);
+  store.key.setContext(id);
+  return ofChain(store, ({ refs, lives }) => {
     const seen = refs.map((ref, i) =>
       stable(store, ref, lives[i] as number, () => freshRecord(store, ref)),
     );
-    if (!seen.includes(undefined)) return seen.filter(isThere);
-  }
-  return fail('pool_busy', `${JSON.stringify(id)} changed at each of ${readAttempts} looks.`);
+    return seen.includes(undefined) ? undefined : seen.filter(isThere);
+  });
 }
 
 /** `expired` where the time of a part is over. */

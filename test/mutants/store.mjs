@@ -368,11 +368,20 @@ export const store = [
     name: 'a context that is walked once',
     why: 'the same entries are met twice, or the walk was led astray',
     file: 'src/store/context-chain.ts',
-    from: 'if (first.isSound && second.isSound && isSame(first.met, second.met)) return first;',
-    to: 'if (first.isSound) return first;',
+    from: 'if (second.isSound && isSame(first.met, second.met)) return seen;',
+    to: 'if (second.isSound) return seen;',
     test: interleaved,
     killer:
       'while the writer deletes the context and makes it anew context sees the state before or after',
+  },
+  {
+    name: 'a context of two moments',
+    why: 'an append changes no state: who sees it must see what was done before it, too',
+    file: 'src/store/context-chain.ts',
+    from: 'met.push(ref, life, load(words, at + field.selector));',
+    to: 'met.push(ref, life, 0);',
+    test: 'test/pool/interleaved-often.test.ts',
+    killer: 'a read sees one of the states that a part goes through',
   },
   {
     name: 'a list that misses a context whose head changes',
