@@ -2,10 +2,10 @@
 
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
 import type { Region, Segment } from '../memory/region.ts';
-import { zero } from '../memory/words.ts';
+import { poke, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
-import { segmentLayout } from './layout.ts';
-import { formatSegment } from './pages.ts';
+import { formatSegment } from './format.ts';
+import { allocControl } from './layout.ts';
 import { PoolAllocator } from './pool-allocator.ts';
 
 export { PoolAllocator } from './pool-allocator.ts';
@@ -15,19 +15,23 @@ export { PoolAllocator } from './pool-allocator.ts';
  * was cut short, is gone.
  */
 export function createAllocator(region: Region, options: AllocatorOptions = {}): PoolAllocator {
-  const { bytes } = region.segments[0] as Segment;
+  const { bytes, words } = region.segments[0] as Segment;
   zero(bytes, ownerCountersByte, ownerCountersByte + ownersMaxLimit * ownerCountersBytes);
-  for (const segment of region.segments) {
-    formatSegment(segment, segmentLayout(segment.sizeBytes, region.slabShift));
+  for (let word = allocControl.pressure; word < allocControl.orphans + 16; word++) {
+    poke(words, word, 0);
   }
+  for (const segment of region.segments) formatSegment(segment, region.slabShift);
   return new PoolAllocator(region, options);
 }
 
 /**
- * The allocator of an existing region. Jumps from run to run and reads slab headers: no work per
- * block. After a crash `recover` must come before anything that changes the pool.
- * @throws pool_corrupt
+ * The allocator of an existing region, for this thread as an owner of it: no walk, no work per
+ * segment. After a crash of the owner who had this slot, `recover` or `clearOwner` must come before
+ * anything that changes the pool; where the slot was found abandoned, that is done here.
+ * @throws pool_corrupt; pool_busy
  */
 export function openAllocator(region: Region, options: AllocatorOptions = {}): PoolAllocator {
-  return new PoolAllocator(region, options);
+  const allocator = new PoolAllocator(region, options);
+  if (region.slotAbandoned && region.ownerSlot > 0) allocator.clearOwner(region.ownerSlot);
+  return allocator;
 }

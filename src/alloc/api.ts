@@ -6,8 +6,13 @@ import type { Kind } from './kind.ts';
 export interface AllocatorOptions {
   /** Bit k set: memory of kind k is zeroed when it is freed. */
   readonly zeroKinds?: number;
-  /** Owner slot of this thread (0 is the writer of part 1). */
-  readonly owner?: number;
+  /** How long to wait for another owner's lock. Default 1000. */
+  readonly lockWaitMs?: number;
+  /**
+   * Recovers owners that died when memory is exhausted, and gives their slots back. Not for pools,
+   * where more than memory must be cleared first: see `clearOwner`.
+   */
+  readonly recoversDead?: boolean;
 }
 
 /**
@@ -82,11 +87,13 @@ export interface Allocator {
    * Memory of at least `sizeBytes` (1…`maxAllocationBytes`), 64-byte aligned; page aligned above 4
    * KiB. Not zeroed.
    * @returns 0 when exhausted: nothing has changed. Grows the region when that is allowed.
-   * @throws value_too_large, invalid_argument
+   * @throws value_too_large, invalid_argument; pool_busy when a living owner keeps the lock of memory
+   * that might do; read_only for an onlooker
    */
   allocate(kind: Kind, sizeBytes: number): Ref;
 
   /**
+   * By any owner, whoever allocated it. Never waits for another owner.
    * @throws double_free, foreign_reference, wrong_kind: nothing has changed
    */
   free(ref: Ref, kind: Kind): void;
@@ -111,9 +118,12 @@ export interface Allocator {
   /** Largest `sizeBytes` that an empty segment of the configured size could serve. */
   readonly maxAllocationBytes: number;
 
+  /** Bytes in slabs, runs and extents that are handed out, without a walk. */
+  readonly usedBytes: number;
+
   /**
-   * Bounds `usedBytes`: allocate returns 0 rather than pass it. For shrinking a pool in use; what
-   * is handed out already stays.
+   * Bounds `usedBytes` of all owners together: allocate returns 0 rather than pass it. For shrinking
+   * a pool in use; what is handed out already stays.
    * @throws invalid_argument
    */
   setLimitBytes(limitBytes: number): void;
@@ -121,10 +131,19 @@ export interface Allocator {
   dropEmptySegments(): number;
 
   /**
-   * After a crash of the only owner: frees live but not kept blocks, returns claimed blocks to
-   * their slabs, repairs boundary tags.
+   * After a crash: frees what dead owners, and the owner who had this slot before, had not kept, and
+   * leaves their slabs to whoever needs them. When no other owner lives, also what nobody owns.
+   * @throws pool_busy when a living owner keeps the lock of a segment
    */
   recover(): { readonly freedBlocks: number; readonly freedBytes: number };
+  /**
+   * Recovers one owner that died without giving its slot back, and gives the slot back.
+   * @returns false when it lives, or the slot is free
+   * @throws pool_busy when a living owner keeps the lock of a segment: nothing is lost, try again
+   */
+  recoverOwner(slot: number): boolean;
+  /** The same for who holds the slot of the dead: inside `region.reclaim`. */
+  clearOwner(slot: number): { readonly freedBlocks: number; readonly freedBytes: number };
   newMarks(): Marks;
   /** Frees every live allocation that is not in `marks`; all others become kept. For recovery. */
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number };
@@ -138,6 +157,11 @@ export interface Allocator {
   stats(): AllocatorStats;
   memoryMap(cells: number): MapCell[];
 
-  /** Returns private stacks to the slabs, so that the region is complete for the next opening. */
+  /** Gives back what waits in private stacks and caches, and takes in what others have freed. */
   flush(): void;
+  /**
+   * Before this owner goes: flushes, and leaves its slabs to whoever needs them. The region is
+   * complete for the next opening.
+   */
+  leave(): void;
 }

@@ -9,6 +9,8 @@ import { peek } from '../memory/words.ts';
 import { classCount, type ClassTable } from './classes.ts';
 import { kinds } from './kind.ts';
 import {
+  bitsWordShift,
+  freeAt,
   headKept,
   headLengthShift,
   headLive,
@@ -17,11 +19,15 @@ import {
   kindOfStackShift,
   lengthMask,
   lengthOf,
+  liveAt,
+  nobody,
   packHead,
   packSlab,
+  remoteAt,
   runPagesLimit,
   slabFreeCount,
   slabHeaderShift,
+  slabNews,
   slabOwnerShift,
   stackMask,
   stateExtent,
@@ -33,7 +39,7 @@ import {
 } from './layout.ts';
 import { metadataHead } from './pages.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { bitCount, keptBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 /** Violations are reported up to this many; the rest would be consequences. */
 export const faultsMax = 100;
@@ -99,7 +105,7 @@ function checkRun(
   if (kindOfHead(head) >= kinds.length) say(`run at page ${page} has kind ${kindOfHead(head)}`);
   if (head >>> 0 > ((lengthMask << headLengthShift) | ((1 << headLengthShift) - 1)))
     say(`run at page ${page} has unknown bits`);
-  if (owner >= ownersMaxLimit) say(`run at page ${page} has owner ${owner}`);
+  if (owner >= ownersMaxLimit && owner !== nobody) say(`run at page ${page} has owner ${owner}`);
   if (state === stateFree && (head !== packHead(stateFree, 0, 0, pages) || owner !== 0)) {
     say(`free run at page ${page} has descriptor ${head} and owner ${owner}`);
   }
@@ -111,7 +117,12 @@ function checkRun(
       say(`slab at page ${page} has flags of a run`);
   }
   if (state === stateRun || state === stateExtent) {
-    if ((head & headLive) === 0) say(`run at page ${page} is neither free nor live`);
+    if ((head & headLive) === 0 && (head & headKept) !== 0)
+      say(`run at page ${page} is kept and not live`);
+    if ((head & headLive) !== 0 && (head & headRemote) !== 0)
+      say(`run at page ${page} is live and was given back`);
+    if (head === packHead(state, kindOfHead(head), 0, pages) && owner === nobody)
+      say(`run at page ${page} waits for nobody`);
     if (pages <= runPagesLimit !== (state === stateRun))
       say(`run at page ${page} has ${pages} pages and state ${state}`);
   }
@@ -134,27 +145,32 @@ function checkSlab(
       `slab at page ${page} has kind ${(header & stackMask) >> kindOfStackShift}, its pages ${kindOfHead(head)}`,
     );
   }
-  if (owner !== view.table.owner(page))
+  if (owner >= ownersMaxLimit && owner !== nobody) say(`slab at page ${page} has owner ${owner}`);
+  if (owner !== nobody && owner !== view.table.owner(page))
     say(`slab at page ${page} has owner ${owner}, its pages ${view.table.owner(page)}`);
   const window = windowOfPage(page, slabShift);
   const slabWords = slabWordsOf(slabShift);
   const starts = classes.starts.subarray((header % classCount) * slabWords);
+  const where = `slab at page ${page}`;
+  const news = peek(view.headers, (window << slabHeaderShift) + slabNews);
   let counted = 0;
   for (let word = 0; word < slabWords; word++) {
-    const at = 2 * (window * slabWords + word);
-    const live = liveBits(view, at >> 1);
-    const kept = keptBits(view, at >> 1);
-    const free = peek(view.freeRemote, at);
-    const remote = peek(view.freeRemote, at + 1);
+    const at = (window * slabWords + word) << bitsWordShift;
+    const live = peek(view.bits, at + liveAt);
+    const kept = keptBits(view, at >> bitsWordShift);
+    const free = peek(view.bits, at + freeAt);
+    const remote = peek(view.bits, at + remoteAt);
+    const start = starts[word] as number;
     counted += bitCount(free);
-    const where = `slab at page ${page}, word ${word}`;
-    if ((live & free) !== 0) say(`${where}: blocks both live and free (${live & free})`);
-    if (((live | free) & ~(starts[word] as number)) !== 0)
-      say(`${where}: bits that start no block`);
-    if ((kept & ~live) !== 0) say(`${where}: kept blocks that are not live (${kept & ~live})`);
-    if ((remote & ~live) !== 0)
-      say(`${where}: remotely freed blocks that are not live (${remote & ~live})`);
+    const tell = (fault: string): void => say(`${where}, word ${word}: ${fault}`);
+    if ((live & free) !== 0) tell(`blocks both live and free (${live & free})`);
+    if (((live | free) & ~start) !== 0) tell('bits that start no block');
+    if ((kept & ~live) !== 0) tell(`kept blocks that are not live (${kept & ~live})`);
+    if ((remote & ~live) !== 0) tell(`remotely freed blocks that are not live (${remote & ~live})`);
+    if (remote !== 0 && ((news >>> (word & 31)) & 1) === 0)
+      tell('remotely freed blocks that nobody tells of');
+    if (owner === nobody && (live | free) !== start) tell('blocks that wait for nobody');
   }
   const count = peek(view.headers, (window << slabHeaderShift) + slabFreeCount);
-  if (count !== counted) say(`slab at page ${page} counts ${count} free blocks and has ${counted}`);
+  if (count !== counted) say(`${where} counts ${count} free blocks and has ${counted}`);
 }

@@ -10,8 +10,11 @@
  */
 
 import { granuleShift, pageBytes } from '../memory/region.ts';
+import { kinds } from './kind.ts';
 
 export const classCount = 32;
+/** Stacks of an owner: kind · 32 + class. */
+export const stackCount: number = kinds.length * classCount;
 /** Largest size of L1. */
 export const classBytesMax = 4096;
 export const classGranulesMax = 64;

@@ -1,14 +1,35 @@
 /**
  * The allocator's counters: 64-bit cells in region memory, one writer each, monotone, summed over
  * owners on read.
+ *
+ * ```
+ *  word  0 1           2 3     4 5        6                       7                   8
+ *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬──────┐
+ *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │ news │
+ *       │ low high    │       │          │ making · 2^31 · count │ free under way    │      │
+ *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴──────┘
+ * ```
+ * Before an owner makes a block live it writes down which, with the lowest bit of its count of
+ * allocations: when it dies, whoever recovers it sees by that bit whether the block was counted, and
+ * by the block whether it was made. Frees likewise. So counts are exact after any death.
+ *
+ * A free is counted by the owner of the memory, when it takes the block back.
+ *
+ * *News* is set by those who freed a block of this owner, and cleared by it.
  */
 
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
-import type { Region, Segment } from '../memory/region.ts';
-import { peek, poke, type Words } from '../memory/words.ts';
+import type { Ref, Region, Segment } from '../memory/region.ts';
+import { increment, peek, poke, type Words } from '../memory/words.ts';
 
 /** Word indices of the cells among an owner's counters, low word first. */
 export const counterWords = { allocations: 0, frees: 2, failures: 4 } as const;
+
+/** Word of the reference that is about to be counted, beside the count it will change. */
+export const underWay = { allocation: 6, free: 7 } as const;
+
+/** Word that says that others have freed blocks of this owner. */
+export const newsWord = 8;
 
 export type CounterName = keyof typeof counterWords;
 
@@ -27,6 +48,37 @@ function writeCounter(counters: Words, word: number, value: number): void {
   poke(counters, word + 1, Math.floor(value / 2 ** 32));
 }
 
+/** Adds one to a 64-bit counter. */
+export function countOne(counters: Words, word: number): void {
+  if (increment(counters, word) === 0) increment(counters, word + 1);
+}
+
+/** Writes down that `ref` is about to be freed; `countOne(counters, frees)` ends it. */
+export function beginFree(counters: Words, ref: Ref): void {
+  poke(counters, underWay.free, ref | (peek(counters, counterWords.frees) << 31));
+}
+
+/** Writes down that `ref` is about to be made live; `countOne(counters, allocations)` ends it. */
+export function beginAllocation(counters: Words, ref: Ref): void {
+  poke(counters, underWay.allocation, ref | (peek(counters, counterWords.allocations) << 31));
+}
+
+/**
+ * Counts what a dead owner made live or freed and did not come to count.
+ * @param isLive whether a reference is a live allocation, with a remote bit or without
+ */
+export function settleCounters(counters: Words, isLive: (ref: Ref) => boolean): void {
+  for (const [at, word, live] of [
+    [underWay.allocation, counterWords.allocations, true],
+    [underWay.free, counterWords.frees, false],
+  ] as const) {
+    const written = peek(counters, at);
+    const ref = written & 0x7fffffff;
+    const isCounted = ((written >>> 31) ^ (peek(counters, word) & 1)) === 1;
+    if (ref !== 0 && !isCounted && isLive(ref) === live) countOne(counters, word);
+  }
+}
+
 /** A counter summed over all owners. */
 export function sumCounter(region: Region, name: CounterName): number {
   let sum = 0;
@@ -37,8 +89,8 @@ export function sumCounter(region: Region, name: CounterName): number {
 }
 
 /**
- * What a crash left between a change and its count: counters are monotone, so the one that lags is
- * raised.
+ * What a crash left between a change and its count, where no owner lives: counters are monotone, so
+ * the one that lags is raised.
  */
 export function balanceCounters(region: Region, owner: number, liveBlocks: number): void {
   const lag = sumCounter(region, 'allocations') - sumCounter(region, 'frees') - liveBlocks;

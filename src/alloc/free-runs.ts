@@ -1,6 +1,6 @@
 /**
- * Index of one segment's free page runs: a cache on the JavaScript heap, rebuilt from the page
- * table on opening.
+ * Index of one segment's free page runs, in the segment's own metadata (layout.ts): read and changed
+ * under the segment's lock, a cache over the page table, which has the lengths.
  *
  * Runs are kept in bins by length: one bin for every length below 64 pages, eight per doubling
  * above. A bitmap of non-empty bins makes insert, remove and find take a bounded number of steps,
@@ -11,10 +11,24 @@
  * slab is found without a search and is not used up by other runs of the same length.
  */
 
+import { peek, poke, zero, type Words } from '../memory/words.ts';
+import {
+  binCount,
+  binsInUseWord,
+  binsWord,
+  lengthOf,
+  type SegmentLayout,
+  stateFree,
+  stateOf,
+  usedPagesWord,
+} from './layout.ts';
+import type { PageTable } from './pages.ts';
+import type { SegmentView } from './segment-view.ts';
+
 const exactBins = 64;
 const exactShift = 6;
-/** Bins of one set; the longest run (2^18 pages) has bin 160. A multiple of 32. */
-const setBins = 192;
+/** Bins of one set, a multiple of 32; the longest run (2^18 pages) has bin 160. */
+const setBins: number = binCount >> 1;
 const setWords: number = setBins >> 5;
 /** Runs looked at in one bin before the best of them is taken. */
 const scanLimit = 16;
@@ -32,48 +46,76 @@ function binOf(pages: number): number {
 }
 
 export class FreeRuns {
+  /** Pages that can be handed out. */
+  readonly dataPages: number;
   readonly #slabPages: number;
-  readonly #heads = new Int32Array(2 * setBins);
-  readonly #occupied = new Int32Array(2 * setWords);
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
-  readonly #lengths: Int32Array;
+  readonly #table: PageTable;
+  readonly #layout: SegmentLayout;
+  readonly #words: Words;
+  readonly #bytes: Uint8Array;
+  readonly #links: number;
 
-  constructor(pages: number, slabPages: number) {
+  constructor(view: SegmentView, slabPages: number) {
     this.#slabPages = slabPages;
-    this.#next = new Int32Array(pages);
-    this.#previous = new Int32Array(pages);
-    this.#lengths = new Int32Array(pages);
+    this.#table = view.table;
+    this.#layout = view.layout;
+    this.#words = view.words;
+    this.#bytes = view.segment.bytes;
+    this.#links = view.layout.linksWord;
+    this.dataPages = view.layout.pages - view.layout.dataPage;
   }
 
   /** Length of the free run that starts at `page`, or 0 when none does. */
   lengthAt(page: number): number {
-    return this.#lengths[page] as number;
+    const head = this.#table.head(page);
+    return stateOf(head) === stateFree ? lengthOf(head) : 0;
   }
 
+  /** Pages in slabs, runs and extents. */
+  get usedPages(): number {
+    return peek(this.#words, usedPagesWord);
+  }
+
+  /** Takes in a free run, whose head says so. */
   insert(page: number, pages: number): void {
+    const words = this.#words;
     const bin = this.#binFor(page, pages);
-    const head = this.#heads[bin] as number;
-    this.#next[page] = head;
-    this.#previous[page] = endOfRuns;
-    if (head !== endOfRuns) this.#previous[head] = page;
-    this.#heads[bin] = page;
-    this.#lengths[page] = pages;
-    this.#occupied[bin >> 5] = (this.#occupied[bin >> 5] as number) | (1 << (bin & 31));
+    const head = peek(words, binsWord + bin);
+    poke(words, this.#links + 2 * page, head);
+    poke(words, this.#links + 2 * page + 1, endOfRuns);
+    if (head !== endOfRuns) poke(words, this.#links + 2 * head + 1, page);
+    poke(words, binsWord + bin, page);
+    const at = binsInUseWord + (bin >> 5);
+    poke(words, at, peek(words, at) | (1 << (bin & 31)));
   }
 
+  /** Takes out a free run, whose head still says so. */
   remove(page: number): void {
-    const bin = this.#binFor(page, this.#lengths[page] as number);
-    const next = this.#next[page] as number;
-    const previous = this.#previous[page] as number;
-    if (next !== endOfRuns) this.#previous[next] = previous;
-    if (previous !== endOfRuns) this.#next[previous] = next;
-    else {
-      this.#heads[bin] = next;
-      if (next === endOfRuns)
-        this.#occupied[bin >> 5] = (this.#occupied[bin >> 5] as number) & ~(1 << (bin & 31));
+    const words = this.#words;
+    const bin = this.#binFor(page, lengthOf(this.#table.head(page)));
+    const next = peek(words, this.#links + 2 * page);
+    const previous = peek(words, this.#links + 2 * page + 1);
+    if (next !== endOfRuns) poke(words, this.#links + 2 * next + 1, previous);
+    if (previous !== endOfRuns) {
+      poke(words, this.#links + 2 * previous, next);
+      return;
     }
-    this.#lengths[page] = 0;
+    poke(words, binsWord + bin, next);
+    if (next !== endOfRuns) return;
+    const at = binsInUseWord + (bin >> 5);
+    poke(words, at, peek(words, at) & ~(1 << (bin & 31)));
+  }
+
+  /** Makes the index, and the count of used pages, anew from the page table. @throws pool_corrupt */
+  rebuild(): void {
+    zero(this.#bytes, binsInUseWord * 4, (binsWord + binCount) * 4);
+    let usedPages = this.dataPages;
+    this.#table.walk((page, head) => {
+      if (stateOf(head) !== stateFree) return;
+      this.insert(page, lengthOf(head));
+      usedPages -= lengthOf(head);
+    });
+    poke(this.#words, usedPagesWord, usedPages);
   }
 
   /**
@@ -90,7 +132,7 @@ export class FreeRuns {
       if (window !== endOfRuns) return window;
     }
     // All that is left may stand deeper in the bin that also holds shorter runs.
-    return first < exactBins ? endOfRuns : this.#best(first, pages, low, this.#lengths.length);
+    return first < exactBins ? endOfRuns : this.#best(first, pages, low, this.#layout.pages);
   }
 
   /**
@@ -100,11 +142,12 @@ export class FreeRuns {
   findWindow(low: boolean): number {
     const limit = 2 * this.#slabPages - 1;
     for (let bin = this.#slabPages; bin < limit; bin++) {
-      if (this.#heads[setBins + bin] !== endOfRuns)
+      if (peek(this.#words, binsWord + setBins + bin) !== endOfRuns)
         return this.#best(setBins + bin, 1, low, scanLimit);
     }
     for (let bin = this.#nextBin(limit); bin < setBins; bin = this.#nextBin(bin + 1)) {
-      if (this.#heads[bin] !== endOfRuns) return this.#best(bin, 1, low, scanLimit);
+      if (peek(this.#words, binsWord + bin) !== endOfRuns)
+        return this.#best(bin, 1, low, scanLimit);
     }
     return endOfRuns;
   }
@@ -130,10 +173,11 @@ export class FreeRuns {
 
   /** The first bin from `bin` on with a run in either set; setBins when there is none. */
   #nextBin(bin: number): number {
+    const words = this.#words;
     let mask = -1 << (bin & 31);
     for (let word = bin >> 5; word < setWords; word++) {
-      const bits =
-        ((this.#occupied[word] as number) | (this.#occupied[setWords + word] as number)) & mask;
+      const at = binsInUseWord + word;
+      const bits = (peek(words, at) | peek(words, at + setWords)) & mask;
       if (bits !== 0) return (word << 5) + 31 - Math.clz32(bits & -bits);
       mask = -1;
     }
@@ -141,11 +185,12 @@ export class FreeRuns {
   }
 
   #best(bin: number, pages: number, low: boolean, limit: number): number {
+    const words = this.#words;
     let best = endOfRuns;
     let bestScore = 1 << 30; // more than any page or length
-    let page = this.#heads[bin] as number;
+    let page = peek(words, binsWord + bin);
     for (let seen = 0; page !== endOfRuns && seen < limit; seen++) {
-      const length = this.#lengths[page] as number;
+      const length = lengthOf(this.#table.head(page));
       if (length >= pages) {
         const score = low ? page : length;
         if (score < bestScore || (score === bestScore && page < best)) {
@@ -153,19 +198,17 @@ export class FreeRuns {
           bestScore = score;
         }
       }
-      page = this.#next[page] as number;
+      page = peek(words, this.#links + 2 * page);
     }
     return best;
   }
 
   #longestIn(bin: number): number {
     let longest = 0;
-    for (
-      let page = this.#heads[bin] as number;
-      page !== endOfRuns;
-      page = this.#next[page] as number
-    ) {
-      longest = Math.max(longest, this.#lengths[page] as number);
+    let page = peek(this.#words, binsWord + bin);
+    for (let seen = 0; page !== endOfRuns && seen < this.#layout.pages; seen++) {
+      longest = Math.max(longest, this.lengthAt(page));
+      page = peek(this.#words, this.#links + 2 * page);
     }
     return longest;
   }
@@ -175,26 +218,26 @@ export class FreeRuns {
    * @returns how many runs there are
    */
   check(report: (fault: string) => void): number {
+    const words = this.#words;
     let runs = 0;
-    for (let bin = 0; bin < 2 * setBins; bin++) {
+    for (let bin = 0; bin < binCount; bin++) {
       let previous = endOfRuns;
-      for (
-        let page = this.#heads[bin] as number;
-        page !== endOfRuns;
-        page = this.#next[page] as number
-      ) {
-        const length = this.#lengths[page] as number;
+      let page = peek(words, binsWord + bin);
+      while (page !== endOfRuns && page < this.#layout.pages) {
+        const length = this.lengthAt(page);
         if (length === 0 || this.#binFor(page, length) !== bin)
           report(`index has page ${page} in bin ${bin} with length ${length}`);
-        if (this.#previous[page] !== previous) report(`index has a broken link at page ${page}`);
-        if (++runs > this.#lengths.length) {
+        if (peek(words, this.#links + 2 * page + 1) !== previous)
+          report(`index has a broken link at page ${page}`);
+        if (++runs > this.#layout.pages) {
           report(`index has a loop in bin ${bin}`);
           return runs;
         }
         previous = page;
+        page = peek(words, this.#links + 2 * page);
       }
-      const marked = (((this.#occupied[bin >> 5] as number) >>> (bin & 31)) & 1) === 1;
-      if (marked !== (this.#heads[bin] !== endOfRuns))
+      const marked = ((peek(words, binsInUseWord + (bin >> 5)) >>> (bin & 31)) & 1) === 1;
+      if (marked !== (peek(words, binsWord + bin) !== endOfRuns))
         report(`index has bin ${bin} marked ${marked}`);
     }
     return runs;

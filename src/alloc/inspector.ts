@@ -1,6 +1,6 @@
 /**
- * What can be asked of an allocator's memory without changing it: all that a thread which only reads
- * has, and what the writer has too.
+ * What can be asked of an allocator's memory without changing it: all that an onlooker has, and what
+ * owners have too.
  */
 
 import { fail } from '../errors.ts';
@@ -14,26 +14,29 @@ import { Lookup, notInSlab } from './lookup.ts';
 import { MarkSet } from './marks.ts';
 import { mapMemory } from './memory-map.ts';
 import { largestAllocation } from './request.ts';
-import type { RunSpace } from './runs.ts';
-import { type SegmentView, viewSegment } from './segment-view.ts';
+import type { RunCache } from './run-cache.ts';
+import type { RunOwner, RunSpace } from './runs.ts';
+import { followSegments, type SegmentView } from './segment-view.ts';
 import type { Slabs } from './slabs.ts';
-import { type Books, statsOf } from './stats.ts';
+import { statsOf } from './stats.ts';
 import { walkBlocks } from './walk.ts';
 
 export abstract class Inspector {
   readonly region: Region;
-  /** The books of a writer; a reader's are empty. */
+  /** The books of an owner; an onlooker's are empty. */
   abstract readonly runs: RunSpace;
   abstract readonly slabs: Slabs;
+  abstract readonly cache: RunCache;
+  abstract readonly owner: RunOwner;
 
   protected readonly writes: boolean;
-  protected readonly views: SegmentView[];
+  protected readonly views: SegmentView[] = [];
   protected readonly lookup: Lookup;
 
   constructor(region: Region, writes: boolean) {
     this.region = region;
     this.writes = writes;
-    this.views = region.segments.map((segment) => viewSegment(segment, region.slabShift));
+    followSegments(region, this.views);
     this.lookup = new Lookup(region, this.views);
   }
 
@@ -73,12 +76,12 @@ export abstract class Inspector {
 
   check(): string[] {
     this.follow();
-    return checkAllocator(this.region, this.views, this.books());
+    return checkAllocator(this.region, this.views, this.writes ? this : undefined);
   }
 
   stats(): AllocatorStats {
     this.follow();
-    return statsOf(this.region, this.views, this.books());
+    return statsOf(this.region, this.views);
   }
 
   memoryMap(cells: number): MapCell[] {
@@ -87,23 +90,12 @@ export abstract class Inspector {
   }
 
   protected mustWrite(): void {
-    if (!this.writes) fail('read_only', 'this thread has the pool for reading');
+    if (!this.writes) fail('read_only', 'this thread only looks on');
   }
 
-  /**
-   * Where this thread only reads: takes in segments that the writer has added or dropped meanwhile.
-   */
+  /** Takes in segments that came or went. */
   protected follow(): void {
-    if (this.writes) return;
-    const { segments, slabShift } = this.region;
-    if (segments.length === this.views.length && segments.at(-1) === this.views.at(-1)?.segment) {
-      return;
-    }
-    this.views.length = 0;
-    for (const segment of segments) this.views.push(viewSegment(segment, slabShift));
-  }
-
-  private books(): Books | undefined {
-    return this.writes ? this : undefined;
+    if (this.writes) this.runs.follow();
+    else followSegments(this.region, this.views);
   }
 }

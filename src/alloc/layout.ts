@@ -1,13 +1,13 @@
 /**
  * Format 1, continued: what the allocator keeps in every segment behind the fixed prefix of
- * memory/layout.ts.
+ * memory/layout.ts, and in its header page.
  *
  * ```
- *              4·pageTableWord 4·slabHeadersWord 4·liveKeptWord 4·freeRemoteWord 4096·dataPage
- * ┌────────────┬──────────────┬─────────────────┬──────────────┬────────────────┬──────────────┐
- * │ … prefix   │ page table   │ slab headers    │ live and kept│ free and remote│ data         │
- * │            │ 8 B per page │ 64 B per window │ 4 B per KiB  │ 4 B per KiB    │              │
- * └────────────┴──────────────┴─────────────────┴──────────────┴────────────────┴──────────────┘
+ *            4·pageTableWord  4·slabHeadersWord 4·bitsWord     4·linksWord    4·pendingWord  4096·dataPage
+ * ┌──────────┬───────────────┬─────────────────┬──────────────┬──────────────┬──────────────┬─────────┐
+ * │ … prefix │ page table    │ slab headers    │ bitmaps      │ free links   │ pending      │ data    │
+ * │          │ 8 B per page  │ 64 B per window │ 8 B per KiB  │ 8 B per page │ 1 bit / page │         │
+ * └──────────┴───────────────┴─────────────────┴──────────────┴──────────────┴──────────────┴─────────┘
  * ```
  * Each part starts on a cache line, the data area at a multiple of the slab size. All state is out
  * of line: the data area may be memory that the processor cannot read, and nothing that a user
@@ -19,32 +19,50 @@
  * word 0   31    28 27                    9   8        7      6      5    3  2     0
  *          │  0    │ length in pages (19)  │remote │ kept  │ live │ kind  │ state │
  * word 1   31            26 25                     7  6              0
- *          │      0       │ tail length (19)       │ owner (7)       │
+ *          │      0       │ tail length (19)       │ label (7)       │
  * ```
- * The owner stands in a run's first page, the tail length in its last page (they may be the same
- * page): from the page before a run one finds the head of its left neighbour.
+ * The label stands in a run's first page, the tail length in its last page (they may be the same
+ * page): from the page before a run one finds the head of its left neighbour. The label is the owner
+ * who allocated the run, or who is freeing it; 127 is nobody.
+ *
+ * A run or extent is *live* (live), *claimed* (no flag: the owner in the label has it in a private
+ * cache or is about to give it back), or *given back* (remote: free, but the segment was locked when
+ * it was freed; whoever has the lock next merges it). Heads of live runs change by compare and
+ * exchange, by anybody; all else in a segment's page table changes under the segment's lock.
  *
  * **Slab header**: one per window of a slab's size, all zero where the window is not a slab.
  * ```
  * word 0   31     16 15       9   8      7    5 4       0
  *          │   0    │ owner (7) │ slab │ kind  │ class   │
  * word 1   blocks whose bit is set in `free`
+ * word 2   news: bit w is set after a remote bit was set in word w (or w + 32) of the slab
  * ```
  *
  * **Bitmaps**: one bit per granule, so an index needs no division, and a pointer into the middle of
- * a block simply has no `live` bit.
+ * a block simply has no `live` bit. The four words of 32 granules stand side by side, in one cache
+ * line: `granule / 32 · 4`
  * ```
- *                                               31         16 15          0
- * live and kept      word granule / 16          │ kept        │ live        │
- * free and remote    word granule / 32 · 2      │ free                      │
- *                    word granule / 32 · 2 + 1  │ remote                    │
+ *   + 0 live     the owner's, plain
+ *   + 1 kept     anybody's, atomic
+ *   + 2 free     the owner's, plain
+ *   + 3 remote   set by those who free a block of another owner, atomic; cleared by the owner
  * ```
- * Live and kept are the owner's: allocate and free change one word. Remote is for other owners, and
- * so a word of its own. A block of a slab is *free* (free bit), *live* (live bit), or *claimed*:
- * neither, it waits in some owner's private stack.
+ * A block of a slab is *free* (free bit), *live* (live bit), or *claimed*: neither, it waits in its
+ * owner's private stack. A live block with a remote bit is freed, and its owner has yet to notice.
+ *
+ * **Index of free runs**: a cache over the page table, read and changed under the segment's lock,
+ * rebuilt by whoever inherits that. In the segment's header page:
+ * ```
+ * word 16 lock │ 17 pending groups │ 18 used pages │ 32…43 bins in use │ 48…431 first page of each bin
+ * ```
+ * and two words for each page, used where a free run starts: the next and the previous of its bin.
+ *
+ * **Pending**: a bit for the first page of every run that was given back, a hint for whoever has the
+ * lock; the head's remote flag is the truth. Bit g of *pending groups* speaks for pages
+ * [8192 g, 8192 (g + 1)).
  */
 
-import { fixedPrefixBytes } from '../memory/layout.ts';
+import { controlByte, fixedPrefixBytes, segmentHeaderByte } from '../memory/layout.ts';
 import { granuleShift, pageShift } from '../memory/region.ts';
 import { fail } from '../errors.ts';
 
@@ -67,6 +85,7 @@ export const headKindShift = 3;
 export const headKindMask = 7;
 export const headLive: number = 1 << 6;
 export const headKept: number = 1 << 7;
+/** Given back while the segment was locked. */
 export const headRemote: number = 1 << 8;
 export const headLengthShift = 9;
 export const tailShift = 7;
@@ -90,6 +109,11 @@ export function lengthOf(head: number): number {
   return (head >> headLengthShift) & lengthMask;
 }
 
+/** A run that was freed while its segment was locked: whoever has the lock merges it. */
+export function isGivenBack(head: number): boolean {
+  return (head & (headLive | headRemote)) === headRemote;
+}
+
 /** log2 of granules in a page: references of runs are multiples of it. */
 export const pageGranuleShift: number = pageShift - granuleShift;
 
@@ -108,12 +132,41 @@ export function packSlab(stack: number, owner: number): number {
   return stack | slabValid | (owner << slabOwnerShift);
 }
 
-/** Granules in a word of live and kept bits: 2^4. */
-export const liveWordShift = 4;
-export const liveMask = 0xffff;
-/** The live and the kept bit of the first granule of a word. */
-export const liveAndKept = 0x10001;
-export const keptShift = 16;
+/** The word of a slab header that tells of remote frees. */
+export const slabNews = 2;
+
+/** Owner of what nobody owns: kept runs of the dead, slabs of those who left. */
+export const nobody = 127;
+
+/** log2 of the words that 32 granules have. */
+export const bitsWordShift = 2;
+/** The four words of 32 granules. */
+export const liveAt = 0;
+export const keptAt = 1;
+export const freeAt = 2;
+export const remoteAt = 3;
+
+/** Words of a segment's header page that belong to the allocator. */
+const headerWord: number = segmentHeaderByte >> 2;
+export const pendingGroupsWord: number = headerWord + 17;
+/** Pages handed out: in slabs, runs and extents, live or claimed. */
+export const usedPagesWord: number = headerWord + 18;
+export const binsInUseWord: number = headerWord + 32;
+export const binsWord: number = headerWord + 48;
+/** Two sets of bins. */
+export const binCount = 384;
+/** log2 of the pages that one bit of pending groups speaks for. */
+export const pendingGroupShift = 13;
+
+/** Words of the control page that belong to the allocator. */
+export const allocControl: Readonly<Record<'pressure' | 'limit' | 'orphans', number>> = {
+  /** Rises when an owner found no memory: others give back what they hold in private. */
+  pressure: (controlByte >> 2) + 64,
+  /** Bound on used pages, plus one; 0 is none. */
+  limit: (controlByte >> 2) + 65,
+  /** 5 words: bit for each stack that has slabs of nobody with free blocks. */
+  orphans: (controlByte >> 2) + 80,
+};
 
 /** Slab sizes that the page index can align: 16 KiB…128 KiB. */
 export const slabShiftMin = 14;
@@ -125,8 +178,9 @@ export interface SegmentLayout {
   readonly windows: number;
   readonly pageTableWord: number;
   readonly slabHeadersWord: number;
-  readonly liveKeptWord: number;
-  readonly freeRemoteWord: number;
+  readonly bitsWord: number;
+  readonly linksWord: number;
+  readonly pendingWord: number;
   /** First page of the data area. */
   readonly dataPage: number;
 }
@@ -149,10 +203,10 @@ export function segmentLayout(sizeBytes: number, slabShift: number): SegmentLayo
   const windows = Math.ceil(sizeBytes / 2 ** slabShift);
   const pageTableByte = fixedPrefixBytes;
   const slabHeadersByte = alignUp(pageTableByte + pages * 8, lineBytes);
-  const liveKeptByte = slabHeadersByte + windows * (4 << slabHeaderShift);
-  const planeBytes = alignUp(sizeBytes / 256, lineBytes);
-  const freeRemoteByte = liveKeptByte + planeBytes;
-  const dataByte = alignUp(freeRemoteByte + planeBytes, 2 ** slabShift);
+  const bitsByte = slabHeadersByte + windows * (4 << slabHeaderShift);
+  const linksByte = alignUp(bitsByte + sizeBytes / 128, lineBytes);
+  const pendingByte = alignUp(linksByte + pages * 8, lineBytes);
+  const dataByte = alignUp(pendingByte + pages / 8, 2 ** slabShift);
   if (!(dataByte + 2 ** slabShift <= sizeBytes)) {
     fail('invalid_argument', `a segment of ${sizeBytes} bytes has no room for data`);
   }
@@ -161,8 +215,9 @@ export function segmentLayout(sizeBytes: number, slabShift: number): SegmentLayo
     windows,
     pageTableWord: pageTableByte / 4,
     slabHeadersWord: slabHeadersByte / 4,
-    liveKeptWord: liveKeptByte / 4,
-    freeRemoteWord: freeRemoteByte / 4,
+    bitsWord: bitsByte / 4,
+    linksWord: linksByte / 4,
+    pendingWord: pendingByte / 4,
     dataPage: dataByte >> pageShift,
   };
 }

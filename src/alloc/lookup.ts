@@ -8,9 +8,11 @@ import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import { classCount, type ClassTable, classTable } from './classes.ts';
 import {
+  bitsWordShift,
   headLive,
-  liveWordShift,
+  liveAt,
   pageGranuleShift,
+  remoteAt,
   slabHeaderShift,
   stackMask,
   stateExtent,
@@ -59,8 +61,22 @@ export class Lookup {
     const granule = this.granuleOf(ref);
     const header = this.#slabHeader(view, granule);
     if (header === 0) return notInSlab;
-    const live = peek(view.liveKept, granule >> liveWordShift);
-    return ((live >>> (granule & 15)) & 1) === 1 ? header & stackMask : notInSlab;
+    const at = (granule >> 5) << bitsWordShift;
+    const live = peek(view.bits, at + liveAt) & ~peek(view.bits, at + remoteAt);
+    return ((live >>> (granule & 31)) & 1) === 1 ? header & stackMask : notInSlab;
+  }
+
+  /**
+   * Whether a reference is counted as a live allocation: also when another owner has freed it and
+   * its own has not noticed yet.
+   */
+  isCounted(ref: Ref): boolean {
+    const view = this.viewOf(ref);
+    if (view === undefined) return false;
+    const granule = this.granuleOf(ref);
+    if (this.#slabHeader(view, granule) === 0) return this.liveHead(ref) !== 0;
+    const live = peek(view.bits, ((granule >> 5) << bitsWordShift) + liveAt);
+    return ((live >>> (granule & 31)) & 1) === 1;
   }
 
   /** Descriptor of the live run or extent that starts at `ref`, or 0. */
@@ -95,7 +111,7 @@ export class Lookup {
   }
 
   /**
-   * A block of a slab that is not live, or a page of a free run: what was freed may have merged
+   * A block of a slab that is not live, a claimed run, or a page of a free one: what was freed may have merged
    * with others since. Walks back to the head of a run, which only a mistake pays for.
    */
   #isFree(view: SegmentView, granule: number): boolean {
@@ -103,8 +119,11 @@ export class Lookup {
     if (header === 0) {
       if (granule % (1 << pageGranuleShift) !== 0) return false;
       let page = granule >> pageGranuleShift;
+      const isHead = view.table.head(page) !== stateInterior;
       while (page > 0 && view.table.head(page) === stateInterior) page--;
-      return stateOf(view.table.head(page)) === stateFree;
+      const head = view.table.head(page);
+      const isRun = stateOf(head) === stateRun || stateOf(head) === stateExtent;
+      return stateOf(head) === stateFree || (isHead && isRun && (head & headLive) === 0);
     }
     const { starts, slabWords } = this.#classes;
     const word = (header % classCount) * slabWords + ((granule >> 5) & (slabWords - 1));

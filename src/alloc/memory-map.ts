@@ -5,7 +5,7 @@ import { fail } from '../errors.ts';
 import type { MapCell } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
 import { kinds } from './kind.ts';
-import { kindOfHead, lengthOf, stateFree, stateOf, stateSlab } from './layout.ts';
+import { headLive, kindOfHead, lengthOf, stateFree, stateOf, stateSlab } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
 import { countLive, slabHeaderAt } from './walk.ts';
 
@@ -55,7 +55,8 @@ export function mapMemory(
       (page, head) => {
         const state = stateOf(head);
         if (state === stateFree) return;
-        const fill = state === stateSlab ? slabFill(view, page, slabShift) : 1;
+        const fill =
+          state === stateSlab ? slabFill(view, page, slabShift) : Number((head & headLive) !== 0);
         spread(base + page, lengthOf(head), kindOfHead(head), fill);
       },
       () => undefined, // a live pool is being changed while we look

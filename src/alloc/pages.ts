@@ -9,13 +9,16 @@
 
 import { fail } from '../errors.ts';
 import type { Segment } from '../memory/region.ts';
-import { peek, poke, zero, type Words } from '../memory/words.ts';
+import { compareExchange, load, peek, poke, zero, type Words } from '../memory/words.ts';
 import {
+  binCount,
+  binsWord,
   headLengthShift,
   lengthMask,
   lengthOf,
   ownerMask,
   packHead,
+  pendingGroupsWord,
   type SegmentLayout,
   stateExtent,
   stateFree,
@@ -45,8 +48,31 @@ export class PageTable {
     poke(this.#words, this.#base + 2 * page, head);
   }
 
+  /** A head that other owners may be changing. */
+  loadHead(page: number): number {
+    return load(this.#words, this.#base + 2 * page);
+  }
+
+  /** Changes the head of a live run. @returns false when it is no longer `expected` */
+  swapHead(page: number, expected: number, head: number): boolean {
+    return compareExchange(this.#words, this.#base + 2 * page, expected, head) === expected;
+  }
+
   owner(page: number): number {
     return peek(this.#words, this.#base + 2 * page + 1) & ownerMask;
+  }
+
+  /**
+   * Labels a run with an owner. Not a plain store: should the caller be mistaken about the run, its
+   * page may be the end of another by now, whose boundary tag must not be lost.
+   */
+  setOwner(page: number, owner: number): void {
+    const at = this.#base + 2 * page + 1;
+    for (;;) {
+      const before = load(this.#words, at);
+      const after = (before & ~ownerMask) | owner;
+      if (before === after || compareExchange(this.#words, at, before, after) === before) return;
+    }
   }
 
   /** The length in the boundary tag of the run that ends with `page`. */
@@ -150,11 +176,12 @@ export function metadataHead(layout: SegmentLayout): number {
 }
 
 /**
- * Makes a segment one free run. The segment is all zero, or was formatted before (its growth was
- * not committed, or it was dropped).
+ * Makes a segment one free run, but for its index. The segment is all zero, or was formatted before
+ * (its growth was not committed, or it was dropped).
  */
-export function formatSegment(segment: Segment, layout: SegmentLayout): void {
+export function formatTable(segment: Segment, layout: SegmentLayout): void {
   const table = new PageTable(segment.words, layout);
+  zero(segment.bytes, pendingGroupsWord * 4, (binsWord + binCount) * 4);
   if (table.head(0) !== stateInterior) {
     zero(segment.bytes, layout.pageTableWord * 4, layout.dataPage << 12);
   }

@@ -1,24 +1,22 @@
 /**
- * The allocator of a pool: three tiers over one page table, for one owner.
+ * The allocator of a pool, as one of its owners has it: three tiers over one page table.
  *
- * allocate and free of L1 stand here in full, because they are the hot path: integer work on two
- * words of pool memory (slab header; live and kept bits), a private stack, and a counter.
- * Everything else is a call away.
+ * allocate and free of L1 stand here in full, because they are the hot path: integer work on a slab
+ * header and one line of bitmaps, a private stack, and a counter. Everything else is a call away.
  */
 
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
-import { clearBits, increment, peek, setBits, type Words, zero } from '../memory/words.ts';
+import { add, clearBits, peek, poke, setBits, type Words } from '../memory/words.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classGranulesMax, classOfGranules } from './classes.ts';
-import { balanceCounters, counterWords, ownerCounters } from './counters.ts';
-import { Inspector } from './inspector.ts';
+import { counterWords, countOne, underWay } from './counters.ts';
 import { type Kind, kinds } from './kind.ts';
 import * as layout from './layout.ts';
-import { notInSlab } from './lookup.ts';
-import { checkRequest } from './request.ts';
-import { type Recovered, recoverSegment, sweepUnmarked } from './recover.ts';
-import { RunSpace } from './runs.ts';
+import { OwnerPaths } from './owner-paths.ts';
+import { recoverAll, recoverLabels } from './recover-owner.ts';
+import { type Recovered, sweepUnmarked } from './recover.ts';
+import { refuseBlocked } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { Slabs, stackCells, stackDepth, stackLimit } from './slabs.ts';
 
@@ -26,15 +24,15 @@ import { Slabs, stackCells, stackDepth, stackLimit } from './slabs.ts';
 // with two checks. These copies, and plain fields in place of #private ones, take an allocate or
 // free from 18.0 to 12.1 ns.
 const readWord = peek;
+const writeWord = poke;
 const setWordBits = setBits;
 const clearWordBits = clearBits;
-const addOne = increment;
 const granuleBits = granuleShift;
 const classes = classOfGranules;
 const l1Granules = classGranulesMax;
-const liveShift = layout.liveWordShift;
-const liveKeptBits = layout.liveAndKept;
-const liveBits = layout.liveMask;
+const wordShift = layout.bitsWordShift;
+const keptWord = layout.keptAt;
+const remoteWord = layout.remoteAt;
 const headerShift = layout.slabHeaderShift;
 const stackBits = layout.stackMask;
 const kindShift = layout.kindOfStackShift;
@@ -43,20 +41,13 @@ const limitCell = stackLimit;
 const firstCell = stackCells;
 const allocations = counterWords.allocations;
 const frees = counterWords.frees;
+const allocationUnderWay = underWay.allocation;
+const freeUnderWay = underWay.free;
 const kindCount = kinds.length;
+const pageGranules = layout.pageGranuleShift;
 
-export class PoolAllocator extends Inspector implements Allocator {
-  private readonly owner: number;
-  private readonly zeroKinds: number;
-  private readonly counters: Words;
-  private readonly segmentShift: number;
-  private readonly granuleMask: number;
-  private readonly windowShift: number;
-  /** The header of an own slab of kind 0, shifted to the kind. */
-  private readonly ownSlab: number;
-  runs: RunSpace;
-  slabs: Slabs;
-  /** Segments whose blocks `free` frees at once: none where a kind is zeroed, nor for a reader. */
+export class PoolAllocator extends OwnerPaths implements Allocator {
+  /** Segments whose blocks `free` frees at once: none where a kind is zeroed, nor for an onlooker. */
   private readonly quickViews: readonly SegmentView[];
   /** Taken out of `slabs` for the hot path. */
   private stacks: Int32Array;
@@ -64,21 +55,11 @@ export class PoolAllocator extends Inspector implements Allocator {
 
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
-    const owner = options.owner ?? Math.max(region.ownerSlot, 0);
-    super(region, !region.readOnly && region.ownerSlot === owner && owner === 0);
-    this.owner = owner;
-    this.zeroKinds = options.zeroKinds ?? 0;
-    this.counters = ownerCounters(region, owner);
-    this.segmentShift = region.segmentShift - granuleShift;
-    this.granuleMask = (1 << this.segmentShift) - 1;
-    this.windowShift = region.slabShift - granuleShift;
-    this.ownSlab = layout.packSlab(0, owner) >> kindShift;
-    this.quickViews = this.writes && this.zeroKinds === 0 ? this.views : this.views.slice(0, 0);
-    this.runs = this.newRuns();
-    this.slabs = new Slabs(region, this.runs, owner);
+    super(region, options);
+    this.quickViews =
+      this.writes && this.owner.zeroKinds === 0 ? this.views : this.views.slice(0, 0);
     this.stackShift = this.slabs.stackShift;
     this.stacks = this.slabs.stacks;
-    this.attachAll();
   }
 
   allocate(kind: Kind, sizeBytes: number): Ref {
@@ -96,8 +77,12 @@ export class PoolAllocator extends Inspector implements Allocator {
     const ref = stacks[base + firstCell + depth] as Ref;
     const granule = ref & this.granuleMask;
     const view = this.views[ref >> this.segmentShift] as SegmentView;
-    setWordBits(view.liveKept, granule >> liveShift, 1 << (granule & 15));
-    this.count(allocations);
+    const { counters } = this;
+    const count = readWord(counters, allocations);
+    writeWord(counters, allocationUnderWay, ref | (count << 31));
+    setWordBits(view.bits, (granule >> 5) << wordShift, 1 << (granule & 31));
+    writeWord(counters, allocations, count + 1);
+    if (count === -1) this.carry(allocations);
     return ref;
   }
 
@@ -108,12 +93,13 @@ export class PoolAllocator extends Inspector implements Allocator {
     const granule = ref & this.granuleMask;
     const header = readWord(view.headers, (granule >> this.windowShift) << headerShift);
     // One comparison: a slab, of this owner, of this kind.
-    if ((header >> kindShift) - this.ownSlab !== kind) return this.freeSlowly(ref, kind);
-    const bits = liveKeptBits << (granule & 15);
-    // Where no block is live both bits are clear already: nothing has changed.
-    const before = clearWordBits(view.liveKept, granule >> liveShift, bits);
-    if ((before & bits & liveBits) === 0) return this.freeSlowly(ref, kind);
-    this.push(header & stackBits, ref);
+    if ((header >> kindShift) - this.ownSlab !== kind) return this.freeRun(ref, kind, view);
+    const { bits } = view;
+    const at = (granule >> 5) << wordShift;
+    const bit = 1 << (granule & 31);
+    const held = readWord(bits, at + keptWord) | readWord(bits, at + remoteWord);
+    if ((readWord(bits, at) & ~held & bit) === 0) return this.freeSlowly(ref, kind);
+    this.push(header & stackBits, ref, bits, at, bit);
   }
 
   keep(ref: Ref): void {
@@ -124,9 +110,17 @@ export class PoolAllocator extends Inspector implements Allocator {
     this.setKept(ref, false);
   }
 
+  get usedBytes(): number {
+    this.follow();
+    return this.runs.usedPages() * pageBytes;
+  }
+
   setLimitBytes(limitBytes: number): void {
     if (!(limitBytes >= 0)) fail('invalid_argument', `limitBytes is ${limitBytes}`);
+    this.mustWrite();
     this.runs.setLimit(Math.floor(limitBytes / pageBytes));
+    this.relieve();
+    add(this.control, layout.allocControl.pressure, 1);
   }
 
   dropEmptySegments(): number {
@@ -137,15 +131,22 @@ export class PoolAllocator extends Inspector implements Allocator {
   }
 
   recover(): { readonly freedBlocks: number; readonly freedBytes: number } {
-    const { region, owner, zeroKinds } = this;
-    if (!region.readOnly) this.mustWrite(); // what a private copy recovers reaches nobody
+    if (!this.region.readOnly) this.mustWrite(); // what a private copy recovers reaches nobody
     this.follow();
-    const result: Recovered = { freedBlocks: 0, freedBytes: 0, liveBlocks: 0 };
-    const rules = { slabShift: region.slabShift, zeroKinds, owner };
-    for (const view of this.views) recoverSegment(view, rules, result);
-    balanceCounters(region, owner, result.liveBlocks);
+    const result = recoverAll(this);
     this.rebuild();
-    return { freedBlocks: result.freedBlocks, freedBytes: result.freedBytes };
+    return result;
+  }
+
+  recoverOwner(slot: number): boolean {
+    this.mustWrite();
+    this.follow();
+    return this.region.reclaim?.(slot, () => void this.clearOwner(slot)) ?? false;
+  }
+
+  clearOwner(slot: number): Recovered {
+    this.mustWrite();
+    return recoverLabels(this, (owner) => owner === slot);
   }
 
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number } {
@@ -155,109 +156,75 @@ export class PoolAllocator extends Inspector implements Allocator {
 
   flush(): void {
     this.mustWrite();
-    this.slabs.flush();
+    this.relieve();
   }
 
-  /** Adds one to a 64-bit counter. */
-  private count(word: number): void {
-    if (addOne(this.counters, word) === 0) addOne(this.counters, word + 1);
+  leave(): void {
+    this.flush();
+    this.slabs.orphanAll();
+  }
+
+  /** The other half of a 64-bit counter. */
+  private carry(word: number): void {
+    writeWord(this.counters, word + 1, readWord(this.counters, word + 1) + 1);
   }
 
   /** Fills an empty stack, growing the region if need be. */
   private refill(stack: number): boolean {
     this.mustWrite();
-    const filled =
-      this.slabs.refill(stack) ||
-      (this.slabs.flush() && this.slabs.refill(stack)) ||
-      (this.runs.grow(this.runs.slabPages) && this.slabs.refill(stack));
-    if (!filled) this.count(counterWords.failures);
-    return filled;
+    this.notice();
+    let filled = this.slabs.refill(stack);
+    if (!filled) {
+      this.relieveAll();
+      filled =
+        this.slabs.refill(stack) ||
+        (this.runs.grow(this.runs.slabPages) && this.slabs.refill(stack));
+    }
+    if (filled) return true;
+    refuseBlocked(this.runs);
+    countOne(this.counters, counterWords.failures);
+    return false;
   }
 
-  /** L2 and L3, and every request that is not in order. */
-  private allocateRun(kind: Kind, sizeBytes: number): Ref {
-    checkRequest(kind, sizeBytes, this.region, this.views);
-    this.mustWrite();
-    const pages = Math.ceil(sizeBytes / pageBytes);
-    let ref = this.runs.allocateRun(kind, pages);
-    if (ref === 0 && this.slabs.flush()) ref = this.runs.allocateRun(kind, pages);
-    while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(kind, pages);
-    this.count(ref === 0 ? counterWords.failures : allocations);
-    return ref;
-  }
-
-  /** Pushes a block that was live, and counts it. */
-  private push(stack: number, ref: Ref): void {
-    const { stacks } = this;
+  /** Clears a block's live bit, counts it and pushes it. */
+  protected push(stack: number, ref: Ref, bits: Words, at: number, bit: number): void {
+    const { stacks, counters } = this;
+    const count = readWord(counters, frees);
+    writeWord(counters, freeUnderWay, ref | (count << 31));
+    clearWordBits(bits, at, bit);
+    writeWord(counters, frees, count + 1);
+    if (count === -1) this.carry(frees);
     const base = stack << this.stackShift;
     if (stacks[base + depthCell] === stacks[base + limitCell]) this.slabs.spillHalf(stack);
     const depth = stacks[base + depthCell] as number;
     stacks[base + firstCell + depth] = ref;
     stacks[base + depthCell] = depth + 1;
-    this.count(frees);
   }
 
-  /** Frees runs, extents and what is to be zeroed; says what is wrong with any other reference. */
-  private freeSlowly(ref: Ref, kind: Kind): void {
-    this.mustWrite();
-    const stack = this.lookup.stackOf(ref);
-    const head = stack === notInSlab ? this.lookup.liveHead(ref) || this.lookup.rejectFree(ref) : 0;
-    const actual = stack === notInSlab ? layout.kindOfHead(head) : stack >> kindShift;
-    if (actual !== kind) {
-      const given = kinds[kind] ?? kind;
-      fail('wrong_kind', `reference ${ref} is of kind ${kinds[actual]}, not ${given}`);
+  /** Frees a run of this owner's into the private cache; all else goes the slow way. */
+  private freeRun(ref: Ref, kind: Kind, view: SegmentView): void {
+    const granule = ref & this.granuleMask;
+    const page = granule >> pageGranules;
+    if (page << pageGranules !== granule || page >= view.layout.pages) {
+      return this.freeSlowly(ref, kind);
     }
-    const { segment, liveKept } = this.lookup.viewOf(ref) as SegmentView;
-    const granule = this.lookup.granuleOf(ref);
-    this.setKept(ref, false); // first, so that no crash leaves a kept block half zeroed
-    if (((this.zeroKinds >> kind) & 1) === 1) {
-      const fromByte = granule << granuleShift;
-      zero(segment.bytes, fromByte, fromByte + this.sizeOf(ref));
-    }
-    if (stack === notInSlab) {
-      this.runs.release(segment.number, granule >> layout.pageGranuleShift);
-      this.count(frees);
-      return;
-    }
-    clearBits(liveKept, granule >> liveShift, 1 << (granule & 15));
-    this.push(stack, ref);
+    const { table } = view;
+    const head = table.head(page);
+    const pages = layout.lengthOf(head);
+    const isMine =
+      (head & ~layout.headKept) ===
+        layout.packHead(layout.stateRun, kind, layout.headLive, pages) &&
+      table.owner(page) === this.owner.slot;
+    if (!isMine || kind === 0 || !this.cache.takes(pages)) return this.freeSlowly(ref, kind);
+    this.claim(ref, view, page);
+    this.cache.push(ref, pages);
   }
 
-  private setKept(ref: Ref, kept: boolean): void {
-    this.mustWrite();
-    const inSlab = this.lookup.stackOf(ref) !== notInSlab;
-    const head = inSlab ? 0 : this.lookup.liveHead(ref) || this.lookup.rejectForeign(ref);
-    const { table, liveKept } = this.lookup.viewOf(ref) as SegmentView;
-    const granule = this.lookup.granuleOf(ref);
-    if (inSlab) {
-      const bit = 1 << (layout.keptShift + (granule & 15));
-      if (kept) setBits(liveKept, granule >> liveShift, bit);
-      else clearBits(liveKept, granule >> liveShift, bit);
-      return;
-    }
-    const changed = kept ? head | layout.headKept : head & ~layout.headKept;
-    if (changed !== head) table.setHead(granule >> layout.pageGranuleShift, changed);
-  }
-
-  private newRuns(): RunSpace {
-    return new RunSpace(this.region, this.views, this.owner, () => this.slabs.coverSegments());
-  }
-
-  private attachAll(): void {
-    if (!this.writes) return; // without books every change takes the slow path, which refuses it
-    this.slabs.coverSegments();
-    for (const [number, view] of this.views.entries()) {
-      this.runs.attach(view, (page) => this.slabs.attachSlab(number, page));
-    }
-  }
-
-  /** Makes the books anew from memory. */
+  /** Forgets what was held in private: it has been recovered. */
   private rebuild(): void {
-    const { limitPages } = this.runs;
+    this.cache.drain(() => undefined);
     this.runs = this.newRuns();
-    this.runs.setLimit(limitPages);
     this.slabs = new Slabs(this.region, this.runs, this.owner);
     this.stacks = this.slabs.stacks;
-    this.attachAll();
   }
 }

@@ -1,62 +1,84 @@
 /**
- * Recovery of one segment after its only owner died between any two memory accesses.
+ * Recovery of one segment's part of what dead owners had, by an owner who lives and has the
+ * segment's lock. Nobody can take the slots of the dead meanwhile.
  *
  * Every step moves towards the same end and commits with one store, so recovery may itself be cut
- * short and started again: live blocks that were not kept are freed, claimed blocks go back to
- * their slabs, stale heads in the interior of runs are zeroed, free neighbours merged, ends
- * rewritten.
+ * short and started again, by anybody: live blocks that were not kept are freed, claimed blocks go
+ * back to their slabs and claimed runs to the free space, what others have freed is collected, empty
+ * slabs are given back, the others are nobody's from then on. What the living own is not touched.
  */
 
-import { pageShift } from '../memory/region.ts';
-import { peek, poke, store, zero } from '../memory/words.ts';
+import { granuleShift, pageShift, type Ref, type Region } from '../memory/region.ts';
+import { and, load, or, peek, poke, store, type Words, zero } from '../memory/words.ts';
 import type { Allocator, Block, Marks } from './api.ts';
 import { classBytes, classCount, classTable } from './classes.ts';
+import { beginFree, counterWords, countOne } from './counters.ts';
+import type { FreeRuns } from './free-runs.ts';
 import {
+  bitsWordShift,
+  freeAt,
   headKept,
   headLive,
   headRemote,
-  keptShift,
-  kindOfHead,
+  keptAt,
   kindOfStackShift,
   lengthOf,
-  liveMask,
-  packHead,
+  liveAt,
+  nobody,
+  ownerMask,
+  packSlab,
+  pageGranuleShift,
+  remoteAt,
   slabFreeCount,
   slabHeaderShift,
+  slabNews,
+  slabOwnerShift,
   stackMask,
-  stateFree,
-  stateInterior,
-  stateOf,
   stateSlab,
+  stateOf,
 } from './layout.ts';
+import { announceOrphan, tellOwner } from './remote.ts';
+import { freeRun, repairSegment } from './repair.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 export interface Recovered {
   freedBlocks: number;
   freedBytes: number;
-  /** Blocks that stay. */
-  liveBlocks: number;
 }
 
 export interface RecoveryRules {
-  readonly slabShift: number;
+  readonly region: Region;
   readonly zeroKinds: number;
-  readonly owner: number;
+  /** Whether what this owner has is to be recovered. */
+  isDead(owner: number): boolean;
+  /** Counters that a free of this owner's memory is counted in. */
+  countersOf(owner: number): Words;
+}
+
+interface Scene {
+  readonly view: SegmentView;
+  readonly rules: RecoveryRules;
+  readonly result: Recovered;
+  /** Reference of granule 0 of the segment. */
+  readonly firstRef: Ref;
 }
 
 /** @throws pool_corrupt when the page table cannot be followed: not the work of a crash */
-export function recoverSegment(view: SegmentView, rules: RecoveryRules, result: Recovered): void {
-  clearStaleHeaders(view, rules.slabShift);
-  view.table.walk((page, head) => {
-    const end = page + lengthOf(head);
-    for (let inner = page + 1; inner < end; inner++) {
-      if (view.table.head(inner) !== stateInterior) view.table.setHead(inner, stateInterior);
-    }
-    if (stateOf(head) === stateSlab) recoverSlab(view, page, rules, result);
-    else if (stateOf(head) !== stateFree) recoverRun(view, page, head, rules, result);
+export function recoverSegment(
+  view: SegmentView,
+  free: FreeRuns,
+  rules: RecoveryRules,
+  result: Recovered,
+): void {
+  const { segmentShift, slabShift } = rules.region;
+  const firstRef = view.segment.number << (segmentShift - granuleShift);
+  const scene: Scene = { view, rules, result, firstRef };
+  clearStaleHeaders(view, slabShift);
+  repairSegment(view, free, rules.zeroKinds, (page, head) => {
+    if (stateOf(head) === stateSlab) recoverSlabPages(scene, page, head);
+    else recoverRun(scene, page, head);
   });
-  mergeFree(view, rules.owner);
 }
 
 /**
@@ -72,108 +94,109 @@ function clearStaleHeaders(view: SegmentView, slabShift: number): void {
   }
 }
 
-function recoverRun(
-  view: SegmentView,
-  page: number,
-  head: number,
-  rules: RecoveryRules,
-  result: Recovered,
-): void {
-  const pages = lengthOf(head);
-  if ((head & headLive) !== 0 && (head & headKept) !== 0) {
-    if ((head & headRemote) !== 0) view.table.setHead(page, head & ~headRemote);
-    result.liveBlocks++;
+function recoverRun({ view, rules, result, firstRef }: Scene, page: number, found: number): void {
+  const { table } = view;
+  const owner = table.owner(page);
+  if (!rules.isDead(owner)) return;
+  const counters = rules.countersOf(owner);
+  for (let head = found; ; head = table.loadHead(page)) {
+    if ((head & headLive) === 0) return freeRun(view, page, head, rules.zeroKinds);
+    if ((head & headKept) !== 0) return table.setOwner(page, nobody);
+    // Given back first, whatever happens to us: from here on it is free.
+    beginFree(counters, firstRef + (page << pageGranuleShift));
+    const givenBack = (head & ~headLive) | headRemote;
+    if (!table.swapHead(page, head, givenBack)) continue;
+    countOne(counters, counterWords.frees);
+    freeRun(view, page, givenBack, rules.zeroKinds);
+    result.freedBlocks++;
+    result.freedBytes += lengthOf(head) << pageShift;
     return;
   }
-  if (((rules.zeroKinds >> kindOfHead(head)) & 1) === 1) {
-    zero(view.segment.bytes, page << pageShift, (page + pages) << pageShift);
-  }
-  view.table.setHead(page, packHead(stateFree, 0, 0, pages));
-  result.freedBlocks++;
-  result.freedBytes += pages << pageShift;
 }
 
-function recoverSlab(
-  view: SegmentView,
-  page: number,
-  rules: RecoveryRules,
-  result: Recovered,
-): void {
-  const { slabShift } = rules;
-  const { starts: blockStarts } = classTable(slabShift);
-  const window = windowOfPage(page, slabShift);
+function recoverSlabPages(scene: Scene, page: number, head: number): void {
+  const { view, rules } = scene;
+  const { slabShift } = rules.region;
+  const header = load(view.headers, windowOfPage(page, slabShift) << slabHeaderShift);
+  const owner = header === 0 ? view.table.owner(page) : (header >> slabOwnerShift) & ownerMask;
+  if (rules.isDead(owner)) {
+    if (header === 0 || recoverSlab(scene, page, owner)) freeRun(view, page, head, 0);
+  } else if (header !== 0) announceAgain(rules.region, view, page);
+}
+
+/** Whoever set a remote bit may have died before it told the owner. */
+function announceAgain(region: Region, view: SegmentView, page: number): void {
+  const slabWords = slabWordsOf(region.slabShift);
+  const window = windowOfPage(page, region.slabShift);
+  for (let word = 0; word < slabWords; word++) {
+    const at = (window * slabWords + word) << bitsWordShift;
+    if (peek(view.bits, at + remoteAt) !== 0) tellOwner(region, view, window, word);
+  }
+}
+
+/** @returns true when nothing of the slab is live: its header is gone */
+function recoverSlab(scene: Scene, page: number, owner: number): boolean {
+  const { view, rules } = scene;
+  const { slabShift } = rules.region;
   const header = slabHeaderAt(view, page, slabShift);
+  const { starts } = classTable(slabShift);
+  const window = windowOfPage(page, slabShift);
   const slabWords = slabWordsOf(slabShift);
-  const sizeClass = header % classCount;
+  const at = window << slabHeaderShift;
   let live = 0;
   let free = 0;
-  for (let word = 0; header !== 0 && word < slabWords; word++) {
-    const at = 2 * (window * slabWords + word);
-    const starts = blockStarts[sizeClass * slabWords + word] as number;
-    const before = liveBits(view, at >> 1);
-    const stays = before & keptBits(view, at >> 1);
-    if (stays !== before) freeBits(view, rules, header, at, before & ~stays, result);
-    setWord(view.liveKept, at, (stays & liveMask) | (stays << keptShift));
-    setWord(view.liveKept, at + 1, (stays >>> keptShift) | (stays & ~liveMask));
-    setWord(view.freeRemote, at, starts & ~stays);
-    setWord(view.freeRemote, at + 1, 0);
+  if (peek(view.headers, at + slabNews) !== 0) and(view.headers, at + slabNews, 0);
+  for (let word = 0; word < slabWords; word++) {
+    const first = (window * slabWords + word) << bitsWordShift;
+    recoverWord(scene, first, header, owner);
+    // Who set a bit since found the word not empty, and told nobody.
+    if (load(view.bits, first + remoteAt) !== 0) or(view.headers, at + slabNews, 1 << (word & 31));
+    const stays = peek(view.bits, first + liveAt);
+    const unused = (starts[(header % classCount) * slabWords + word] as number) & ~stays;
+    setWord(view.bits, first + freeAt, unused);
     live += bitCount(stays);
-    free += bitCount(starts & ~stays);
+    free += bitCount(unused);
   }
-  result.liveBlocks += live;
-  const word = window << slabHeaderShift;
-  if (live > 0) {
-    setWord(view.headers, word + slabFreeCount, free);
-    return;
+  if (live === 0) {
+    store(view.headers, at, 0);
+    return true;
   }
-  if (header !== 0) store(view.headers, word, 0);
-  view.table.setHead(page, packHead(stateFree, 0, 0, 1 << (slabShift - pageShift)));
+  setWord(view.headers, at + slabFreeCount, free);
+  if (owner !== nobody) store(view.headers, at, packSlab(header & stackMask, nobody));
+  announceOrphan(rules.region, view.headers, at, header & stackMask);
+  return false;
 }
 
-function freeBits(
-  view: SegmentView,
-  rules: RecoveryRules,
-  header: number,
+/** Frees what nobody kept and what was freed already, of 32 granules. */
+function recoverWord(
+  { view, rules, result, firstRef }: Scene,
   at: number,
-  freed: number,
-  result: Recovered,
+  header: number,
+  owner: number,
 ): void {
+  const { bits } = view;
   const sizeBytes = classBytes(header % classCount);
-  result.freedBlocks += bitCount(freed);
-  result.freedBytes += bitCount(freed) * sizeBytes;
-  if (((rules.zeroKinds >> ((header & stackMask) >> kindOfStackShift)) & 1) === 0) return;
-  for (let bits = freed; bits !== 0; bits &= bits - 1) {
-    const granule = (at << 4) + 31 - Math.clz32(bits & -bits);
-    zero(view.segment.bytes, granule << 6, (granule << 6) + sizeBytes);
+  const isZeroed = ((rules.zeroKinds >> ((header & stackMask) >> kindOfStackShift)) & 1) === 1;
+  const remote = load(bits, at + remoteAt);
+  const live = peek(bits, at + liveAt);
+  const lost = live & ~load(bits, at + keptAt) & ~remote;
+  for (let left = live & (lost | remote); left !== 0; left &= left - 1) {
+    const bit = left & -left;
+    const granule = (at << 3) + 31 - Math.clz32(bit);
+    if (isZeroed)
+      zero(view.segment.bytes, granule << granuleShift, (granule << granuleShift) + sizeBytes);
+    beginFree(rules.countersOf(owner), firstRef + granule);
+    poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
+    countOne(rules.countersOf(owner), counterWords.frees);
   }
+  result.freedBlocks += bitCount(lost);
+  result.freedBytes += bitCount(lost) * sizeBytes;
+  const stays = peek(bits, at + liveAt);
+  if ((peek(bits, at + keptAt) & ~stays) !== 0) and(bits, at + keptAt, stays);
+  if (remote !== 0) and(bits, at + remoteAt, ~remote);
 }
 
-/** Merges adjacent free runs and rewrites the ends of all. */
-function mergeFree(view: SegmentView, owner: number): void {
-  const { table, layout } = view;
-  let page = layout.dataPage;
-  while (page < layout.pages) {
-    const head = table.head(page);
-    const isFree = stateOf(head) === stateFree;
-    let end = page + lengthOf(head);
-    while (isFree && end < layout.pages && stateOf(table.head(end)) === stateFree)
-      end += lengthOf(table.head(end));
-    const pages = end - page;
-    table.setEnds(page, pages, isFree ? 0 : owner);
-    if (pages !== lengthOf(head)) {
-      const inner = page + lengthOf(head);
-      table.setHead(page, packHead(stateFree, 0, 0, pages));
-      for (let stale = inner; stale < end;) {
-        const next = stale + lengthOf(table.head(stale));
-        table.setHead(stale, stateInterior);
-        stale = next;
-      }
-    }
-    page = end;
-  }
-}
-
-function setWord(words: Int32Array, index: number, value: number): void {
+function setWord(words: Words, index: number, value: number): void {
   if (peek(words, index) !== value) poke(words, index, value);
 }
 

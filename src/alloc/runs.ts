@@ -1,28 +1,32 @@
 /**
  * Page runs over all segments of a region: the substrate of slabs (L1), runs (L2) and extents (L3).
  * Grows the region when it must.
+ *
+ * A segment's page table and its index of free runs change under the segment's lock only. A search
+ * begins in a segment of this owner's preference and passes over those that are locked; it waits,
+ * with a bound, when nothing else is left.
  */
 
-import { hasCode } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
+import { segmentLockWord } from '../memory/layout.ts';
+import { lockClosed, lockTokenOf, lockWaitOf } from '../memory/lock.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { alignUp, FreeRuns } from './free-runs.ts';
-import { kinds, metadataKind } from './kind.ts';
+import { load, peek, store, type Words } from '../memory/words.ts';
+import { beginAllocation } from './counters.ts';
+import { formatSegment } from './format.ts';
+import { alignUp } from './free-runs.ts';
+import { metadataKind } from './kind.ts';
 import {
-  headLive,
+  allocControl,
   kindOfHead,
-  lengthOf,
   packHead,
   pageGranuleShift,
-  runPagesLimit,
-  segmentLayout,
-  stateExtent,
-  stateFree,
   stateOf,
-  stateRun,
   stateSlab,
+  usedPagesWord,
 } from './layout.ts';
-import { formatSegment } from './pages.ts';
-import { type SegmentView, viewSegment } from './segment-view.ts';
+import { type LockKeeper, SegmentRuns } from './segment-runs.ts';
+import { followSegments, type SegmentView } from './segment-view.ts';
 
 /** More than a region can have. */
 const pagesMax: number = 2 ** 30;
@@ -32,64 +36,57 @@ const pagesMax: number = 2 ** 30;
  */
 const growthRetryInterval = 64;
 
+/** What a RunSpace works for. */
+export interface RunOwner {
+  readonly slot: number;
+  readonly counters: Words;
+  /** Kinds that are zeroed when freed. */
+  readonly zeroKinds: number;
+}
+
 export class RunSpace {
   readonly region: Region;
   readonly views: SegmentView[];
-  /** The index of free runs of each segment. */
-  readonly free: FreeRuns[] = [];
-  /**
-   * Pages handed out (slabs, runs and extents), and of those the ones in runs and extents per kind.
-   */
-  usedPages = 0;
-  freePages = 0;
-  metadataPages = 0;
-  /** Bound on usedPages. */
-  limitPages: number = pagesMax;
-  /** Of L2 and L3, per kind: tier · kinds + kind. */
-  readonly runBlocks: Int32Array = new Int32Array(2 * kinds.length);
-  readonly runPages: Int32Array = new Int32Array(2 * kinds.length);
+  readonly segments: SegmentRuns[] = [];
+  dataPages = 0;
   readonly slabPages: number;
-  readonly #owner: number;
-  readonly #onGrowth: () => void;
+  /** True when the last search passed over a segment whose lock its holder did not give back in time. */
+  blocked = false;
+  readonly #owner: RunOwner;
+  readonly #control: Words;
+  readonly #keeper: LockKeeper;
+  readonly #onFollow: () => void;
   #growthPause = 0;
 
   /**
-   * @param views of all segments, shared with the other parts of an allocator; growth appends to it
-   * @param onGrowth told of a new segment before anything is placed in it
+   * @param views of all segments, shared with the other parts of an allocator; `follow` changes it
+   * @param onFollow told after segments came or went
    */
-  constructor(region: Region, views: SegmentView[], owner: number, onGrowth: () => void) {
+  constructor(
+    region: Region,
+    views: SegmentView[],
+    owner: RunOwner,
+    lockWaitMs: number | undefined,
+    onFollow: () => void,
+  ) {
     this.region = region;
     this.views = views;
     this.slabPages = 1 << (region.slabShift - pageShift);
     this.#owner = owner;
-    this.#onGrowth = onGrowth;
-  }
-
-  /**
-   * Takes a segment in: rebuilds the index by jumping from run to run.
-   * @throws pool_corrupt
-   */
-  attach(view: SegmentView, visitSlab: (page: number) => void): void {
-    const { table, layout } = view;
-    const free = new FreeRuns(layout.pages, this.slabPages);
-    this.free.push(free);
-    this.metadataPages += layout.dataPage;
-    table.walk((page, head) => {
-      const pages = lengthOf(head);
-      if (stateOf(head) === stateFree) {
-        free.insert(page, pages);
-        this.freePages += pages;
-        return;
-      }
-      this.#count(head, 1);
-      if (stateOf(head) === stateSlab) visitSlab(page);
-    });
+    this.#control = (region.segments[0] as Segment).words;
+    this.#keeper = {
+      token: lockTokenOf(region),
+      wait: lockWaitOf(region, lockWaitMs),
+      zeroKinds: owner.zeroKinds,
+      alone: region.readOnly,
+    };
+    this.#onFollow = onFollow;
+    this.#cover();
   }
 
   /** A live run or extent. @returns 0 when exhausted: nothing has changed */
-  allocateRun(kind: number, pages: number): Ref {
-    const state = pages <= runPagesLimit ? stateRun : stateExtent;
-    return this.#allocate(packHead(state, kind, headLive, pages), pages);
+  allocateRun(head: number, pages: number): Ref {
+    return this.#allocate(head, pages);
   }
 
   /** A slab-aligned run for a slab. @returns 0 when exhausted: nothing has changed */
@@ -97,111 +94,178 @@ export class RunSpace {
     return this.#allocate(packHead(stateSlab, kind, 0, this.slabPages), this.slabPages);
   }
 
-  /** Gives a slab, run or extent back. */
-  release(segmentNumber: number, page: number): void {
-    const { table } = this.views[segmentNumber] as SegmentView;
-    const free = this.free[segmentNumber] as FreeRuns;
-    const head = table.head(page);
-    const pages = lengthOf(head);
-    const end = page + pages;
-    const left = table.freeBefore(page);
-    if (left !== 0) free.remove(left);
-    if (end < table.layout.pages && free.lengthAt(end) !== 0) free.remove(end);
-    const first = table.merge(page, pages);
-    free.insert(first, lengthOf(table.head(first)));
-    this.freePages += pages;
-    this.#count(head, -1);
+  /** Gives back a slab, or a run or extent that this owner has claimed. */
+  release(number: number, page: number): void {
+    (this.segments[number] as SegmentRuns).release(page);
+  }
+
+  /** Pages handed out. */
+  usedPages(): number {
+    let pages = 0;
+    for (const { words } of this.views) pages += load(words, usedPagesWord);
+    return pages;
   }
 
   /**
-   * Adds a segment to the region for a request of `pages`.
+   * Adds a segment to the region for a request of `pages`, or takes in one that another owner added.
    * @returns false when limit, capacity or memory does not allow it
    */
   grow(pages: number): boolean {
-    if (this.usedPages + pages > this.limitPages) return false;
+    if (this.usedPages() + pages > this.limitPages) return false;
     if (this.#growthPause > 0) {
       this.#growthPause--;
       return false;
     }
     const { region } = this;
+    const before = this.views.length;
     try {
-      if (
-        !region.addSegment((segment) =>
-          formatSegment(segment, segmentLayout(segment.sizeBytes, region.slabShift)),
-        )
-      ) {
-        return false;
-      }
+      region.addSegment((segment) => formatSegment(segment, region.slabShift));
     } catch (error) {
       // A machine without memory is a full pool, not a broken one: the store can still evict.
       if (!hasCode(error, 'memory_unavailable')) throw error;
       this.#growthPause = growthRetryInterval;
       return false;
     }
-    const view = viewSegment(region.segments[this.views.length] as Segment, region.slabShift);
-    this.views.push(view);
-    this.#onGrowth();
-    this.attach(view, () => undefined);
-    return true;
+    this.follow();
+    return this.views.length > before;
+  }
+
+  /** Bound on usedPages of all owners together. */
+  get limitPages(): number {
+    const limit = peek(this.#control, allocControl.limit);
+    return limit === 0 ? pagesMax : limit - 1;
   }
 
   /** Bounds usedPages, and lets the next exhausted request try to grow again. */
   setLimit(limitPages: number): void {
-    this.limitPages = Math.min(limitPages, pagesMax);
+    store(this.#control, allocControl.limit, Math.min(limitPages, pagesMax) + 1);
     this.#growthPause = 0;
   }
 
   /** Takes away the last segment if nothing is in it. Segment 0 stays. */
   dropLast(): boolean {
-    const last = this.views.length - 1;
-    const { dataPage, pages } = (this.views[last] as SegmentView).layout;
-    if (last === 0 || (this.free[last] as FreeRuns).lengthAt(dataPage) !== pages - dataPage)
+    this.follow();
+    const last = this.segments.at(-1) as SegmentRuns;
+    const { free, view } = last;
+    if (this.segments.length === 1 || !last.enter()) return false;
+    if (free.lengthAt(view.layout.dataPage) !== free.dataPages) {
+      last.leave();
       return false;
-    this.region.dropSegment();
-    this.views.pop();
-    this.free.pop();
-    this.metadataPages -= dataPage;
-    this.freePages -= pages - dataPage;
-    return true;
+    }
+    let isDropped = false;
+    try {
+      isDropped = this.region.dropSegment(); // closes the lock that we hold for ever
+    } finally {
+      if (!isDropped) last.leave();
+    }
+    this.follow();
+    return isDropped;
   }
 
-  longestFreeRun(): number {
-    return this.free.reduce((longest, free) => Math.max(longest, free.longest()), 0);
+  /**
+   * Takes a segment's lock, waiting for it.
+   * @returns false when a living owner keeps it
+   */
+  enter(segment: SegmentRuns): boolean {
+    if (segment.enter()) return true;
+    if (load(segment.view.words, segmentLockWord) !== lockClosed) return false;
+    // Counted and still closed: who added it died before it opened the lock. Whoever changes the region next repairs that.
+    this.region.commit({});
+    return segment.enter();
+  }
+
+  /** Takes in segments that came, and lets go those that went. */
+  follow(): void {
+    this.region.refresh();
+    const same = followSegments(this.region, this.views);
+    if (same === this.views.length && same === this.segments.length) return;
+    this.segments.length = same;
+    this.#cover();
+    this.#onFollow();
+  }
+
+  #cover(): void {
+    for (const view of this.views.slice(this.segments.length)) {
+      this.segments.push(new SegmentRuns(view, this.slabPages, this.#keeper));
+    }
+    this.dataPages = this.segments.reduce((sum, { free }) => sum + free.dataPages, 0);
   }
 
   #allocate(head: number, pages: number): Ref {
-    if (this.usedPages + pages > this.limitPages || this.freePages < pages) return 0;
-    const forSlab = stateOf(head) === stateSlab;
-    // Metadata fills a segment from its low end, all else from the high end: entries and tables never move, and one block of them
-    // among the data would split it for good, so that no eviction makes room for a large part.
-    const low = kindOfHead(head) === metadataKind;
-    // Low segments first, so that high ones empty and can be given back.
-    for (let number = 0; number < this.views.length; number++) {
-      const { table } = this.views[number] as SegmentView;
-      const free = this.free[number] as FreeRuns;
-      const from = forSlab ? free.findWindow(low) : free.find(pages, low);
-      if (from === 0) continue;
-      const length = free.lengthAt(from);
-      const step = forSlab ? this.slabPages : 1;
-      const at = low ? alignUp(from, step) : (from + length - pages) & -step;
-      free.remove(from);
-      table.split(from, length, at, pages, head, this.#owner);
-      if (at > from) free.insert(from, at - from);
-      if (at + pages < from + length) free.insert(at + pages, from + length - at - pages);
-      this.freePages -= pages;
-      this.#count(head, 1);
-      return (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
+    this.blocked = false;
+    this.follow();
+    const { segments } = this;
+    const count = segments.length;
+    // Low segments first, so that high ones empty and can be given back; other owners start higher.
+    const first = this.#owner.slot % count;
+    let busy = 0;
+    for (let step = 0; step < count; step++) {
+      const number = (first + step) % count;
+      const segment = segments[number] as SegmentRuns;
+      if (!segment.hasPages(pages)) continue;
+      if (!segment.tryEnter()) busy++;
+      else {
+        const ref = this.#takeFrom(number, head, pages);
+        if (ref !== 0) return ref;
+      }
+    }
+    for (let number = 0; busy > 0 && number < segments.length; number++) {
+      const segment = segments[number] as SegmentRuns;
+      if (!segment.hasPages(pages)) continue;
+      if (!this.enter(segment)) this.blocked = true;
+      else {
+        const ref = this.#takeFrom(number, head, pages);
+        if (ref !== 0) return ref;
+      }
     }
     return 0;
   }
 
-  #count(head: number, sign: 1 | -1): void {
-    const kind = kindOfHead(head);
-    const pages = sign * lengthOf(head);
-    this.usedPages += pages;
-    if (stateOf(head) === stateSlab) return; // counted by class in slabs.ts
-    const cell = (stateOf(head) === stateExtent ? kinds.length : 0) + kind;
-    this.runBlocks[cell] = (this.runBlocks[cell] as number) + sign;
-    this.runPages[cell] = (this.runPages[cell] as number) + pages;
+  /** Takes a run out of a segment that is locked, and unlocks it. @returns 0 when it has none */
+  #takeFrom(number: number, head: number, pages: number): Ref {
+    const segment = this.segments[number] as SegmentRuns;
+    const { free } = segment;
+    const { table, words } = segment.view;
+    const forSlab = stateOf(head) === stateSlab;
+    // Metadata fills a segment from its low end, all else from the high end: entries and tables never move, and one block of them
+    // among the data would split it for good, so that no eviction makes room for a large part.
+    const low = kindOfHead(head) === metadataKind;
+    const from = forSlab ? free.findWindow(low) : free.find(pages, low);
+    this.region.refresh();
+    const isCurrent = segment.view.segment === this.region.segments[number];
+    if (from === 0 || !isCurrent || !this.#reserve(words, pages)) {
+      segment.leave();
+      return isCurrent ? 0 : this.#allocate(head, pages); // the segment may be another by now
+    }
+    const length = free.lengthAt(from);
+    const step = forSlab ? this.slabPages : 1;
+    const at = low ? alignUp(from, step) : (from + length - pages) & -step;
+    const ref = (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
+    if (!forSlab) beginAllocation(this.#owner.counters, ref);
+    free.remove(from);
+    table.split(from, length, at, pages, head, this.#owner.slot);
+    if (at > from) free.insert(from, at - from);
+    if (at + pages < from + length) free.insert(at + pages, from + length - at - pages);
+    segment.leave();
+    return ref;
   }
+
+  /**
+   * Counts pages as used before they are, then looks at the sum: of two owners who pass the limit
+   * together at least one sees it.
+   */
+  #reserve(words: Words, pages: number): boolean {
+    const { limitPages } = this;
+    const used = peek(words, usedPagesWord);
+    store(words, usedPagesWord, used + pages);
+    if (limitPages >= this.dataPages || this.usedPages() <= limitPages) return true;
+    store(words, usedPagesWord, used);
+    return false;
+  }
+}
+
+/** @throws pool_busy when a search failed because a living owner kept a lock too long */
+export function refuseBlocked(runs: RunSpace): void {
+  if (runs.blocked)
+    fail('pool_busy', 'another owner holds the lock of a segment that may have room');
 }

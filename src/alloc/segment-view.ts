@@ -1,6 +1,6 @@
 /** A segment as the allocator sees it: its layout and a word view for each part. */
 
-import type { Segment } from '../memory/region.ts';
+import type { Region, Segment } from '../memory/region.ts';
 import type { Words } from '../memory/words.ts';
 import { type SegmentLayout, segmentLayout } from './layout.ts';
 import { PageTable } from './pages.ts';
@@ -10,22 +10,37 @@ export interface SegmentView {
   readonly layout: SegmentLayout;
   readonly table: PageTable;
   readonly headers: Words;
-  /** Live and kept bits of 16 granules in each word. */
-  readonly liveKept: Words;
-  /** Free and remote words in turn. */
-  readonly freeRemote: Words;
+  /** Live, kept, free and remote bits of 32 granules in turn. */
+  readonly bits: Words;
+  /** All words of the segment. */
+  readonly words: Words;
 }
 
 export function viewSegment(segment: Segment, slabShift: number): SegmentView {
   const layout = segmentLayout(segment.sizeBytes, slabShift);
   const { words } = segment;
-  const planeWords = layout.freeRemoteWord - layout.liveKeptWord;
   return {
     segment,
     layout,
     table: new PageTable(words, layout),
-    headers: words.subarray(layout.slabHeadersWord, layout.liveKeptWord),
-    liveKept: words.subarray(layout.liveKeptWord, layout.freeRemoteWord),
-    freeRemote: words.subarray(layout.freeRemoteWord, layout.freeRemoteWord + planeWords),
+    headers: words.subarray(layout.slabHeadersWord, layout.bitsWord),
+    bits: words.subarray(layout.bitsWord, layout.linksWord),
+    words,
   };
+}
+
+/**
+ * Makes `views` those of the region's segments.
+ * @returns how many of the first ones stayed as they were
+ */
+export function followSegments(region: Region, views: SegmentView[]): number {
+  const { segments, slabShift } = region;
+  // Segments come and go at the end: when the last is the same, all are.
+  const last = views.length - 1;
+  if (last + 1 === segments.length && views[last]?.segment === segments[last]) return last + 1;
+  const changed = views.findIndex(({ segment }, number) => segments[number] !== segment);
+  if (changed >= 0) views.length = changed;
+  const same = views.length;
+  for (const segment of segments.slice(same)) views.push(viewSegment(segment, slabShift));
+  return same;
 }

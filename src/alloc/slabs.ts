@@ -1,30 +1,39 @@
 /**
- * L1: slabs of equal blocks, and the private stacks in front of them.
+ * L1: slabs of equal blocks that belong to one owner each, and the private stacks in front of them.
  *
  * There is one stack per kind and class, `stack = kind · 32 + class`, of references on the
  * JavaScript heap. allocate pops, free pushes (pool-allocator.ts); here half a stack at a time
  * moves between a stack and the `free` bitmaps. A slab whose blocks are all free goes back to the
  * page runs, but for one per stack, so that a single block going back and forth does not make and
  * break slabs.
+ *
+ * Others free a block of this owner by its remote bit (remote.ts); the owner collects. A refill that
+ * finds no slab with free blocks looks at the full ones that wait longest, a few at a time: if none
+ * of them has news, fewer than about one in as many has, so little is lost by making a new slab.
  */
 
 import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
-import { peek, poke, store, zero } from '../memory/words.ts';
-import { classCount, classTable, type ClassTable } from './classes.ts';
-import { kinds } from './kind.ts';
+import { compareExchange, load, peek, poke, store } from '../memory/words.ts';
+import { classCount, classTable, type ClassTable, stackCount } from './classes.ts';
+import { newsWord } from './counters.ts';
 import {
+  bitsWordShift,
+  freeAt,
   kindOfStackShift,
+  nobody,
   packSlab,
   pageGranuleShift,
   slabFreeCount,
   slabHeaderShift,
-  stackMask,
+  slabNews,
 } from './layout.ts';
-import type { RunSpace } from './runs.ts';
+import { Orphans } from './orphans.ts';
+import { announceOrphan, collectNews } from './remote.ts';
+import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-
-export const stackCount: number = kinds.length * classCount;
+import { freeAllBlocks } from './slab-blocks.ts';
+import { noSlab, SlabLists } from './slab-lists.ts';
 
 /**
  * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest
@@ -46,7 +55,8 @@ const stackShiftLarge = 6;
 const stackShiftSmall = 4;
 const largeSlabShift = 16;
 
-const noSlab = -1;
+/** Full slabs that a refill looks at. */
+const probesMax = 16;
 
 export class Slabs {
   /** log2 of the distance between stacks in `stacks`. */
@@ -56,27 +66,25 @@ export class Slabs {
   readonly slabCounts: Int32Array = new Int32Array(stackCount);
   readonly freeCounts: Int32Array = new Int32Array(stackCount);
   readonly table: ClassTable;
+  readonly lists: SlabLists = new SlabLists(stackCount);
 
+  readonly #region: Region;
   readonly #runs: RunSpace;
-  readonly #owner: number;
+  readonly #owner: RunOwner;
   readonly #views: SegmentView[];
+  readonly #orphans: Orphans;
   readonly #windowShift: number;
   readonly #segmentWindowShift: number;
   readonly #segmentShift: number;
-  /**
-   * Slabs with free blocks, a list per stack linked by slab number: segment · windows per segment +
-   * window.
-   */
-  readonly #partial: Int32Array = new Int32Array(stackCount).fill(noSlab);
   /** The one entirely free slab that a stack may keep. */
   readonly #spare: Int32Array = new Int32Array(stackCount).fill(noSlab);
-  #next = new Int32Array(0);
-  #previous = new Int32Array(0);
 
-  constructor(region: Region, runs: RunSpace, owner: number) {
+  constructor(region: Region, runs: RunSpace, owner: RunOwner) {
+    this.#region = region;
     this.#runs = runs;
     this.#views = runs.views;
     this.#owner = owner;
+    this.#orphans = new Orphans(region, runs.views);
     this.#windowShift = region.slabShift - granuleShift;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
     this.#segmentShift = region.segmentShift - granuleShift;
@@ -88,42 +96,26 @@ export class Slabs {
       const limit = Math.min((1 << this.stackShift) - stackCells, twoSlabs);
       this.stacks[(stack << this.stackShift) + stackLimit] = limit;
     }
+    this.coverSegments();
   }
 
   /** Makes room for the slabs of all segments. */
   coverSegments(): void {
-    const slabs = this.#views.length << this.#segmentWindowShift;
-    this.#next = grown(this.#next, slabs);
-    this.#previous = grown(this.#previous, slabs);
+    this.lists.cover(this.#views.length << this.#segmentWindowShift);
   }
 
   /**
-   * Takes in an existing slab. A window without a header is a slab that a crash left half made:
-   * recovery frees it.
-   */
-  attachSlab(segmentNumber: number, page: number): void {
-    const window = (page << pageGranuleShift) >> this.#windowShift;
-    const { headers } = this.#views[segmentNumber] as SegmentView;
-    const header = peek(headers, window << slabHeaderShift);
-    if (header === 0) return;
-    const stack = header & stackMask;
-    const free = peek(headers, (window << slabHeaderShift) + slabFreeCount);
-    this.slabCounts[stack] = (this.slabCounts[stack] as number) + 1;
-    this.freeCounts[stack] = (this.freeCounts[stack] as number) + free;
-    if (free > 0) this.#link(stack, (segmentNumber << this.#segmentWindowShift) | window);
-  }
-
-  /**
-   * Fills an empty stack to half from slabs with free blocks, or from a new slab.
+   * Fills an empty stack to half: from slabs with free blocks, what others have freed, slabs of
+   * nobody, or a new slab.
    * @returns false when there is no memory: nothing has changed
    */
   refill(stack: number): boolean {
     const want = (this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1;
     while (this.depth(stack) < want) {
-      let slab = this.#partial[stack] as number;
+      let slab = this.lists.partial[stack] as number;
       if (slab === noSlab) {
         if (this.depth(stack) > 0) break;
-        slab = this.#create(stack);
+        slab = this.#find(stack);
         if (slab === noSlab) return false;
       }
       this.#take(stack, slab, want);
@@ -153,28 +145,111 @@ export class Slabs {
     return this.stacks[(stack << this.stackShift) + stackDepth] as number;
   }
 
-  /**
-   * Empties all stacks and gives all entirely free slabs back.
-   * @returns true when that freed pages
-   */
-  flush(): boolean {
-    const before = this.#runs.freePages;
+  /** Empties all stacks, takes in what others have freed, gives entirely free slabs back. */
+  flush(): void {
+    const hasNews = load(this.#owner.counters, newsWord) !== 0;
+    if (hasNews) store(this.#owner.counters, newsWord, 0); // before the look: news from now on set it again
     for (let stack = 0; stack < stackCount; stack++) {
       if (this.slabCounts[stack] === 0) continue;
       const depth = this.depth(stack);
       if (depth > 0) this.spill(stack, depth);
+      if (hasNews) {
+        for (const slab of this.lists.all(stack)) this.collect(stack, slab);
+      }
       const spare = this.#spare[stack] as number;
       if (spare !== noSlab) this.#release(stack, spare);
       this.#spare[stack] = noSlab;
     }
-    return this.#runs.freePages !== before;
   }
 
-  /** Live blocks of a stack: what is neither free nor claimed. */
-  liveBlocks(stack: number): number {
-    const blocks =
-      (this.slabCounts[stack] as number) * (this.table.blocks[stack % classCount] as number);
-    return blocks - (this.freeCounts[stack] as number) - this.depth(stack);
+  /** Takes in what nobody owns. */
+  adoptAll(): void {
+    this.#orphans.adoptAll(this);
+  }
+
+  /** Leaves all slabs to whoever needs them. After `flush`. */
+  orphanAll(): void {
+    for (let stack = 0; stack < stackCount; stack++) {
+      if (this.slabCounts[stack] === 0) continue;
+      for (const slab of this.lists.all(stack)) {
+        const at = this.#window(slab) << slabHeaderShift;
+        const { headers } = this.#view(slab);
+        store(headers, at, packSlab(stack, nobody));
+        announceOrphan(this.#region, headers, at, stack);
+      }
+      this.slabCounts[stack] = 0;
+      this.freeCounts[stack] = 0;
+      this.#spare[stack] = noSlab;
+    }
+    this.lists.clear();
+  }
+
+  /** Takes in a slab of nobody, unless another owner is faster. @returns whether it is ours now */
+  adopt(stack: number, slab: number): boolean {
+    const view = this.#view(slab);
+    const window = this.#window(slab);
+    const at = window << slabHeaderShift;
+    const orphan = packSlab(stack, nobody);
+    const own = packSlab(stack, this.#owner.slot);
+    if (compareExchange(view.headers, at, orphan, own) !== orphan) return false;
+    view.table.setOwner((window << this.#windowShift) >> pageGranuleShift, this.#owner.slot);
+    const free = peek(view.headers, at + slabFreeCount);
+    this.slabCounts[stack] = (this.slabCounts[stack] as number) + 1;
+    this.freeCounts[stack] = (this.freeCounts[stack] as number) + free;
+    if (free > 0) this.lists.addPartial(stack, slab);
+    else this.lists.addFull(stack, slab);
+    if (free === this.table.blocks[stack % classCount]) this.#idle(stack, slab);
+    else this.collect(stack, slab);
+    return true;
+  }
+
+  /** Takes in what others have freed of a slab. @returns whether there was anything */
+  collect(stack: number, slab: number): boolean {
+    const view = this.#view(slab);
+    const window = this.#window(slab);
+    const at = window << slabHeaderShift;
+    if (peek(view.headers, at + slabNews) === 0) return false;
+    const freed = collectNews(
+      view,
+      window,
+      this.table.slabWords,
+      this.#firstRef(slab),
+      this.#owner,
+    );
+    if (freed === 0) return false;
+    this.freeCounts[stack] = (this.freeCounts[stack] as number) + freed;
+    const count = peek(view.headers, at + slabFreeCount) + freed;
+    poke(view.headers, at + slabFreeCount, count);
+    if (count === freed) {
+      this.lists.removeFull(stack, slab);
+      this.lists.addPartial(stack, slab);
+    }
+    if (count === this.table.blocks[stack % classCount]) this.#idle(stack, slab);
+    return true;
+  }
+
+  /** A slab with free blocks for a stack that has none. */
+  #find(stack: number): number {
+    for (let probe = 0; probe < probesMax; probe++) {
+      const slab = this.lists.turnFull(stack);
+      if (slab === noSlab) break;
+      if (this.collect(stack, slab)) return this.lists.partial[stack] as number;
+    }
+    if (this.#orphans.adopt(stack, this)) return this.lists.partial[stack] as number;
+    return this.#create(stack);
+  }
+
+  #view(slab: number): SegmentView {
+    return this.#views[slab >> this.#segmentWindowShift] as SegmentView;
+  }
+
+  #window(slab: number): number {
+    return slab & ((1 << this.#segmentWindowShift) - 1);
+  }
+
+  #firstRef(slab: number): Ref {
+    const number = slab >> this.#segmentWindowShift;
+    return (number << this.#segmentShift) | (this.#window(slab) << this.#windowShift);
   }
 
   #create(stack: number): number {
@@ -182,61 +257,63 @@ export class Slabs {
     if (ref === 0) return noSlab;
     const number = ref >> this.#segmentShift;
     const window = (ref & ((1 << this.#segmentShift) - 1)) >> this.#windowShift;
-    const { headers, freeRemote, layout, segment } = this.#views[number] as SegmentView;
-    const { slabWords, starts, blocks } = this.table;
+    const view = this.#views[number] as SegmentView;
+    const { headers } = view;
     const sizeClass = stack % classCount;
-    const firstWord = 2 * window * slabWords;
-    const firstByte = (layout.liveKeptWord + firstWord) * 4;
-    zero(segment.bytes, firstByte, firstByte + slabWords * 8);
-    for (let word = 0; word < slabWords; word++) {
-      poke(freeRemote, firstWord + 2 * word, starts[sizeClass * slabWords + word] as number);
-      poke(freeRemote, firstWord + 2 * word + 1, 0);
-    }
-    const count = blocks[sizeClass] as number;
-    poke(headers, (window << slabHeaderShift) + slabFreeCount, count);
+    freeAllBlocks(view, window, this.table, sizeClass);
+    const count = this.table.blocks[sizeClass] as number;
+    const at = window << slabHeaderShift;
+    poke(headers, at + slabFreeCount, count);
+    poke(headers, at + slabNews, 0);
     // From here on references into the slab are looked up in its bitmaps.
-    store(headers, window << slabHeaderShift, packSlab(stack, this.#owner));
+    store(headers, at, packSlab(stack, this.#owner.slot));
     const slab = (number << this.#segmentWindowShift) | window;
     this.slabCounts[stack] = (this.slabCounts[stack] as number) + 1;
     this.freeCounts[stack] = (this.freeCounts[stack] as number) + count;
-    this.#link(stack, slab);
+    this.lists.addPartial(stack, slab);
     return slab;
   }
 
   #release(stack: number, slab: number): void {
-    const number = slab >> this.#segmentWindowShift;
-    const window = slab & ((1 << this.#segmentWindowShift) - 1);
-    const { headers } = this.#views[number] as SegmentView;
-    this.#unlink(stack, slab);
+    const window = this.#window(slab);
+    this.lists.removePartial(stack, slab);
     this.slabCounts[stack] = (this.slabCounts[stack] as number) - 1;
     this.freeCounts[stack] =
       (this.freeCounts[stack] as number) - (this.table.blocks[stack % classCount] as number);
-    store(headers, window << slabHeaderShift, 0);
-    this.#runs.release(number, (window << this.#windowShift) >> pageGranuleShift);
+    store(this.#view(slab).headers, window << slabHeaderShift, 0);
+    const page = (window << this.#windowShift) >> pageGranuleShift;
+    this.#runs.release(slab >> this.#segmentWindowShift, page);
+  }
+
+  /** All blocks of the slab are free: it is kept as the stack's spare, or given back. */
+  #idle(stack: number, slab: number): void {
+    if (this.#spare[stack] === slab) return;
+    if (this.#spare[stack] === noSlab) this.#spare[stack] = slab;
+    else this.#release(stack, slab);
   }
 
   /** Claims free blocks of a slab until the stack holds `want`. */
   #take(stack: number, slab: number, want: number): void {
-    const number = slab >> this.#segmentWindowShift;
-    const window = slab & ((1 << this.#segmentWindowShift) - 1);
-    const { headers, freeRemote } = this.#views[number] as SegmentView;
+    const window = this.#window(slab);
+    const { headers, bits } = this.#view(slab);
     const { slabWords } = this.table;
     const { stacks } = this;
-    const firstRef = (number << this.#segmentShift) | (window << this.#windowShift);
-    const firstWord = 2 * window * slabWords;
+    const firstRef = this.#firstRef(slab);
+    const firstWord = (window * slabWords) << bitsWordShift;
     const base = stack << this.stackShift;
     const before = this.depth(stack);
     let depth = before;
     for (let word = slabWords - 1; word >= 0 && depth < want; word--) {
-      let bits = peek(freeRemote, firstWord + 2 * word);
-      if (bits === 0) continue;
+      const at = firstWord + (word << bitsWordShift);
+      let free = peek(bits, at + freeAt);
+      if (free === 0) continue;
       // From high to low, so that pops go through memory upwards.
-      while (bits !== 0 && depth < want) {
-        const bit = 31 - Math.clz32(bits);
-        bits ^= 1 << bit;
+      while (free !== 0 && depth < want) {
+        const bit = 31 - Math.clz32(free);
+        free ^= 1 << bit;
         stacks[base + stackCells + depth++] = firstRef + (word << 5) + bit;
       }
-      poke(freeRemote, firstWord + 2 * word, bits);
+      poke(bits, at + freeAt, free);
     }
     if (depth === before)
       fail('pool_corrupt', `slab ${slab} counts free blocks and has none; recover() first`);
@@ -246,46 +323,27 @@ export class Slabs {
     const left = peek(headers, countWord) - (depth - before);
     poke(headers, countWord, left);
     if (this.#spare[stack] === slab) this.#spare[stack] = noSlab;
-    if (left === 0) this.#unlink(stack, slab);
+    if (left > 0) return;
+    this.lists.removePartial(stack, slab);
+    this.lists.addFull(stack, slab);
   }
 
   #putBack(stack: number, ref: Ref): void {
     const number = ref >> this.#segmentShift;
     const granule = ref & ((1 << this.#segmentShift) - 1);
     const window = granule >> this.#windowShift;
-    const { headers, freeRemote } = this.#views[number] as SegmentView;
-    const freeWord = (granule >> 5) << 1;
-    poke(freeRemote, freeWord, peek(freeRemote, freeWord) | (1 << (granule & 31)));
+    const { headers, bits } = this.#views[number] as SegmentView;
+    const at = ((granule >> 5) << bitsWordShift) + freeAt;
+    poke(bits, at, peek(bits, at) | (1 << (granule & 31)));
     this.freeCounts[stack] = (this.freeCounts[stack] as number) + 1;
     const countWord = (window << slabHeaderShift) + slabFreeCount;
     const count = peek(headers, countWord) + 1;
     poke(headers, countWord, count);
     const slab = (number << this.#segmentWindowShift) | window;
-    if (count === 1) this.#link(stack, slab);
-    if (count !== this.table.blocks[stack % classCount]) return;
-    if (this.#spare[stack] === noSlab) this.#spare[stack] = slab;
-    else this.#release(stack, slab);
+    if (count === 1) {
+      this.lists.removeFull(stack, slab);
+      this.lists.addPartial(stack, slab);
+    }
+    if (count === this.table.blocks[stack % classCount]) this.#idle(stack, slab);
   }
-
-  #link(stack: number, slab: number): void {
-    const head = this.#partial[stack] as number;
-    this.#next[slab] = head;
-    this.#previous[slab] = noSlab;
-    if (head !== noSlab) this.#previous[head] = slab;
-    this.#partial[stack] = slab;
-  }
-
-  #unlink(stack: number, slab: number): void {
-    const next = this.#next[slab] as number;
-    const previous = this.#previous[slab] as number;
-    if (next !== noSlab) this.#previous[next] = previous;
-    if (previous === noSlab) this.#partial[stack] = next;
-    else this.#next[previous] = next;
-  }
-}
-
-function grown(array: Int32Array<ArrayBuffer>, length: number): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(length);
-  copy.set(array.subarray(0, length));
-  return copy;
 }

@@ -1,44 +1,41 @@
-/**
- * Totals of an allocator, counted from its memory or taken from its books on the heap, and the
- * statistics made of them.
- */
+/** Totals of an allocator, counted from its memory, and the statistics made of them. */
 
 import { pageBytes, type Region } from '../memory/region.ts';
+import { peek } from '../memory/words.ts';
 import type { AllocatorStats, Tier } from './api.ts';
-import { classBytes, classCount } from './classes.ts';
+import { classBytes, classCount, stackCount } from './classes.ts';
 import { sumCounter } from './counters.ts';
 import { kinds } from './kind.ts';
 import {
+  bitsWordShift,
+  headLive,
   kindOfHead,
   kindOfStackShift,
   lengthOf,
+  liveAt,
+  remoteAt,
   stackMask,
   stateExtent,
   stateFree,
   stateOf,
   stateSlab,
 } from './layout.ts';
-import type { RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { type Slabs, stackCount } from './slabs.ts';
-import { countLive, slabHeaderAt } from './walk.ts';
-
-/** What allocate and free keep on the heap. */
-export interface Books {
-  readonly runs: RunSpace;
-  readonly slabs: Slabs;
-}
+import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 export interface Totals {
   metadataPages: number;
   freePages: number;
   longestFreePages: number;
+  /** Blocks that another owner has freed and their own has yet to take back. */
+  pendingBlocks: number;
   /** Per stack (kind · 32 + class). */
   readonly slabs: Int32Array;
   readonly liveBlocks: Int32Array;
-  /** Of L2, then of L3: per kind. */
+  /** Of L2, then of L3, per kind: live runs, their pages, and pages of runs that wait to be used again. */
   readonly runBlocks: Int32Array;
   readonly runPages: Int32Array;
+  readonly idlePages: Int32Array;
 }
 
 /** Counts everything from page tables, slab headers and live bits. */
@@ -51,16 +48,25 @@ export function survey(
     metadataPages: 0,
     freePages: 0,
     longestFreePages: 0,
+    pendingBlocks: 0,
     slabs: new Int32Array(stackCount),
     liveBlocks: new Int32Array(stackCount),
     runBlocks: new Int32Array(2 * kinds.length),
     runPages: new Int32Array(2 * kinds.length),
+    idlePages: new Int32Array(2 * kinds.length),
   };
   for (const view of views) {
     totals.metadataPages += view.layout.dataPage;
     view.table.walk((page, head) => addRun(totals, view, page, head, slabShift), damaged);
   }
   return totals;
+}
+
+/** Blocks that counters say are live: also those whose owner has yet to take them back. */
+export function countedBlocks(views: readonly SegmentView[], slabShift: number): number {
+  const totals = survey(views, slabShift, () => undefined);
+  const live = [...totals.liveBlocks, ...totals.runBlocks];
+  return live.reduce((sum, blocks) => sum + blocks, totals.pendingBlocks);
 }
 
 function addRun(
@@ -76,32 +82,35 @@ function addRun(
     totals.freePages += pages;
     totals.longestFreePages = Math.max(totals.longestFreePages, pages);
   } else if (state === stateSlab) {
-    const header = slabHeaderAt(view, page, slabShift);
-    if (header === 0) return;
-    addTo(totals.slabs, header & stackMask, 1);
-    addTo(totals.liveBlocks, header & stackMask, countLive(view, page, slabShift));
+    addSlab(totals, view, page, slabShift);
   } else {
     const cell = (state === stateExtent ? kinds.length : 0) + kindOfHead(head);
+    if ((head & headLive) === 0) return addTo(totals.idlePages, cell, pages);
     addTo(totals.runBlocks, cell, 1);
     addTo(totals.runPages, cell, pages);
   }
 }
 
-function addTo(cells: Int32Array, index: number, value: number): void {
-  cells[index] = (cells[index] as number) + value;
+function addSlab(totals: Totals, view: SegmentView, page: number, slabShift: number): void {
+  const header = slabHeaderAt(view, page, slabShift);
+  if (header === 0) return;
+  const slabWords = slabWordsOf(slabShift);
+  const first = windowOfPage(page, slabShift) * slabWords;
+  let live = 0;
+  for (let word = first; word < first + slabWords; word++) {
+    const at = word << bitsWordShift;
+    const counted = peek(view.bits, at + liveAt);
+    if (counted === 0) continue;
+    const pending = counted & peek(view.bits, at + remoteAt);
+    live += bitCount(counted & ~pending);
+    if (pending !== 0) totals.pendingBlocks += bitCount(pending);
+  }
+  addTo(totals.slabs, header & stackMask, 1);
+  addTo(totals.liveBlocks, header & stackMask, live);
 }
 
-/** The same from the books that allocate and free keep: no walk. */
-export function bookedTotals({ runs, slabs }: Books): Totals {
-  return {
-    metadataPages: runs.metadataPages,
-    freePages: runs.freePages,
-    longestFreePages: runs.longestFreeRun(),
-    slabs: slabs.slabCounts,
-    liveBlocks: Int32Array.from({ length: stackCount }, (_, stack) => slabs.liveBlocks(stack)),
-    runBlocks: runs.runBlocks,
-    runPages: runs.runPages,
-  };
+function addTo(cells: Int32Array, index: number, value: number): void {
+  cells[index] = (cells[index] as number) + value;
 }
 
 type Share = { usedBytes: number; liveBytes: number; liveBlocks: number };
@@ -150,11 +159,12 @@ function statsFrom(
   for (let cell = 0; cell < 2 * kinds.length; cell++) {
     const blocks = totals.runBlocks[cell] as number;
     const bytes = (totals.runPages[cell] as number) * pageBytes;
+    const idleBytes = (totals.idlePages[cell] as number) * pageBytes;
     add(
       cell % kinds.length,
       cell < kinds.length ? tiers.l2 : tiers.l3,
       blocks,
-      bytes,
+      bytes + idleBytes,
       bytes,
       blocks,
     );
@@ -172,19 +182,13 @@ function statsFrom(
   };
 }
 
-/** Exact statistics: from the books where there are any, else by counting. */
-export function statsOf(
-  region: Region,
-  views: readonly SegmentView[],
-  books: Books | undefined,
-): AllocatorStats {
-  const { slabShift } = region;
-  const totals =
-    books === undefined ? survey(views, slabShift, () => undefined) : bookedTotals(books);
+/** Exact statistics, when no owner is at work. Reads page tables and bitmaps. */
+export function statsOf(region: Region, views: readonly SegmentView[]): AllocatorStats {
+  const totals = survey(views, region.slabShift, () => undefined);
   const reservedBytes = views.reduce((sum, { segment }) => sum + segment.sizeBytes, 0);
-  return statsFrom(totals, reservedBytes, 2 ** slabShift, {
+  return statsFrom(totals, reservedBytes, 2 ** region.slabShift, {
     allocations: sumCounter(region, 'allocations'),
-    frees: sumCounter(region, 'frees'),
+    frees: sumCounter(region, 'frees') + totals.pendingBlocks,
     failures: sumCounter(region, 'failures'),
   });
 }

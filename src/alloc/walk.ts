@@ -5,13 +5,15 @@ import { peek } from '../memory/words.ts';
 import type { Block } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
 import {
+  bitsWordShift,
   headKept,
   headLive,
-  keptShift,
+  keptAt,
   kindOfHead,
   kindOfStackShift,
   lengthOf,
-  liveMask,
+  liveAt,
+  remoteAt,
   slabHeaderShift,
   stackMask,
   stateExtent,
@@ -44,16 +46,15 @@ export function slabHeaderAt(view: SegmentView, page: number, slabShift: number)
   return peek(view.headers, windowOfPage(page, slabShift) << slabHeaderShift);
 }
 
-/** Live bits of 32 granules. */
+/** Bits of live blocks of 32 granules, but for those that another owner has freed. */
 export function liveBits(view: SegmentView, word: number): number {
-  const low = peek(view.liveKept, 2 * word) & liveMask;
-  return low | (peek(view.liveKept, 2 * word + 1) << keptShift);
+  const at = word << bitsWordShift;
+  return peek(view.bits, at + liveAt) & ~peek(view.bits, at + remoteAt);
 }
 
 /** Kept bits of 32 granules. */
 export function keptBits(view: SegmentView, word: number): number {
-  const low = peek(view.liveKept, 2 * word) >>> keptShift;
-  return low | (peek(view.liveKept, 2 * word + 1) & ~liveMask);
+  return peek(view.bits, (word << bitsWordShift) + keptAt);
 }
 
 /** Live blocks of the slab that starts at `page`. */
@@ -82,13 +83,13 @@ export function walkBlocks(
   view.table.walk((page, head) => {
     const state = stateOf(head);
     if (state === stateSlab) walkSlab(view, page, slabShift, firstRef, visit);
-    else if (state === stateRun || state === stateExtent) {
+    else if ((state === stateRun || state === stateExtent) && (head & headLive) !== 0) {
       visit({
         ref: firstRef + (page << pageGranuleShift),
         kind: kindOfHead(head),
         tier: state === stateRun ? 'l2' : 'l3',
         sizeBytes: lengthOf(head) << pageShift,
-        live: (head & headLive) !== 0,
+        live: true,
         kept: (head & headKept) !== 0,
       });
     }

@@ -38,7 +38,7 @@ import { ownersMaxLimit } from './layout.ts';
 import { granuleShift } from './region.ts';
 import type { Superblock } from './superblock.ts';
 
-export const formatVersion = 1;
+export const formatVersion = 2;
 
 /** Feature bits that this version understands. */
 export const knownIncompat = 0;

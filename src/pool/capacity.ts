@@ -33,11 +33,11 @@ function shrinkTo(store: Store, capacityBytes: number): boolean {
   sweepRetired(store);
   const limitBytes = limitFor(store, capacityBytes);
   store.allocator.flush();
-  while (store.allocator.stats().usedBytes > limitBytes) {
+  while (store.allocator.usedBytes > limitBytes) {
     let progress = false;
     for (let i = 0; i < evictionsPerLook; i++) progress = store.evictor.evictOne() || progress;
     store.allocator.flush();
-    if (!progress) return store.allocator.stats().usedBytes <= limitBytes;
+    if (!progress) return store.allocator.usedBytes <= limitBytes;
   }
   return true;
 }

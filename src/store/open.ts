@@ -90,7 +90,7 @@ export function closeStore(store: Store): void {
   if (store.region.ownerSlot === 0) {
     for (const draft of store.drafts) draft.abort();
     sweepRetired(store);
-    store.allocator.flush();
+    store.allocator.leave();
     store.region.commit({ clean: true });
   }
   store.closed = true;

@@ -1,16 +1,20 @@
-/** Readers that died without closing: their leases end, so that nothing stays in memory for them. */
+/** Owners that died without closing: their leases end, and what they allocated and did not publish is freed. */
 
 import { peek, and } from '../memory/words.ts';
 import { field, segmentOf, wordOf } from './entry.ts';
 import type { Store } from './store.ts';
 
-/** Ends the leases of every dead reader. The writer's. @returns how many readers there were */
+/** Recovers every other owner that died. The writer's. @returns how many there were */
 export function reapReaders(store: Store): number {
   const { region } = store;
   if (region.ownerSlot !== 0 || region.reclaim === undefined) return 0;
   let reaped = 0;
   for (let slot = 1; slot < region.superblock.ownersMax; slot++) {
-    if (region.reclaim(slot, () => endLeases(store, slot))) reaped++;
+    const clear = (): void => {
+      endLeases(store, slot);
+      store.allocator.clearOwner(slot);
+    };
+    if (region.reclaim(slot, clear)) reaped++;
   }
   return reaped;
 }

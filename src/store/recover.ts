@@ -78,7 +78,7 @@ export function recoverStore(
   const dropped = rebuild(store, marks);
   finishIntents(store);
   const unreachable = allocator.sweep(reachable(store));
-  allocator.flush();
+  allocator.leave();
   begin(store, true);
   return {
     parts: peek(store.control, store.controlAt + control.parts),

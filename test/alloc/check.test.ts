@@ -1,19 +1,22 @@
 /** check finds every kind of damage, and walk and recover refuse what cannot be followed. */
 
 import { describe, expect, test } from 'vitest';
-import { createAllocator, openAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
+import { createAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
 import { counterWords, ownerCounters } from '../../src/alloc/counters.ts';
 import {
+  binsInUseWord,
   headKept,
   headLive,
   headRemote,
   lengthOf,
+  nobody,
   packHead,
   packSlab,
   stateExtent,
   stateFree,
   stateRun,
   stateSlab,
+  usedPagesWord,
 } from '../../src/alloc/layout.ts';
 import { hasCode } from '../../src/errors.ts';
 import type { SegmentView } from '../../src/alloc/segment-view.ts';
@@ -64,7 +67,8 @@ function subject(): Subject {
   const claimed = stacks[(stackOfSlab << stackShift) + 2] as number;
   const window = kept >> 8;
   const made = { allocator, view, run, extent, rest, kept, claimed };
-  return { ...made, slab: window * 4, header: window * 16, free: window * 16 };
+  // Slabs of 16 KiB: 8 words of each bitmap, four bitmaps side by side.
+  return { ...made, slab: window * 4, header: window * 16, free: window * 32 + 2 };
 }
 
 type Damage = [what: string, fault: RegExp, damage: (subject: Subject) => void];
@@ -138,8 +142,61 @@ const damages: Damage[] = [
   ],
   [
     'a run that is not live',
-    /is neither free nor live/,
+    /waits for this owner, who does not have it/,
     ({ view, run }) => view.table.setHead(run, packHead(stateRun, 2, 0, 3)),
+  ],
+  [
+    'a kept run that is not live',
+    /is kept and not live/,
+    ({ view, run }) => view.table.setHead(run, packHead(stateRun, 2, headKept, 3)),
+  ],
+  [
+    'a live run that was given back',
+    /is live and was given back/,
+    ({ view, run }) => view.table.setHead(run, packHead(stateRun, 2, headLive | headRemote, 3)),
+  ],
+  [
+    'a run that was given back in silence',
+    /given back and nobody tells of it/,
+    ({ view, run }) => view.table.setHead(run, packHead(stateRun, 2, headRemote, 3)),
+  ],
+  [
+    'a claimed run of nobody',
+    /waits for nobody/,
+    ({ view, run }) => {
+      view.table.setHead(run, packHead(stateRun, 2, 0, 3));
+      view.table.setOwner(run, nobody);
+    },
+  ],
+  [
+    'a slab of nobody with claimed blocks',
+    /blocks that wait for nobody/,
+    ({ view, header }) => void (view.headers[header] = packSlab(33, nobody)),
+  ],
+  [
+    'remote bits in silence',
+    /remotely freed blocks that nobody tells of/,
+    ({ view, kept }) => setBits(view.bits, (kept >> 5) * 4 + 3, 1 << (kept & 31)),
+  ],
+  [
+    'a slab of an owner too many',
+    /slab at page \d+ has owner 99/,
+    ({ view, header }) => void (view.headers[header] = packSlab(33, 99)),
+  ],
+  [
+    'a count of used pages',
+    /index has 1 used pages, table \d+/,
+    ({ view }) => void (view.words[usedPagesWord] = 1),
+  ],
+  [
+    'a bin that is not marked',
+    /index has bin \d+ marked false/,
+    ({ view }) => void view.words.fill(0, binsInUseWord, binsInUseWord + 12),
+  ],
+  [
+    'a run of the cache that is live',
+    /is cached and not claimed/,
+    ({ allocator, run }) => allocator.cache.push(run << 6, 3),
   ],
   [
     'a short extent',
@@ -189,27 +246,27 @@ const damages: Damage[] = [
   [
     'blocks live and free',
     /blocks both live and free/,
-    ({ view, free }) => setBits(view.liveKept, free, 1),
+    ({ view, free }) => setBits(view.bits, free - 2, 1),
   ],
   [
     'a live bit in the middle of a block',
     /bits that start no block/,
-    ({ view, kept }) => setBits(view.liveKept, kept >> 4, 2 << (kept & 15)),
+    ({ view, kept }) => setBits(view.bits, (kept >> 5) * 4, 2 << (kept & 31)),
   ],
   [
     'a free bit in the middle of a block',
     /bits that start no block/,
-    ({ view, free }) => void (view.freeRemote[free + 4] = 3),
+    ({ view, free }) => void (view.bits[free + 8] = 3),
   ],
   [
     'a kept block that is not live',
     /kept blocks that are not live/,
-    ({ view, free }) => setBits(view.liveKept, free + 5, 1 << 16),
+    ({ view, free }) => setBits(view.bits, free + 4 - 1, 1),
   ],
   [
     'a remotely freed block that is not live',
     /remotely freed blocks that are not live/,
-    ({ view, free }) => void (view.freeRemote[free + 7] = 1),
+    ({ view, free }) => void (view.bits[free + 12 + 1] = 1),
   ],
   [
     'a free count',
@@ -219,17 +276,17 @@ const damages: Damage[] = [
   [
     'a lost live block',
     /counters say 5 live blocks, memory 4/,
-    ({ view, kept }) => void (view.liveKept[kept >> 4] = 0x10001 << (kept & 15)),
+    ({ view, kept }) => void (view.bits[(kept >> 5) * 4] = 1 << (kept & 31)),
   ],
   [
     'a live block that is claimed',
     /which is not a claimed block of it/,
-    ({ view, claimed }) => setBits(view.liveKept, claimed >> 4, 1 << (claimed & 15)),
+    ({ view, claimed }) => setBits(view.bits, (claimed >> 5) * 4, 1 << (claimed & 31)),
   ],
   [
     'a free block that is claimed',
     /which is not a claimed block of it/,
-    ({ view, claimed }) => setBits(view.freeRemote, (claimed >> 5) * 2, 1 << (claimed & 31)),
+    ({ view, claimed }) => setBits(view.bits, (claimed >> 5) * 4 + 2, 1 << (claimed & 31)),
   ],
   [
     'a counter',
@@ -241,12 +298,12 @@ const damages: Damage[] = [
   ],
   [
     'a free run that the index does not know',
-    /index has 0 pages at \d+, table 3/,
+    /index has \d+ free runs, table \d+/,
     ({ view, run }) => view.table.setHead(run, packHead(stateFree, 0, 0, 3)),
   ],
   [
     'a free run of another length in the index',
-    /index has \d+ pages at \d+, table \d+/,
+    /index has page \d+ in bin \d+ with length 9/,
     ({ view, rest }) => {
       const pages = view.layout.pages - rest;
       view.table.split(
@@ -261,8 +318,8 @@ const damages: Damage[] = [
   ],
   [
     'books that differ',
-    /books say freePages \d+, memory \d+/,
-    ({ allocator }) => void allocator.runs.freePages++,
+    /books of stack 33 say 1,2,\d+,\d+, memory 1,1,/,
+    ({ allocator }) => void (allocator.slabs.slabCounts[stackOfSlab] = 2),
   ],
   [
     'a stack that overflows',
@@ -287,9 +344,9 @@ function setDepth(allocator: PoolAllocator, depth: number): void {
 test('the subject is sound, and as the damages want it', () => {
   const { allocator, view, slab, free, kept, claimed } = subject();
   expect(allocator.check()).toEqual([]);
-  expect(view.freeRemote[free]).toBe(0x55555555);
+  expect(view.bits[free]).toBe(0x55555555);
   expect([kept >> 8, claimed >> 8]).toEqual([slab / 4, slab / 4]);
-  expect((view.liveKept[kept >> 4] as number) >>> 16).toBe(1 << (kept & 15));
+  expect(view.bits[(kept >> 5) * 4 + 1]).toBe(1 << (kept & 31));
 });
 
 test.each(damages)('%s is found', (_what, fault, damage) => {
@@ -301,7 +358,7 @@ test.each(damages)('%s is found', (_what, fault, damage) => {
 test('no more faults are listed than anyone reads', () => {
   const made = subject();
   made.view.headers.fill(-1);
-  made.view.liveKept.fill(-1);
+  made.view.bits.fill(-1);
   expect(made.allocator.check().length).toBeLessThanOrEqual(100);
 });
 
@@ -322,7 +379,6 @@ describe('a page table that cannot be followed', () => {
     expect(hasCode(thrown, 'pool_corrupt'), String(thrown)).toBe(true);
   };
 
-  test('is refused on opening', () => refuses(({ region }) => openAllocator(region)));
   test('is refused by recovery', () => refuses((allocator) => allocator.recover()));
   test('is refused by walk', () => refuses((allocator) => allocator.walk(() => undefined)));
   test('still has a memory map', () => {
@@ -340,24 +396,22 @@ describe('recovery repairs what a crash cannot leave but memory may', () => {
 
   test('bits left over in a window that becomes a slab', () => {
     const { allocator, view, rest } = subject();
-    const first = ((rest + 3) >> 2) * 16;
-    const end = ((rest + lengthOf(view.table.head(rest))) >> 2) * 16;
-    view.liveKept.fill(-1, first, end);
-    view.freeRemote.fill(-1, first, end);
+    const first = ((rest + 3) >> 2) * 32;
+    const end = ((rest + lengthOf(view.table.head(rest))) >> 2) * 32;
+    view.bits.fill(-1, first, end);
     for (let count = 0; count < 200; count++) allocator.allocate(4, 3_000);
     expect(allocator.check()).toEqual([]);
   });
 
-  test('remote bits', () => {
+  test('what was freed remotely or given back', () => {
     const { allocator, view, run, kept } = subject();
     const second = run - 3; // data is placed from the high end down
-    const word = (kept >> 5) * 2 + 1;
-    setBits(view.freeRemote, word, 1 << (kept & 31));
-    view.table.setHead(second, view.table.head(second) | headRemote);
+    const word = (kept >> 5) * 4 + 3;
+    setBits(view.bits, word, 1 << (kept & 31));
+    view.table.setHead(second, packHead(stateRun, 2, headRemote, 3));
     allocator.recover();
-    expect(view.freeRemote[word]).toBe(0);
-    expect(view.table.head(second) & headRemote).toBe(0);
-    expect([allocator.isLive(kept), allocator.isLive(second << 6)]).toEqual([true, true]);
+    expect(view.bits[word]).toBe(0);
+    expect([allocator.isLive(kept), allocator.isLive(second << 6)]).toEqual([false, false]);
     expect(allocator.check()).toEqual([]);
   });
 

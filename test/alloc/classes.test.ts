@@ -59,8 +59,9 @@ describe.each([14, 15, 16, 17])('slabs of 2^%i bytes', (slabShift) => {
       const parts: [start: number, words: number][] = [
         [layout.pageTableWord, pages * 2],
         [layout.slabHeadersWord, windows * 16],
-        [layout.liveKeptWord, sizeBytes / 64 / 16],
-        [layout.freeRemoteWord, (sizeBytes / 64 / 32) * 2],
+        [layout.bitsWord, (sizeBytes / 64 / 32) * 4],
+        [layout.linksWord, pages * 2],
+        [layout.pendingWord, pages / 32],
         [layout.dataPage * 1024, 0],
       ];
       let end = 40_960 / 4;
@@ -70,7 +71,7 @@ describe.each([14, 15, 16, 17])('slabs of 2^%i bytes', (slabShift) => {
         end = start + words;
       }
       expect((layout.dataPage * 4096) % 2 ** slabShift).toBe(0);
-      expect(layout.dataPage * 4096 - (layout.freeRemoteWord * 4 + sizeBytes / 256)).toBeLessThan(
+      expect(layout.dataPage * 4096 - (layout.pendingWord * 4 + pages / 8)).toBeLessThan(
         2 ** slabShift,
       );
     },

@@ -2,6 +2,9 @@
 
 import { expect, test } from 'vitest';
 import { FreeRuns } from '../../src/alloc/free-runs.ts';
+import { packHead, segmentLayout, stateFree, stateInterior } from '../../src/alloc/layout.ts';
+import { PageTable } from '../../src/alloc/pages.ts';
+import type { SegmentView } from '../../src/alloc/segment-view.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { Random } from './support/random.ts';
 
@@ -12,6 +15,35 @@ interface Run {
 
 const slabPages = 16;
 const indexPages = 1 << 18;
+
+/** The metadata of a segment of 1 GiB: the data is never touched. */
+const layout = segmentLayout(2 ** 30, 16);
+const words = new Int32Array(layout.dataPage * 1024);
+const view: SegmentView = {
+  ...({} as SegmentView),
+  segment: { number: 0, sizeBytes: 2 ** 30, words, bytes: new Uint8Array(words.buffer) },
+  layout,
+  table: new PageTable(words, layout),
+  words,
+};
+
+/** The index, with the page table it gets lengths from. */
+class Index extends FreeRuns {
+  constructor() {
+    super(view, slabPages);
+    words.fill(0, 0, layout.slabHeadersWord);
+  }
+
+  override insert(page: number, pages: number): void {
+    view.table.setHead(page, packHead(stateFree, 0, 0, pages));
+    super.insert(page, pages);
+  }
+
+  override remove(page: number): void {
+    super.remove(page);
+    view.table.setHead(page, stateInterior);
+  }
+}
 
 function hasWindow({ page, pages }: Run): boolean {
   return Math.ceil(page / slabPages) * slabPages + slabPages <= page + pages;
@@ -40,7 +72,7 @@ function someRuns(random: Random, count: number): Run[] {
 test('finds a run whenever there is one, and the shortest length of short ones', () => {
   const random = new Random(seed());
   for (let round = 0; round < rounds(200, 2_000); round++) {
-    const index = new FreeRuns(indexPages, slabPages);
+    const index = new Index();
     const runs = someRuns(random, 1 + random.below(200));
     for (const { page, pages } of runs) index.insert(page, pages);
     for (let operation = 0; operation < 100 && runs.length > 0; operation++) {
@@ -69,7 +101,7 @@ test('finds a run whenever there is one, and the shortest length of short ones',
 test('finds a slab window whenever a run has one', () => {
   const random = new Random(seed() + 1);
   for (let round = 0; round < rounds(200, 2_000); round++) {
-    const index = new FreeRuns(indexPages, slabPages);
+    const index = new Index();
     let runs = someRuns(random, 1 + random.below(60)).filter(({ pages }) => pages < 300);
     for (const { page, pages } of runs) index.insert(page, pages);
     for (;;) {
@@ -85,7 +117,7 @@ test('finds a slab window whenever a run has one', () => {
 });
 
 test('the last of many runs that are too short is found', () => {
-  const index = new FreeRuns(indexPages, slabPages);
+  const index = new Index();
   index.insert(100, 71); // one bin holds 64…71 pages; this one goes to the end of its list
   for (let number = 0; number < 50; number++) index.insert(1_000 + 100 * number, 65);
   expect(index.find(70, false)).toBe(100);
@@ -93,7 +125,7 @@ test('the last of many runs that are too short is found', () => {
 });
 
 test('metadata takes the lowest of equal runs', () => {
-  const index = new FreeRuns(indexPages, slabPages);
+  const index = new Index();
   for (const page of [500, 200, 900]) index.insert(page, 70);
   index.insert(700, 68);
   expect(index.find(65, true)).toBe(200);
@@ -101,7 +133,7 @@ test('metadata takes the lowest of equal runs', () => {
 });
 
 test('a run of a whole segment of 1 GiB has a bin', () => {
-  const index = new FreeRuns(indexPages, slabPages);
+  const index = new Index();
   index.insert(1, indexPages - 1);
   expect(index.find(indexPages - 1, false)).toBe(1);
   sound(index, [{ page: 1, pages: indexPages - 1 }]);

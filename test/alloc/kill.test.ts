@@ -81,7 +81,7 @@ test('after kill -9 the kept blocks are there and nothing else', async () => {
     const records: number[] = [];
     allocator.walk(({ ref, kind, sizeBytes }) => records.push(ref, kind, sizeBytes));
     writeFileSync(log, new Uint8Array(Int32Array.from(records).buffer));
-    allocator.flush();
+    allocator.leave();
     region.close();
   }
 });

@@ -82,7 +82,7 @@ describe.each(geometries)('$name', ({ make, largestShare }) => {
     const mostBytes = Math.floor(oracle.allocator.maxAllocationBytes * largestShare);
     for (let round = 0; round < rounds(8, 50); round++) {
       for (let operation = 0; operation < batch; operation++) step(oracle, random, 800, mostBytes);
-      oracle.allocator.flush();
+      oracle.allocator.leave();
       const before = oracle.allocator.stats();
       oracle.allocator = openAllocator(region);
       expect(oracle.allocator.stats()).toEqual(before);
@@ -139,7 +139,7 @@ describe('slabs that come and go', () => {
     const region = sharedRegion({ capacityBytes: 4 * mib });
     const writer = createAllocator(region);
     for (let count = 0; count < 100; count++) writer.keep(writer.allocate(1, 512));
-    writer.flush();
+    writer.leave();
     const { usedBytes } = writer.stats();
     const next = openAllocator(region);
     const left = (usedBytes - next.stats().liveBytes) / 512;

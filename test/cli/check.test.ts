@@ -20,7 +20,7 @@ describe('cenote check', () => {
     const report = JSON.parse(json.stdout.text) as Record<string, unknown>;
     expect(report).toMatchObject({
       ok: true,
-      version: 1,
+      version: 2,
       errors: [],
       ...filled,
       checksumsVerified: 101,

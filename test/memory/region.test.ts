@@ -52,7 +52,7 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
     const region = create({ tenantHash: '0123456789abcdef', ownersMax: 5 });
     const first = segmentOf(region, 0);
     expect(region.superblock).toEqual({
-      version: 1,
+      version: 2,
       compat: 0,
       incompat: 0,
       roCompat: 0,
@@ -128,7 +128,7 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
       { createdAtMs: 1 },
       { hashSeedLow: 1 },
       { hashSeedHigh: 1 },
-      { version: 2 },
+      { version: 3 },
       { capacityBytes: 1 },
       { epoch: -1 },
       { rootTags: 2 ** 30 },

@@ -200,7 +200,7 @@ describe('superblock', () => {
     damaged[copyB + 20] = 1;
     expect(codeOf(() => readSuperblock(damaged))).toBe('pool_corrupt');
     expect(
-      codeOf(() => readSuperblock(forged((image) => (image[superblockField.version] = 2)))),
+      codeOf(() => readSuperblock(forged((image) => (image[superblockField.version] = 3)))),
     ).toBe('format_unsupported');
     expect(
       codeOf(() => readSuperblock(forged((image) => (image[superblockField.incompat] = 1)))),

@@ -3,6 +3,16 @@
 import { createSharedRegion } from '../../../src/memory/shared.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from '../../../src/memory/region.ts';
 import type { Superblock } from '../../../src/memory/superblock.ts';
+import { segmentLockWord } from '../../../src/memory/layout.ts';
+import { lockClosed } from '../../../src/memory/lock.ts';
+import {
+  ownerFree,
+  ownerLive,
+  ownerSlot,
+  ownerWord,
+  raiseEpoch,
+  releaseOwnerSlot,
+} from '../../../src/memory/owners.ts';
 import { load, store } from '../../../src/memory/words.ts';
 
 export const kib: number = 2 ** 10;
@@ -27,24 +37,26 @@ export interface SmallRegionShape {
 }
 
 /**
- * A region of small segments whose writer can die and come back: `reopened` is what the next
- * process finds. Only what was committed by an access to memory outlives the object.
+ * A region of small segments whose owners can die and come back: `reopened` is what the next process
+ * finds, `joined` what another owner has. Only what was committed by an access to memory outlives the
+ * object. Who lives is known outside of that memory, as by a lock of the kernel.
  */
 export class SmallRegion implements Region {
   readonly type: 'shared' | 'mapped' = 'shared';
   readOnly: boolean = false;
   ownerSlot: number = 0;
-  readonly slotAbandoned: boolean = false;
+  slotAbandoned: boolean = false;
   readonly bootId: string = '0'.repeat(32);
   readonly segmentShift: number = 22;
   readonly slabShift: number;
   readonly segments: Segment[] = [];
   readonly handle: RegionHandle = { type: 'shared', buffers: [], segmentShift: 22 };
   readonly #all: readonly Segment[];
+  readonly #lives: Set<number>;
   /** What addSegment throws next, if anything. */
   failure: Error | undefined;
 
-  constructor(shape: SmallRegionShape, all?: readonly Segment[]) {
+  constructor(shape: SmallRegionShape, all?: readonly Segment[], lives?: Set<number>) {
     this.slabShift = shape.slabShift ?? 14;
     this.#all =
       all ??
@@ -52,54 +64,112 @@ export class SmallRegion implements Region {
         const buffer = new SharedArrayBuffer(sizeBytes);
         return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
       });
-    const { words } = this.#all[0] as Segment;
-    if (all === undefined) store(words, segmentCountWord, 1);
-    this.segments.push(...this.#all.slice(0, load(words, segmentCountWord)));
+    this.#lives = lives ?? new Set();
+    if (all === undefined) store(this.#words, segmentCountWord, 1);
+    this.refresh();
+    if (lives === undefined) this.#take(0);
   }
 
+  get #words(): Segment['words'] {
+    return (this.#all[0] as Segment).words;
+  }
+
+  #take(slot: number): void {
+    const at = ownerWord(slot, ownerSlot.state);
+    this.ownerSlot = slot;
+    this.slotAbandoned = load(this.#words, at) !== ownerFree;
+    raiseEpoch(this.#words, slot);
+    store(this.#words, at, ownerLive);
+    this.#lives.add(slot);
+  }
+
+  #another(): SmallRegion {
+    const shape = { segmentBytes: [], slabShift: this.slabShift };
+    return new SmallRegion(shape, this.#all, this.#lives);
+  }
+
+  /** The owner of this slot has died; the next one in the slot finds this. */
   reopened(): SmallRegion {
-    return new SmallRegion({ segmentBytes: [], slabShift: this.slabShift }, this.#all);
+    const region = this.#another();
+    region.#take(this.ownerSlot);
+    return region;
+  }
+
+  /** The same memory for another owner. */
+  joined(slot: number): SmallRegion {
+    const region = this.#another();
+    region.#take(slot);
+    return region;
+  }
+
+  /** This owner has died. */
+  die(): void {
+    this.#lives.delete(this.ownerSlot);
   }
 
   /** The same memory, opened for inspection. */
   inspected(): SmallRegion {
-    const region = this.reopened();
+    const region = this.#another();
     region.readOnly = true;
     region.ownerSlot = -1;
     return region;
   }
 
-  /** The allocator reads one field of it. */
+  /** The allocator reads these fields of it. */
   get superblock(): Superblock {
     const capacityBytes = this.#all.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    return { capacityBytes } as Superblock;
+    return { capacityBytes, ownersMax: 64 } as Superblock;
   }
 
+  /** The allocator changes no field; whoever changes the region repairs it. */
   commit(): void {
-    throw new Error('the allocator does not commit');
+    for (const { words } of this.segments) {
+      if (load(words, segmentLockWord) === lockClosed) store(words, segmentLockWord, 0);
+    }
   }
 
   addSegment(format: (segment: Segment) => void): boolean {
     if (this.failure !== undefined) throw this.failure;
+    this.refresh();
     const segment = this.#all[this.segments.length];
     if (segment === undefined) return false;
+    store(segment.words, segmentLockWord, lockClosed);
     format(segment);
-    store((this.#all[0] as Segment).words, segmentCountWord, this.segments.length + 1);
+    store(this.#words, segmentCountWord, this.segments.length + 1);
+    store(segment.words, segmentLockWord, 0);
     this.segments.push(segment);
     return true;
   }
 
   dropSegment(): boolean {
-    store((this.#all[0] as Segment).words, segmentCountWord, this.segments.length - 1);
+    const last = this.segments.at(-1) as Segment;
+    store(last.words, segmentLockWord, lockClosed);
+    store(this.#words, segmentCountWord, last.number);
     this.segments.pop();
     return true;
   }
 
   ownerLives(slot: number): boolean {
-    return slot === 0;
+    return this.#lives.has(slot);
   }
 
-  refresh(): void {} // one writer, no readers
+  reclaim(slot: number, clear: () => void): boolean {
+    if (load(this.#words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
+    if (this.#lives.has(slot)) return false;
+    clear();
+    releaseOwnerSlot(this.#words, slot);
+    return true;
+  }
 
-  close(): void {} // nothing outside the heap
+  refresh(): void {
+    const count = load(this.#words, segmentCountWord);
+    this.segments.splice(count);
+    this.segments.push(...this.#all.slice(this.segments.length, count));
+  }
+
+  close(): void {
+    if (this.ownerSlot < 0) return;
+    releaseOwnerSlot(this.#words, this.ownerSlot);
+    this.die();
+  }
 }

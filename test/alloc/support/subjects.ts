@@ -53,7 +53,7 @@ function mappedHouse(folder: string, options: AllocatorOptions, isNew: boolean):
   return {
     owners: [allocator],
     reopen: () => {
-      allocator.flush();
+      allocator.leave();
       region.close();
       return mappedHouse(folder, options, false);
     },
@@ -75,7 +75,7 @@ function smallHouse(region: SmallRegion, options: AllocatorOptions, isNew: boole
   return {
     owners: [allocator],
     reopen: () => {
-      allocator.flush();
+      allocator.leave();
       return smallHouse(region.reopened(), options, false);
     },
   };

@@ -29,7 +29,7 @@ export function sampleStats(values: Partial<PoolStats> = {}): PoolStats {
     retiredParts: 2,
     partBytes: 263 * mib,
     maxPartBytes: 255 * mib,
-    formatVersion: 1,
+    formatVersion: 2,
     ownersAlive: 1,
     segments: 2,
     memory: {

@@ -1,0 +1,235 @@
+/**
+ * What an owner does that is not the hot path of L1: runs and extents, blocks of others, marks, and
+ * what to do when memory runs out.
+ */
+
+import { fail } from '../errors.ts';
+import { granuleShift, pageBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
+import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
+import type { AllocatorOptions } from './api.ts';
+import {
+  beginAllocation,
+  beginFree,
+  counterWords,
+  countOne,
+  ownerCounters,
+  underWay,
+} from './counters.ts';
+import { Inspector } from './inspector.ts';
+import { type Kind, kinds } from './kind.ts';
+import * as layout from './layout.ts';
+import { notInSlab } from './lookup.ts';
+import { recoverDead } from './recover-owner.ts';
+import { freeRemotely } from './remote.ts';
+import { checkRequest } from './request.ts';
+import { cachedPagesMax, RunCache } from './run-cache.ts';
+import { refuseBlocked, type RunOwner, RunSpace } from './runs.ts';
+import type { SegmentView } from './segment-view.ts';
+import { Slabs } from './slabs.ts';
+
+const flagsOfRun: number = layout.headLive | layout.headKept | layout.headRemote;
+
+export abstract class OwnerPaths extends Inspector {
+  readonly owner: RunOwner;
+  runs: RunSpace;
+  slabs: Slabs;
+  readonly cache: RunCache = new RunCache();
+  protected readonly options: AllocatorOptions;
+  protected readonly counters: Words;
+  protected readonly control: Words;
+  protected readonly segmentShift: number;
+  protected readonly granuleMask: number;
+  protected readonly windowShift: number;
+  /** The header of an own slab of kind 0, shifted to the kind. */
+  protected readonly ownSlab: number;
+  private pressure: number;
+
+  /** @throws pool_corrupt */
+  constructor(region: Region, options: AllocatorOptions) {
+    super(region, !region.readOnly && region.ownerSlot >= 0);
+    const slot = Math.max(region.ownerSlot, 0);
+    this.options = options;
+    this.counters = ownerCounters(region, slot);
+    this.owner = { slot, counters: this.counters, zeroKinds: options.zeroKinds ?? 0 };
+    this.control = (region.segments[0] as Segment).words;
+    this.pressure = peek(this.control, layout.allocControl.pressure);
+    this.segmentShift = region.segmentShift - granuleShift;
+    this.granuleMask = (1 << this.segmentShift) - 1;
+    this.windowShift = region.slabShift - granuleShift;
+    this.ownSlab = layout.packSlab(0, slot) >> layout.kindOfStackShift;
+    this.runs = this.newRuns();
+    this.slabs = new Slabs(region, this.runs, this.owner);
+    this.fitCache();
+  }
+
+  /** Clears a block's live bit, counts it and pushes it. */
+  protected abstract push(stack: number, ref: Ref, bits: Words, at: number, bit: number): void;
+
+  /** Gives back what this owner holds in private, and takes in what others and nobody have for it. */
+  protected relieve(): void {
+    this.pressure = peek(this.control, layout.allocControl.pressure);
+    this.slabs.adoptAll();
+    this.slabs.flush();
+    this.cache.drain((ref) => this.releaseRun(ref));
+    this.fitCache();
+  }
+
+  /** Above the limit nothing is held back: it must not be handed out again. */
+  protected fitCache(): void {
+    const { runs } = this;
+    this.cache.fit(runs.usedPages() > runs.limitPages ? 0 : runs.dataPages);
+  }
+
+  /** What to do when no memory was found, before the region grows. @returns whether pages came free */
+  protected relieveAll(): boolean {
+    const before = this.runs.usedPages();
+    this.relieve();
+    if (this.runs.usedPages() < before) return true;
+    add(this.control, layout.allocControl.pressure, 1);
+    this.pressure++;
+    return this.options.recoversDead === true && recoverDead(this) > 0;
+  }
+
+  /** Answers to others who found no memory. */
+  protected notice(): void {
+    if (peek(this.control, layout.allocControl.pressure) !== this.pressure) this.relieve();
+  }
+
+  /** L2 and L3, and every request that is not in order. */
+  protected allocateRun(kind: Kind, sizeBytes: number): Ref {
+    const pages = Math.ceil(sizeBytes / pageBytes);
+    if (pages <= cachedPagesMax && pages > 1 && kind > 0) {
+      const ref = this.reuse(kind, sizeBytes, pages);
+      if (ref !== 0) return ref;
+    }
+    checkRequest(kind, sizeBytes, this.region, this.views);
+    this.mustWrite();
+    this.notice();
+    const state = pages <= layout.runPagesLimit ? layout.stateRun : layout.stateExtent;
+    const head = layout.packHead(state, kind, layout.headLive, pages);
+    let ref = this.runs.allocateRun(head, pages);
+    if (ref === 0 && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
+    while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(head, pages);
+    if (ref === 0) refuseBlocked(this.runs);
+    countOne(this.counters, ref === 0 ? counterWords.failures : counterWords.allocations);
+    return ref;
+  }
+
+  /** A run out of the private cache, or 0. */
+  protected reuse(kind: Kind, sizeBytes: number, pages: number): Ref {
+    if ((kind | 0) !== kind || kind >= kinds.length || (sizeBytes | 0) !== sizeBytes) return 0;
+    const ref = this.cache.pop(pages);
+    if (ref === 0) return 0;
+    const view = this.views[ref >> this.segmentShift] as SegmentView;
+    const page = (ref & this.granuleMask) >> layout.pageGranuleShift;
+    beginAllocation(this.counters, ref);
+    view.table.setHead(page, layout.packHead(layout.stateRun, kind, layout.headLive, pages));
+    countOne(this.counters, counterWords.allocations);
+    return ref;
+  }
+
+  /**
+   * Makes a live run this owner's alone.
+   * @throws double_free when another was faster
+   */
+  protected claim(ref: Ref, view: SegmentView, page: number): void {
+    const { table } = view;
+    beginFree(this.counters, ref);
+    for (;;) {
+      const head = table.loadHead(page);
+      if ((head & layout.headLive) === 0) {
+        poke(this.counters, underWay.free, 0);
+        this.lookup.rejectFree(ref);
+      }
+      // Until here only the label says who frees it: without it a claimed run were nobody's.
+      if (table.owner(page) !== this.owner.slot) table.setOwner(page, this.owner.slot);
+      if (table.swapHead(page, head, head & ~flagsOfRun)) break;
+    }
+    countOne(this.counters, counterWords.frees);
+  }
+
+  protected releaseRun(ref: Ref): void {
+    this.runs.release(
+      ref >> this.segmentShift,
+      (ref & this.granuleMask) >> layout.pageGranuleShift,
+    );
+  }
+
+  /** Frees everything that has no quick way; says what is wrong with any other reference. */
+  protected freeSlowly(ref: Ref, kind: Kind): void {
+    this.mustWrite();
+    this.follow();
+    const stack = this.lookup.stackOf(ref);
+    const head = stack === notInSlab ? this.lookup.liveHead(ref) || this.lookup.rejectFree(ref) : 0;
+    const actual = stack === notInSlab ? layout.kindOfHead(head) : stack >> layout.kindOfStackShift;
+    if (actual !== kind) {
+      const given = kinds[kind] ?? kind;
+      fail('wrong_kind', `reference ${ref} is of kind ${kinds[actual]}, not ${given}`);
+    }
+    const view = this.lookup.viewOf(ref) as SegmentView;
+    const granule = this.lookup.granuleOf(ref);
+    if (stack !== notInSlab) {
+      this.freeBlock(ref, stack, view, granule);
+      return;
+    }
+    const page = granule >> layout.pageGranuleShift;
+    const pages = layout.lengthOf(head);
+    this.claim(ref, view, page);
+    this.wipe(kind, view, granule, pages * pageBytes);
+    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
+    else this.runs.release(view.segment.number, page);
+  }
+
+  protected freeBlock(ref: Ref, stack: number, view: SegmentView, granule: number): void {
+    const { headers, bits } = view;
+    const kind = stack >> layout.kindOfStackShift;
+    const header = peek(headers, (granule >> this.windowShift) << layout.slabHeaderShift);
+    const at = (granule >> 5) << layout.bitsWordShift;
+    const bit = 1 << (granule & 31);
+    const isOwn = header >> layout.kindOfStackShift === this.ownSlab + kind;
+    if (!isOwn) {
+      // Still kept: until the remote bit is set nothing is freed, whatever happens to us.
+      this.wipe(kind, view, granule, this.sizeOf(ref));
+      freeRemotely(this.region, view, granule, this.windowShift, ref);
+      return;
+    }
+    // First, so that no crash leaves a kept block half zeroed.
+    if ((peek(bits, at + layout.keptAt) & bit) !== 0) and(bits, at + layout.keptAt, ~bit);
+    this.wipe(kind, view, granule, this.sizeOf(ref));
+    this.push(stack, ref, bits, at, bit);
+  }
+
+  protected wipe(kind: Kind, view: SegmentView, granule: number, sizeBytes: number): void {
+    if (((this.owner.zeroKinds >> kind) & 1) === 0) return;
+    const fromByte = granule << granuleShift;
+    zero(view.segment.bytes, fromByte, fromByte + sizeBytes);
+  }
+
+  protected setKept(ref: Ref, kept: boolean): void {
+    this.mustWrite();
+    this.follow();
+    const granule = this.lookup.granuleOf(ref);
+    if (this.lookup.stackOf(ref) !== notInSlab) {
+      const { bits } = this.lookup.viewOf(ref) as SegmentView;
+      const at = ((granule >> 5) << layout.bitsWordShift) + layout.keptAt;
+      const bit = 1 << (granule & 31);
+      if (kept) or(bits, at, bit);
+      else and(bits, at, ~bit);
+      return;
+    }
+    for (;;) {
+      const head = this.lookup.liveHead(ref) || this.lookup.rejectForeign(ref);
+      const { table } = this.lookup.viewOf(ref) as SegmentView;
+      const changed = kept ? head | layout.headKept : head & ~layout.headKept;
+      if (changed === head || table.swapHead(granule >> layout.pageGranuleShift, head, changed))
+        return;
+    }
+  }
+
+  protected newRuns(): RunSpace {
+    return new RunSpace(this.region, this.views, this.owner, this.options.lockWaitMs, () => {
+      this.slabs.coverSegments();
+      this.fitCache();
+    });
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Frees between owners: whoever frees a block of another owner's slab sets its remote bit, and
+ * nothing else; the owner takes the block back when it looks for free ones.
+ *
+ * No lists and no links: a bit that is set already is a double free, and every state is readable
+ * after a crash. The owner clears a remote bit after it has taken the block back, so that a free is
+ * never in a dead owner's registers only.
+ */
+
+import { fail } from '../errors.ts';
+import type { Ref, Region, Segment } from '../memory/region.ts';
+import { and, load, or, peek, poke, store } from '../memory/words.ts';
+import { beginFree, counterWords, countOne, newsWord, ownerCounters } from './counters.ts';
+import {
+  allocControl,
+  bitsWordShift,
+  freeAt,
+  keptAt,
+  liveAt,
+  nobody,
+  ownerMask,
+  remoteAt,
+  slabFreeCount,
+  slabHeaderShift,
+  slabNews,
+  slabOwnerShift,
+  stackMask,
+} from './layout.ts';
+import type { RunOwner } from './runs.ts';
+import type { SegmentView } from './segment-view.ts';
+
+/**
+ * Frees a live block of a slab that is not this owner's.
+ * @throws double_free when another has done so and the owner has not collected it
+ */
+export function freeRemotely(
+  region: Region,
+  view: SegmentView,
+  granule: number,
+  windowShift: number,
+  ref: Ref,
+): void {
+  const bit = 1 << (granule & 31);
+  const before = or(view.bits, ((granule >> 5) << bitsWordShift) + remoteAt, bit);
+  if ((before & bit) !== 0) fail('double_free', `reference ${ref} is free already`);
+  if (before !== 0) return; // whoever set the first bit of the word tells the owner
+  const window = granule >> windowShift;
+  tellOwner(region, view, window, (granule >> 5) - ((window << windowShift) >> 5));
+}
+
+/** Says that word `word` of a slab has remote bits. */
+export function tellOwner(region: Region, view: SegmentView, window: number, word: number): void {
+  const at = window << slabHeaderShift;
+  or(view.headers, at + slabNews, 1 << (word & 31));
+  // Looked up after the news are set: one of us, the owner who leaves and this one, sees the other.
+  const header = load(view.headers, at);
+  const owner = (header >> slabOwnerShift) & ownerMask;
+  if (owner === nobody) announceOrphan(region, view.headers, at, header & stackMask);
+  else if (header !== 0) {
+    const counters = ownerCounters(region, owner);
+    if (load(counters, newsWord) === 0) store(counters, newsWord, 1);
+  }
+}
+
+/** Says that a stack has a slab of nobody that is worth looking at, if it is. */
+export function announceOrphan(
+  region: Region,
+  headers: Int32Array,
+  at: number,
+  stack: number,
+): void {
+  if (peek(headers, at + slabFreeCount) === 0 && load(headers, at + slabNews) === 0) return;
+  const { words } = region.segments[0] as Segment;
+  const word = allocControl.orphans + (stack >> 5);
+  const bit = 1 << (stack & 31);
+  if ((load(words, word) & bit) === 0) or(words, word, bit);
+}
+
+/**
+ * Takes back, as their owner, what others have freed of a slab.
+ * @param firstRef of the slab
+ * @returns how many blocks; their free bits are set, the slab's count is not changed
+ */
+export function collectNews(
+  view: SegmentView,
+  window: number,
+  slabWords: number,
+  firstRef: Ref,
+  owner: RunOwner,
+): number {
+  let freed = 0;
+  const first = (window * slabWords) << bitsWordShift;
+  const news = and(view.headers, (window << slabHeaderShift) + slabNews, 0);
+  for (let bits = news; bits !== 0; bits &= bits - 1) {
+    for (let word = 31 - Math.clz32(bits & -bits); word < slabWords; word += 32) {
+      freed += collectWord(view, first + (word << bitsWordShift), firstRef + (word << 5), owner);
+    }
+  }
+  return freed;
+}
+
+function collectWord(view: SegmentView, at: number, firstRef: Ref, owner: RunOwner): number {
+  const { bits } = view;
+  let freed = 0;
+  let remote = load(bits, at + remoteAt);
+  while (remote !== 0) {
+    // A bit of a block that is not live is a double free that nobody could tell any more.
+    const taken = remote & peek(bits, at + liveAt);
+    if ((peek(bits, at + keptAt) & remote) !== 0) and(bits, at + keptAt, ~remote);
+    for (let left = taken; left !== 0; left &= left - 1) {
+      const bit = left & -left;
+      beginFree(owner.counters, firstRef + 31 - Math.clz32(bit));
+      poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
+      countOne(owner.counters, counterWords.frees);
+      freed++;
+    }
+    poke(bits, at + freeAt, peek(bits, at + freeAt) | taken);
+    // Bits that were set since found the word not empty, so nobody told of them.
+    remote = and(bits, at + remoteAt, ~remote) & ~remote;
+  }
+  return freed;
+}
