@@ -125,5 +125,5 @@ export function openOurs(options: HeapOptions): OurHeap {
 export function joinOurs(handle: RegionHandle): OurHeap {
   const region: Region =
     handle.type === 'shared' ? attachSharedRegion(handle) : openMappedRegion(handle.path, 'join');
-  return new OurHeap(openAllocator(region, { owner: region.ownerSlot }));
+  return new OurHeap(openAllocator(region));
 }
