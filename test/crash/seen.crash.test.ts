@@ -46,7 +46,7 @@ describe.each(writes)('what was seen before the writer died while it %s', (name,
       assert(dies(k, () => void write(pool)));
       const seen = versionIn(joined);
       if (states.at(-1) !== seen) states.push(seen);
-      const recovered = versionIn(stage.reopen().pool);
+      const recovered = versionIn(stage.recovered().pool);
       // The next state is right too: a change that was under way may be completed.
       const isLater = recovered === seen || !states.slice(0, -1).includes(recovered);
       assert(isLater, `access ${k} of ${accesses}: ${seen} was seen, ${recovered} came back`);

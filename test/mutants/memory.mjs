@@ -142,7 +142,7 @@ export const memory = [
   {
     name: 'a segment that is followed by its name',
     why: 'a dropped and added segment has the same name, and is another file',
-    file: 'src/memory/mapped.ts',
+    file: 'src/memory/mapped-backing.ts',
     from: 'return this.#system.files.status(path).id === this.#ids[segment.number];',
     to: 'return this.#system.files.status(path).id !== undefined;',
     test: region,

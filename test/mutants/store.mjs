@@ -22,7 +22,7 @@ export const store = [
     why: 'the lease bit comes before the second look, or the writer retires and frees between the two',
     file: 'src/store/store.ts',
     from: `    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
-    // After the atomic \`or\`, which no load is moved across. What is behind may be the segment of the bytes: dropped, and made anew.
+    // After the atomic \`or\`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
       this.drop(ref);
       this.follower.catchUp();
@@ -119,32 +119,31 @@ export const store = [
   {
     name: 'an append that commits before its slot is written',
     why: 'the selector is the commit: what it selects is whole by then',
-    file: 'src/store/append.ts',
-    from: `  poke(words, idle + commitSlot.ref, payload);
-  poke(words, idle + commitSlot.length, length + bytes.length);
-  poke(words, idle + commitSlot.crc32, crc);
-  // The commit: new length, checksum and version in one word.
-  storeWord(words, at + field.selector, selector + 1);`,
-    to: `  storeWord(words, at + field.selector, selector + 1);
-  poke(words, idle + commitSlot.ref, payload);
-  poke(words, idle + commitSlot.length, length + bytes.length);
-  poke(words, idle + commitSlot.crc32, crc);`,
+    file: 'src/store/commit.ts',
+    from: `  poke(words, slot + commitSlot.ref, payload);
+  poke(words, slot + commitSlot.length, sizeBytes);
+  poke(words, slot + commitSlot.crc32, crc32);
+  storeWord(words, at + field.selector, nextSelector(peek(words, at + field.selector)));`,
+    to: `  storeWord(words, at + field.selector, nextSelector(peek(words, at + field.selector)));
+  poke(words, slot + commitSlot.ref, payload);
+  poke(words, slot + commitSlot.length, sizeBytes);
+  poke(words, slot + commitSlot.crc32, crc32);`,
     test: crash,
     killer: 'killed at every access append in place',
   },
   {
     name: 'an append into the slot that is read',
     why: 'only the idle slot may be written: the other one is committed',
-    file: 'src/store/append.ts',
-    from: 'const idle = at + field.commit + ((selector + 1) & 1) * commitStride;',
-    to: 'const idle = at + field.commit + (selector & 1) * commitStride;\n  poke(words, at + field.commit + ((selector + 1) & 1) * commitStride, payload);',
+    file: 'src/store/commit.ts',
+    from: '  const slot = idle(words, at);',
+    to: '  const slot = idle(words, at) === at + field.commit ? at + field.commit + 19 : at + field.commit;',
     test: crash,
     killer: 'killed at every access append in place',
   },
   {
     name: 'versions that stand still after an append',
     why: 'what is written next must be above the version that an append has reached',
-    file: 'src/store/append.ts',
+    file: 'src/store/commit.ts',
     from: 'if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);',
     to: '',
     test: 'test/pool/versions.test.ts',
@@ -381,7 +380,7 @@ export const store = [
     from: 'met.push(ref, life, load(words, at + field.selector));',
     to: 'met.push(ref, life, 0);',
     test: 'test/pool/interleaved-often.test.ts',
-    killer: 'a read sees one of the states that a part goes through',
+    killer: 'a context is of one moment, whenever the writer appends to another part, then the one',
   },
   {
     name: 'a list that misses a context whose head changes',
@@ -422,5 +421,88 @@ export const store = [
   poke(words, at + field.expiresHigh, high);`,
     test: crash,
     killer: 'killed at every access expire, for the first time',
+  },
+  {
+    name: 'replaced bytes that are freed under a lease',
+    why: 'the selector is changed first, and the bits are looked at then: who leased in between reads on',
+    file: 'src/store/replace.ts',
+    from: 'if (store.isLeased(words, at)) awaitParked(store, old);\n  else freeParked(store, old, words, at);',
+    to: 'freeParked(store, old, words, at);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'lease bits that are looked at before bytes are replaced',
+    why: 'no bit before the selector changes says nothing of those that are set until then',
+    file: 'src/store/replace.ts',
+    from: `  store.allocator.keep(payload.ref);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);`,
+    to: `  store.allocator.keep(payload.ref);
+  const isLeased = store.isLeased(words, at);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);
+  if (!isLeased) freeParked(store, old, words, at);`,
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'kept after live: replaced in place',
+    why: 'the new bytes are kept before the selector names them',
+    file: 'src/store/replace.ts',
+    from: `  store.allocator.keep(payload.ref);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);`,
+    to: `  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);
+  store.allocator.keep(payload.ref);`,
+    test: crash,
+    killer: 'killed at every access put, replacing in place',
+  },
+  {
+    name: 'a part that is replaced in place while it is leased',
+    why: 'there is one idle slot: bytes that wait in it must not be overwritten',
+    file: 'src/store/replace.ts',
+    from: 'peek(words, at + field.selector) < selectorMax &&\n    !store.isLeased(words, at)',
+    to: 'peek(words, at + field.selector) < selectorMax',
+    test: 'test/store/parked.test.ts',
+    killer:
+      'a part that was replaced under a lease, and is then replaced in place again leaves nothing behind when the lease ends after',
+  },
+  {
+    name: 'an append over bytes that wait',
+    why: 'the idle slot may hold what was replaced under a lease',
+    file: 'src/store/append.ts',
+    from: 'return parked(words, at) === 0;',
+    to: 'return true;',
+    test: 'test/store/parked.test.ts',
+    killer:
+      'a part that was replaced under a lease, and is then appended to leaves nothing behind when the lease ends after',
+  },
+  {
+    name: 'bytes that were replaced and are still named',
+    why: 'the idle slot forgets a block before it is free, or a crash frees it twice',
+    file: 'src/store/parked.ts',
+    from: `  poke(words, idle(words, at) + commitSlot.ref, 0);
+  const kind = peek(words, at + field.traits) & trait.kindMask;
+  store.allocator.free(block, kind);`,
+    to: `  const kind = peek(words, at + field.traits) & trait.kindMask;
+  store.allocator.free(block, kind);`,
+    test: crash,
+    killer: 'killed at every access put, replacing in place again',
+  },
+  {
+    name: 'recovery that takes waiting bytes from a reader who lives',
+    why: 'bytes that were replaced stay while a living reader has a lease on the entry',
+    file: 'src/store/recover.ts',
+    from: 'if (waiting !== 0) unique = mark(waiting) && unique;',
+    to: '',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'recovery that ends the leases of the living',
+    why: 'only the bits of owners that died are cleared',
+    file: 'src/store/recover.ts',
+    from: 'and(words, at + field.leases, living.low);',
+    to: 'and(words, at + field.leases, 0);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part holds what it shows',
   },
 ];

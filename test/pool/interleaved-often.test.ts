@@ -14,6 +14,9 @@ import { filled, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
+type Write = (of: Pool) => unknown;
+type Look = (of: Pool) => string;
+
 /** Interruptions of one read. */
 const interruptionsMax = 5;
 
@@ -21,7 +24,7 @@ function told(what: unknown): string {
   return JSON.stringify(what, (key, value: unknown) => (key === 'uses' ? 0 : value)) ?? 'nothing';
 }
 
-const looks: readonly ((of: Pool) => string)[] = [
+const looks: readonly Look[] = [
   (of) => read(of, 'a', 'p')?.toString('hex') ?? 'nothing',
   (of) => told(of.describe('a', 'p')),
   (of) => told(of.describe('a', 'q')),
@@ -30,7 +33,7 @@ const looks: readonly ((of: Pool) => string)[] = [
 ];
 
 /** Each changes one part, at one moment. */
-const steps: readonly ((of: Pool) => unknown)[] = [
+const steps: readonly Write[] = [
   ...['p', 'q', 'new', 'other'].flatMap((part) => [
     (of: Pool) => of.put('a', part, filled(900, 9)),
     (of: Pool) => of.append('a', part, filled(20, 8)),
@@ -51,47 +54,85 @@ function interruptAt(at: readonly number[], write: (turn: number) => void, turn 
   });
 }
 
+/** Accesses in rising order: close to each other, or anywhere in a read that is repeated once. */
+function placesIn(random: Random, count: number, accesses: number): number[] {
+  const widest = random.below(2) === 0 ? 12 : Math.ceil((2 * accesses) / count);
+  const at = [1 + random.below(accesses)];
+  while (at.length < count) at.push((at.at(-1) ?? 0) + 1 + random.below(widest));
+  return at;
+}
+
+/** One pool, what is written to it in order, and what is looked at. */
+class Trial {
+  readonly #stage: Stage;
+  readonly #writes: readonly Write[];
+  readonly #look: Look;
+  /** What is seen before the first write, and after each. */
+  readonly states: string[] = [];
+  /** Of a look at the first state. */
+  readonly accesses: number;
+
+  constructor(stage: Stage, chosen: readonly Write[], look: Look) {
+    this.#stage = stage;
+    this.#writes = chosen;
+    this.#look = look;
+    const { pool } = stage.writer();
+    const watcher = stage.join();
+    this.states.push(look(watcher));
+    interrupt(Infinity, () => undefined);
+    look(watcher);
+    this.accesses = accessCount();
+    disarm();
+    for (const write of chosen) {
+      write(pool);
+      this.states.push(look(watcher));
+    }
+  }
+
+  /** Looks while the writes come right before these accesses. @returns what was seen */
+  run(at: readonly number[]): string {
+    const { pool } = this.#stage.writer();
+    const joined = this.#stage.join();
+    let done = 0;
+    interruptAt(at, (turn) => {
+      this.#writes[turn]?.(pool);
+      done = turn + 1;
+    });
+    const seen = this.#look(joined);
+    disarm();
+    const right = this.states.slice(0, done + 1);
+    const where = `interrupted at ${at.join(', ')} of ${this.accesses}`;
+    assert(right.includes(seen), `${where}: ${seen}\n${right.join('\n')}`);
+    for (const write of this.#writes.slice(done)) write(pool);
+    assert.equal(this.#look(joined), this.states.at(-1), where);
+    return seen;
+  }
+}
+
 it('a read sees one of the states that a part goes through', () => {
   const random = new Random(seed());
   const stage = new Stage();
-  const seenStates = new Set<string>();
+  const seen = new Set<string>();
   for (let round = 0; round < rounds(150, 5000); round++) {
-    const chosen = Array.from({ length: 1 + random.below(interruptionsMax) }, () => {
-      return steps[random.below(steps.length)] as (typeof steps)[number];
-    });
-    const look = looks[random.below(looks.length)] as (typeof looks)[number];
-
-    // Each state for itself, and how many accesses a look takes in between.
-    const { pool: first } = stage.writer();
-    const watcher = stage.join();
-    const states = [look(watcher)];
-    interrupt(Infinity, () => undefined);
-    look(watcher);
-    const accesses = accessCount();
-    disarm();
-    for (const write of chosen) {
-      write(first);
-      states.push(look(watcher));
-    }
-
-    const { pool } = stage.writer();
-    const joined = stage.join();
-    const at = chosen.map(() => 1 + random.below(2 * accesses)).toSorted((a, b) => a - b);
-    for (const [i, k] of at.entries()) at[i] = Math.max(k, (at[i - 1] ?? 0) + 1);
-    let done = 0;
-    interruptAt(at, (turn) => {
-      chosen[turn]?.(pool);
-      done = turn + 1;
-    });
-    const seen = look(joined);
-    disarm();
-    assert(
-      states.slice(0, done + 1).includes(seen),
-      `round ${round}, interrupted at ${at.join(', ')} of ${accesses}: ${seen}\n${states.join('\n')}`,
-    );
-    seenStates.add(seen);
-    for (const write of chosen.slice(done)) write(pool);
-    assert.equal(look(joined), states.at(-1), `round ${round}`);
+    // Few different ones, so that they meet.
+    const some = [1, 2, 3].map(() => steps[random.below(steps.length)] as Write);
+    const count = 1 + random.below(interruptionsMax);
+    const chosen = Array.from({ length: count }, () => some[random.below(some.length)] as Write);
+    const trial = new Trial(stage, chosen, looks[random.below(looks.length)] as Look);
+    seen.add(trial.run(placesIn(random, count, trial.accesses)));
   }
-  expect(seenStates.size).toBeGreaterThan(20);
+  expect(seen.size).toBeGreaterThan(20);
+});
+
+const more = (part: string) => (of: Pool) => of.append('a', part, filled(20, 8));
+
+it.each([
+  ['one part, then another', [more('p'), more('q')]],
+  ['another part, then the one', [more('q'), more('p')]],
+])('a context is of one moment, whenever the writer appends to %s', (_, chosen) => {
+  const trial = new Trial(new Stage(), chosen, (of) => told(of.context('a')));
+  const stride = process.env['CI'] === 'true' ? 1 : 13;
+  for (let k = 1 + new Random(seed()).below(stride); k <= trial.accesses; k += stride) {
+    for (let next = k + 1; next < k + 40; next += stride) trial.run([k, next]);
+  }
 });

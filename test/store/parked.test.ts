@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, vi } from 'vitest';
 import type { Lease, Pool } from '../../src/pool/api.ts';
-import { filled, read } from '../pool/support/pools.ts';
+import { bytesOf, filled, read } from '../pool/support/pools.ts';
 import { Stage } from '../pool/support/interleaving.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
 import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
@@ -43,9 +43,14 @@ describe.each(followers)(
       for (let k = 1; k <= accesses; k++) {
         const { pool, store, lease } = leasedAt(stage, k);
         parked += store.parked.size;
+        const seen = lease === undefined ? '' : bytesOf(lease).toString('hex');
         if (order === 'before') lease?.release();
         then(pool);
-        if (order === 'after') lease?.release();
+        for (let i = 0; i < 8; i++) pool.put(`other-${i}`, 'p', filled(120, 0xee));
+        if (order === 'after' && lease !== undefined) {
+          assert.equal(bytesOf(lease).toString('hex'), seen, `access ${k}`);
+          lease.release();
+        }
         assert.equal(read(pool, 'b', 'p')?.length ?? 0, sizeBytes);
         pool.sweepExpired();
         assert.deepEqual(pool.check().errors, [], `access ${k}`);

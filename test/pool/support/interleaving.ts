@@ -107,15 +107,10 @@ export class Stage {
   /** A writer of the pool as it was in the beginning. */
   writer(): OwnedPool {
     restoreMemory(this.#memory, this.#start);
-    return this.reopen();
+    return this.recovered();
   }
 
-  /** A writer of the pool as the last one has left it. */
-  reopen(): OwnedPool {
-    return ownPool(ownRegion(this.#memory), options);
-  }
-
-  /** The next writer, after the last one died. */
+  /** The next writer, after the last one closed or died. */
   recovered(): OwnedPool {
     return ownPool(ownRegion(this.#memory), options);
   }
