@@ -35,7 +35,7 @@ export const segmentHeader = {
   sizeBytesHigh: 3,
   poolUuid: 4, // 4 words
   checksum: 8, // crc32 of words 0..7
-  /** Bytes of a shared buffer that were ever used: what must be zeroed before it is a segment again. 0 in files. */
+  /** Bytes of a shared buffer that may not be zero: what must be wiped before it is a segment again. 0 in files. */
   touchedBytes: 9,
   /** Lock of the segment (lock.ts): in a cache line of its own, like what it protects. */
   lock: 16,

@@ -46,7 +46,7 @@ export function writeSegmentHeader(
 }
 
 /**
- * Makes a buffer that may have been a segment before all zero but for its lock, which others may be looking at. Only what was ever
+ * Makes a buffer that may have been a segment before all zero but for its lock, which others may be looking at. Only what that one
  * used is written to, so that the rest of a buffer costs no memory. @param sizeBytes of the segment that it will be
  */
 export function wipeBuffer(buffer: SharedArrayBuffer, sizeBytes: number): void {
@@ -58,7 +58,8 @@ export function wipeBuffer(buffer: SharedArrayBuffer, sizeBytes: number): void {
     zero(bytes, (firstWord + segmentHeader.touchedBytes + 1) * 4, segmentLockWord * 4);
     zero(bytes, (segmentLockWord + 1) * 4, touchedBytes);
   }
-  store(words, firstWord + segmentHeader.touchedBytes, Math.max(touchedBytes, sizeBytes));
+  // Last: whoever dies before leaves the next one to wipe all of it again.
+  store(words, firstWord + segmentHeader.touchedBytes, sizeBytes);
 }
 
 /**

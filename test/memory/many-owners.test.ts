@@ -1,9 +1,10 @@
 /** Every owner may change a region: one after the other, whoever dies over it, whatever others do between two of its memory accesses. */
 
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { hasCode } from '../../src/errors.ts';
-import { regionLockWord, segmentLockWord } from '../../src/memory/layout.ts';
+import { fixedPrefixBytes, regionLockWord, segmentLockWord } from '../../src/memory/layout.ts';
 import {
   lock,
   lockClosed,
@@ -39,7 +40,9 @@ function nothing(): void {}
 const zeros = Buffer.alloc(4 * mib);
 
 function isZeroBehindHeader({ bytes }: Segment): boolean {
-  return zeros.subarray(32_768).equals(bytes.subarray(32_768));
+  return zeros
+    .subarray(0, bytes.length - fixedPrefixBytes)
+    .equals(bytes.subarray(fixedPrefixBytes));
 }
 
 function lockOf(segment: Segment): number {
@@ -185,6 +188,90 @@ describe.each(subjects)('the owners of a $name region', ({ create }) => {
     expectWhole(region, other);
   });
 
+  it('can take nothing from a new segment in old memory before it counts', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    for (let k = 1, reached = true; reached; k += 1) {
+      region.addSegment(nothing);
+      other.refresh();
+      const stale = segmentOf(other, 1);
+      region.dropSegment();
+      const { sequence } = other.superblock;
+      const mine = lockTokenOf(other);
+      interrupt(k, () => {
+        if (!tryLock(stale.words, segmentLockWord, mine)) return;
+        other.refresh();
+        assert.equal(other.superblock.sequence, sequence + 2);
+        unlock(stale.words, segmentLockWord);
+      });
+      region.addSegment(nothing);
+      reached = accessCount() >= k;
+      disarm();
+      region.dropSegment();
+    }
+    expectWhole(region, other);
+  });
+
+  it('find old memory zero, wherever one died who was wiping it', () => {
+    const region = create();
+    for (let k = 1, crashed = true; crashed; k += 1) {
+      region.commit({ capacityBytes: 8 * mib });
+      region.addSegment((segment) => {
+        expect(isZeroBehindHeader(segment)).toBe(true);
+        segment.words.fill(-1, fixedPrefixBytes >> 2);
+      });
+      region.dropSegment();
+      region.commit({ capacityBytes: 5 * mib });
+      const { region: victim, die } = mortalJoin(region);
+      armCrash(k);
+      try {
+        expect(victim.addSegment(({ words }) => words.fill(-1, fixedPrefixBytes >> 2))).toBe(true);
+        crashed = false;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+      }
+      disarm();
+      die();
+      region.commit({ trustedEpoch: 0 });
+      if (region.segments.length > 1) region.dropSegment();
+      region.reclaim?.(victim.ownerSlot, nothing);
+    }
+    region.close();
+  });
+
+  it('can take nothing from a segment that does not count any more, though its last owner died', () => {
+    const region = create();
+    const seen = new Set<string>();
+    for (let k = 1, crashed = true; crashed; k += 1) {
+      region.refresh();
+      if (region.segments.length < 2) region.addSegment(nothing);
+      const { region: other } = mortalJoin(region);
+      const { region: victim, die } = mortalJoin(region);
+      const stale = segmentOf(other, 1);
+      armCrash(k);
+      try {
+        victim.dropSegment();
+        crashed = false;
+      } catch (error) {
+        if (!(error instanceof Crash)) throw error;
+      }
+      disarm();
+      die();
+      const counted = readSuperblock(segmentOf(region, 0).words).segmentCount === 2;
+      const wait = lockWaitOf(other, 0);
+      const outcome = lock(stale.words, segmentLockWord, lockTokenOf(other), wait);
+      if (!counted) expect([k, outcome]).toEqual([k, 'busy']);
+      seen.add(`${counted} ${outcome}`);
+      if (outcome !== 'busy') unlock(stale.words, segmentLockWord);
+      region.reclaim?.(victim.ownerSlot, nothing);
+      region.commit({ trustedEpoch: 0 });
+      other.close();
+    }
+    expect(seen).toContain('false busy');
+    expect(seen).toContain('true inherited');
+    expectWhole(region);
+  });
+
   it('are told when another keeps the region to itself, and change nothing', () => {
     const region = create();
     const { region: other, die } = mortalJoin(region);
@@ -235,13 +322,16 @@ describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
         disarm();
       }
       die();
-      const { sequence } = readSuperblock(segmentOf(region, 0).words);
-      expect(sequence - before).toBeOneOf([0, 1]);
+      const left = readSuperblock(segmentOf(region, 0).words);
+      expect(left.sequence - before).toBeOneOf([0, 1]);
       const { region: third } = mortalJoin(region);
       expect(third.ownerSlot).toBe(2);
       steps[next]?.(region);
       region.commit({ trustedEpoch: 0 });
       expectWhole(region, third);
+      // What the dead have committed stays.
+      expect(region.superblock.rootTags).toBe(left.rootTags);
+      if (next === 'commits') expect(region.superblock.segmentCount).toBe(left.segmentCount);
       third.close();
     }
     region.close();

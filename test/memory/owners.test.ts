@@ -183,6 +183,41 @@ describe.each(subjects)('a slot of a $name region', ({ name, create }) => {
   });
 });
 
+describe('who takes a slot of a shared region', () => {
+  /** Takes slot 1 at every access of what frees it. */
+  function takenAtEvery(frees: (region: Region, leaver: Region) => void): void {
+    for (let k = 1, reached = true; reached; k += 1) {
+      const region = createSharedRegion(options);
+      const leaver = attachSharedRegion(region.handle);
+      const { words } = segmentOf(region, 0);
+      words[ownerWord(1, ownerSlot.pid)] = 1;
+      let next: Region | undefined;
+      interrupt(k, () => {
+        next = attachSharedRegion(region.handle);
+        if (next.ownerSlot === 1) words[ownerWord(1, ownerSlot.intentOp)] = 8;
+      });
+      frees(region, leaver);
+      reached = accessCount() >= k;
+      disarm();
+      if (next?.ownerSlot !== 1) continue;
+      expect(fieldOf(region, 1, ownerSlot.pid)).toBe(process.pid);
+      expect(fieldOf(region, 1, ownerSlot.intentOp)).toBe(8);
+      expect(region.ownerLives(1)).toBe(true);
+    }
+  }
+
+  it('has it to itself from then on, though its last owner is just leaving', () => {
+    takenAtEvery((_, leaver) => leaver.close());
+  });
+
+  it('has it to itself from then on, though it is just being reclaimed', () => {
+    takenAtEvery((region) => {
+      segmentOf(region, 0).words[ownerWord(1, ownerSlot.state)] = ownerAbandoned;
+      region.reclaim?.(1, nothing);
+    });
+  });
+});
+
 describe('the thread of a shared owner', () => {
   it('is known from the first moment on that it has a slot', () => {
     const who = { pid: 1, tid: 77, startTime: 3 };

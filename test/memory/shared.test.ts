@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { freshIdentity } from '../../src/memory/identity.ts';
 import { ownerFree, ownerLive, ownerSlot, ownerWord } from '../../src/memory/owners.ts';
+import { fixedPrefixBytes } from '../../src/memory/layout.ts';
 import type { Region, RegionHandle, RegionOptions } from '../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
 import { watchWorker } from '../../src/memory/worker-exit.ts';
@@ -41,6 +42,26 @@ describe('buffers', () => {
       while (region.addSegment(() => {}));
     }
     expect(region.segments.length).toBe(buffersOf(region).length);
+  });
+
+  it('are all zero in a segment that is larger than the one before, whoever used them last', () => {
+    const region = create({ capacityBytes: 8 * mib, segmentBytes: 4 * mib });
+    const other = attachSharedRegion(region.handle);
+    const sizes = [4, 1, 4, 2, 3].map((size) => {
+      other.commit({ capacityBytes: (4 + size) * mib });
+      region.refresh();
+      const owner = size % 2 === 0 ? region : other;
+      owner.addSegment(({ words }) => {
+        expect(words.subarray(fixedPrefixBytes >> 2).every((word) => word === 0)).toBe(true);
+        words.fill(-1, fixedPrefixBytes >> 2);
+      });
+      const { sizeBytes } = segmentOf(owner, 1);
+      owner.dropSegment();
+      return sizeBytes / mib;
+    });
+    expect(sizes).toEqual([4, 1, 4, 2, 3]);
+    other.close();
+    region.close();
   });
 
   it('show what they held through views that outlive the region', () => {

@@ -17,6 +17,9 @@ interface Script {
   readonly lives?: (token: number) => boolean;
 }
 
+/** More pauses than any wait of a test has. */
+const pausesMax = 10_000;
+
 export function playedWait(script: Script = {}): PlayedWait {
   const log: string[] = [];
   const pauses: number[] = [];
@@ -28,7 +31,7 @@ export function playedWait(script: Script = {}): PlayedWait {
       return nowMs;
     },
     pause(ms) {
-      pauses.push(ms);
+      if (pauses.push(ms) > pausesMax) throw new Error('it waits for ever');
       nowMs += ms;
       script.onPause?.(pauses.length);
     },
