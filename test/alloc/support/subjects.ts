@@ -12,6 +12,7 @@ import {
 import type { AllocatorOptions } from '../../../src/alloc/api.ts';
 import { freshIdentity } from '../../../src/memory/identity.ts';
 import { openMappedRegion } from '../../../src/memory/mapped.ts';
+import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import { privateRegion } from '../../../src/memory/private-region.ts';
 import type { Region } from '../../../src/memory/region.ts';
 import { kib, mib, sharedRegion, SmallRegion } from './regions.ts';
@@ -81,6 +82,28 @@ function smallHouse(region: SmallRegion, options: AllocatorOptions, isNew: boole
   };
 }
 
+/** Two owners in one thread, each with what it holds in private. */
+function sharedHouse(options: AllocatorOptions): House {
+  const region = closedWithTest(sharedRegion(size));
+  const first = createAllocator(region, options);
+  const other = closedWithTest(attachSharedRegion(region.handle));
+  return { owners: [first, openAllocator(other, options)] };
+}
+
+/** As two processes have it: each maps the files for itself. */
+function joinedHouse(folder: string, first: House, options: AllocatorOptions): House {
+  const region = closedWithTest(openMappedRegion(folder, 'join'));
+  const other = openAllocator(region, options);
+  return {
+    owners: [...first.owners, other],
+    reopen: () => {
+      other.leave();
+      region.close();
+      return joinedHouse(folder, first.reopen?.() ?? first, options);
+    },
+  };
+}
+
 export const subjects: readonly Subject[] = [
   {
     name: 'shared, one owner',
@@ -93,6 +116,15 @@ export const subjects: readonly Subject[] = [
     name: 'mapped, one owner',
     segmentsMax,
     open: (options = {}) => mappedHouse(freshFolder(), options, true),
+  },
+  { name: 'shared, two owners', segmentsMax, open: (options = {}) => sharedHouse(options) },
+  {
+    name: 'mapped, two owners',
+    segmentsMax,
+    open: (options = {}) => {
+      const folder = freshFolder();
+      return joinedHouse(folder, mappedHouse(folder, options, true), options);
+    },
   },
   { name: 'private, one owner', segmentsMax: 1, open: (options = {}) => privateHouse(options) },
   {
