@@ -90,7 +90,7 @@ async function runSuite(suite: Suite, args: Args, failed: string[]): Promise<Row
   const shared = mkdtempSync(join(scratchRoot(), 'cenote-bench-'));
   const rows: Row[] = [];
   try {
-    suite.prepare?.(shared, log);
+    await suite.prepare?.(shared, log);
     for (const scenario of suite.scenarios) {
       if (stopped || (args.only !== undefined && !scenario.name.includes(args.only))) continue;
       log(`${suite.name}/${scenario.name}`);

@@ -41,6 +41,16 @@ export function nativeMembers(context: Context): Member[] {
   });
 }
 
+/** All of them, or none: those that opened are closed when one fails. */
+export async function openAll(members: readonly Member[], play: Play): Promise<Player[]> {
+  const opened = await Promise.allSettled(members.map(async (member) => member.open(play)));
+  const players = opened.flatMap((it) => (it.status === 'fulfilled' ? [it.value] : []));
+  const failed = opened.find((it) => it.status === 'rejected');
+  if (failed === undefined) return players;
+  await Promise.all(players.map((player) => player.close()));
+  throw failed.reason;
+}
+
 /** Opens the member, lets it do one thing, and closes it. */
 export async function freshly<T>(
   member: Member,

@@ -4,12 +4,12 @@ import type { Bar, Row } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { houseBars } from './bars.ts';
-import { freshly, jsMembers, type Member, nativeMembers } from './cast.ts';
+import { freshly, jsMembers, type Member, nativeMembers, openAll } from './cast.ts';
 import { type HeapName, type HeapOptions, heapNames } from './heaps/heap.ts';
 import { latencyBatch } from './house.ts';
 import { measureMemory } from './memory.ts';
 import { oursName } from './names.ts';
-import type { Play } from './player.ts';
+import { emptyPlay, type Play } from './player.ts';
 import { ratioBetween, toAllocRow } from './rows.ts';
 import { type Played, takeTurns, type TurnsPlan } from './turns.ts';
 import { boundedSlots, type HouseWorkload } from './workloads.ts';
@@ -47,6 +47,7 @@ export function playOf(workload: HouseWorkload, shape: Shape, workers: number): 
   const isFull = shape === 'full';
   const targetBytes = isFull ? Math.floor((capacityBytes(workload, shape) * fullPercent) / 100) : 0;
   return {
+    ...emptyPlay,
     program: 'house',
     workers,
     ranges,
@@ -54,9 +55,6 @@ export function playOf(workload: HouseWorkload, shape: Shape, workers: number): 
     slots: isFull ? boundedSlots(ranges, targetBytes) : workload.slots,
     targetBytes,
     burst: shape === 'burst' ? burstOperations : 0,
-    a: 0,
-    b: 0,
-    c: 0,
   };
 }
 
@@ -113,7 +111,7 @@ async function runHouse(
   const heap = heapFor(workload, shape, context.workers);
   const [ours, ...js] = jsMembers(namesFor(shape), heap) as [Member, ...Member[]];
   const members = [ours, ...nativeMembers(context), ...js];
-  const players = await Promise.all(members.map((member) => member.open(play)));
+  const players = await openAll(members, play);
   const played = await takeTurns(players, planOf(shape, play, context));
   await Promise.all(players.map((player) => player.close()));
 

@@ -1,13 +1,16 @@
 /** Worker threads, each with its own heap of one kind (ours: over one region), playing rounds together. */
 
+import { existsSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import type { RegionHandle } from '../../src/memory/region.ts';
-import type { HeapName, HeapOptions } from './heaps/heap.ts';
+import { bundledThread } from './bundle.ts';
+import type { HeapName, HeapOptions, Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, Play, Player, Round } from './player.ts';
+import { boardBytes } from './programs.ts';
 import type { ThreadAnswer, ThreadCommand, ThreadData, ThreadRound } from './thread.ts';
 
-const entry = new URL('thread.js', import.meta.url);
+const entry = existsSync(bundledThread) ? bundledThread : new URL('thread.js', import.meta.url);
 
 class Thread {
   readonly #worker: Worker;
@@ -47,10 +50,11 @@ export async function openJsPlayer(
   heap: HeapOptions,
 ): Promise<Player> {
   const gate = new SharedArrayBuffer(8);
+  const board = new SharedArrayBuffer(boardBytes(play));
   const threads: Thread[] = [];
   let handle: RegionHandle | undefined;
   for (let worker = 0; worker < play.workers; worker += 1) {
-    const thread = new Thread({ subject, worker, play, heap, handle, gate });
+    const thread = new Thread({ subject, worker, play, heap, handle, gate, board });
     threads.push(thread);
     const answer = await thread.heard();
     if (answer.what === 'ready') handle ??= answer.handle;
@@ -84,6 +88,12 @@ class JsPlayer implements Player {
     const answer = await this.#first.ask({ what: 'memory', amount: operations, every });
     if (answer.what !== 'memory') throw new Error(`expected memory, got ${answer.what}`);
     return answer.memory;
+  }
+
+  async reserved(): Promise<Reserved> {
+    const answer = await this.#first.ask({ what: 'reserved' });
+    if (answer.what !== 'reserved') throw new Error(`expected reserved, got ${answer.what}`);
+    return answer.reserved;
   }
 
   async close(): Promise<void> {

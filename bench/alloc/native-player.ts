@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import type { Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, MemorySample, Play, Player, Round } from './player.ts';
 
@@ -142,6 +143,11 @@ class NativePlayer implements Player {
       readonly samples: readonly NativeSample[];
     };
     return { samples: samples.map(toSample), how: 'resident, above the start', failures: 0 };
+  }
+
+  async reserved(): Promise<Reserved> {
+    const { bytes } = (await this.#ask('reserved 0')) as { readonly bytes: number };
+    return { bytes, how: 'resident' };
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Someone who plays a workload, a round at a time: threads of ours, or a native process. */
 
+import type { Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
 import type { HouseOptions } from './workloads.ts';
 
@@ -36,6 +37,8 @@ export interface Player {
   round(amount: number): Promise<Round>;
   latency(batches: number): Promise<Latencies>;
   memory(operations: number, every: number): Promise<MemoryRun>;
+  /** What the allocator holds at this moment. */
+  reserved(): Promise<Reserved>;
   close(): Promise<void>;
 }
 
@@ -48,3 +51,14 @@ export interface Play extends HouseOptions {
   readonly b: number;
   readonly c: number;
 }
+
+export const emptyPlay: Omit<Play, 'program' | 'workers'> = {
+  ranges: [],
+  slots: 0,
+  aligned: false,
+  targetBytes: 0,
+  burst: 0,
+  a: 0,
+  b: 0,
+  c: 0,
+};

@@ -59,11 +59,16 @@ function latencyExtras({ allocate, free, batch }: Latencies, play: Play): RowExt
   return { allocate: of(allocate), free: of(free), ...(sizes.length > 1 ? { sizes } : {}) };
 }
 
+/** Where only rounds were timed, their quantiles stand in: histograms hold whole numbers, so as if of so many operations. */
+const roundScale = 64;
+
 export function toAllocRow(result: AllocResult): Row {
   const { one, latency, memory, play } = result;
-  const batch = latency?.batch ?? 1;
+  const batch = latency?.batch ?? roundScale;
   const histogram = histogramOf(
-    latency === undefined ? [one.roundsNs] : [...latency.allocate, ...latency.free],
+    latency === undefined
+      ? [one.roundsNs.map((ns) => ns * roundScale)]
+      : [...latency.allocate, ...latency.free],
   );
   const notes = [
     result.note,

@@ -2,12 +2,20 @@
 
 import type { Suite } from '../harness/suite.ts';
 import { houseScenario, shapes } from './house-scenario.ts';
+import { bundleThread } from './bundle.ts';
 import { buildNative } from './native-player.ts';
+import { teamScenarios } from './team-scenarios.ts';
 import { houseWorkloads } from './workloads.ts';
 
 export const allocSuite: Suite = {
   name: 'alloc',
-  scenarios: shapes.flatMap((shape) => houseWorkloads.map((it) => houseScenario(it, shape))),
+  scenarios: [
+    ...shapes.flatMap((shape) => houseWorkloads.map((it) => houseScenario(it, shape))),
+    ...teamScenarios,
+  ],
   workersMax: 64,
-  prepare: buildNative,
+  async prepare(folder, log) {
+    buildNative(folder, log);
+    await bundleThread();
+  },
 };

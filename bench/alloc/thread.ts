@@ -1,14 +1,16 @@
 /** A worker thread that plays one share of a workload with one heap; told what to do by js-player.ts. */
 
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openHeap } from './heaps/open.ts';
-import type { Heap, HeapName, HeapOptions } from './heaps/heap.ts';
+import type { Heap, HeapName, HeapOptions, Reserved } from './heaps/heap.ts';
 import { joinOurs, OurHeap } from './heaps/ours.ts';
 import type { RegionHandle } from '../../src/memory/region.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, Play } from './player.ts';
-import { openProgram, type Share } from './programs.ts';
+import { openProgram } from './programs.ts';
+import type { Share } from './programs/program.ts';
 
 export interface ThreadData {
   readonly subject: HeapName;
@@ -19,12 +21,15 @@ export interface ThreadData {
   readonly handle: RegionHandle | undefined;
   /** Two words: arrived, turn. */
   readonly gate: SharedArrayBuffer;
+  /** What the program's workers share. */
+  readonly board: SharedArrayBuffer;
 }
 
 export type ThreadCommand =
   | { readonly what: 'round'; readonly amount: number }
   | { readonly what: 'latency'; readonly amount: number }
-  | { readonly what: 'memory'; readonly amount: number; readonly every: number };
+  | { readonly what: 'memory'; readonly amount: number; readonly every: number }
+  | { readonly what: 'reserved' };
 
 export interface ThreadRound extends Share {
   /** From start to end, without rest and without waiting for a processor. */
@@ -36,15 +41,17 @@ export type ThreadAnswer =
   | { readonly what: 'round'; readonly round: ThreadRound }
   | { readonly what: 'latency'; readonly latency: Latencies }
   | { readonly what: 'memory'; readonly memory: MemoryRun }
+  | { readonly what: 'reserved'; readonly reserved: Reserved }
   | { readonly what: 'failed'; readonly why: string };
 
 const data = workerData as ThreadData;
 const gate = new Int32Array(data.gate);
+const hasProcessors = data.play.workers <= availableParallelism();
 
-/** Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell. */
+/** Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell, or where there are more workers than processors. */
 function waitedForProcessorNs(): number {
   const file = '/proc/thread-self/schedstat';
-  return existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) : 0;
+  return hasProcessors && existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) : 0;
 }
 
 /** Of all threads of this process. */
@@ -74,14 +81,16 @@ function meet(): void {
 }
 
 function start<H>(heap: Heap<H>): void {
-  const program = openProgram(heap, data.play, data.worker);
+  const program = openProgram(heap, data.play, data.worker, { meet, board: data.board });
   const answer = (command: ThreadCommand): ThreadAnswer => {
-    if (command.what === 'latency') {
+    if (command.what === 'latency' && program.latency !== undefined) {
       return { what: 'latency', latency: program.latency(command.amount) };
     }
-    if (command.what === 'memory') {
+    if (command.what === 'memory' && program.memory !== undefined) {
       return { what: 'memory', memory: program.memory(command.amount, command.every) };
     }
+    if (command.what === 'reserved') return { what: 'reserved', reserved: heap.reserved() };
+    if (command.what !== 'round') throw new Error(`${data.play.program} has no ${command.what}`);
     meet();
     const waitedNs = waitedForProcessorNs();
     const cpuBeforeNs = cpuNs();

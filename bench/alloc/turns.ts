@@ -13,6 +13,8 @@ export interface TurnsPlan {
   /** Operations before the first round that counts, and how long they may take. */
   readonly fillOperations: number;
   readonly fillMsMax: number;
+  /** Fewest operations of a round. Default 1000. */
+  readonly operationsMin?: number;
   readonly log: (line: string) => void;
 }
 
@@ -41,7 +43,7 @@ interface Turn {
 
 const warmupTolerance = 0.03;
 const fillStep = 5000;
-const operationsMin = 1000;
+const operationsMinDefault = 1000;
 
 /** @throws Error when two players drew different streams */
 export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Promise<Played[]> {
@@ -77,14 +79,15 @@ export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Pr
 
 /** Fills the table, as far as time allows; the pace of the last step tells how many operations fit into a round. */
 async function fill(turn: Turn, plan: TurnsPlan): Promise<void> {
+  const { operationsMin = operationsMinDefault } = plan;
   turn.amount = Math.min(fillStep, plan.operations);
   let elapsedNs = 0;
   let pace = 0;
-  while (turn.done < plan.fillOperations && elapsedNs < plan.fillMsMax * 1e6) {
+  do {
     const round = await play(turn);
     elapsedNs += round.elapsedNs;
     pace = round.elapsedNs / turn.amount;
-  }
+  } while (turn.done < plan.fillOperations && elapsedNs < plan.fillMsMax * 1e6);
   turn.filled = turn.done >= plan.fillOperations;
   const fitting = Math.floor((plan.roundMsMax * 1e6) / pace / operationsMin) * operationsMin;
   turn.amount = Math.max(operationsMin, Math.min(plan.operations, fitting));

@@ -31,5 +31,5 @@ export interface Suite {
   /** Values of --workers it can run with. */
   readonly workersMax: number;
   /** Runs once, before the scenarios: puts what they share into `folder`. */
-  prepare?(folder: string, log: (line: string) => void): void;
+  prepare?(folder: string, log: (line: string) => void): Promise<void>;
 }

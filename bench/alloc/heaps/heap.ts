@@ -40,6 +40,8 @@ export interface Heap<H> {
   /** Writes a byte of every page, and the last. */
   touchPages(handle: H, sizeBytes: number): void;
   usableBytes(handle: H): number;
+  /** The view that the block is in, and where. */
+  bytesOf(handle: H): { readonly bytes: Uint8Array; readonly at: number };
   /** A table full of `none`. */
   slots(count: number): Slots<H>;
   reserved(): Reserved;

@@ -61,6 +61,10 @@ export class ThingHeap implements Heap<number> {
     this.#sizes.set(address, sizeBytes);
   }
 
+  bytesOf(address: number): { readonly bytes: Uint8Array; readonly at: number } {
+    return { bytes: this.#bytes, at: address };
+  }
+
   /** The pool does not tell: what was asked for. */
   usableBytes(address: number): number {
     return this.#sizes.get(address) ?? 0;
@@ -116,6 +120,10 @@ export class ViewHeap implements Heap<View> {
     touchEveryPage(view, 0, sizeBytes);
   }
 
+  bytesOf(view: View): { readonly bytes: Uint8Array; readonly at: number } {
+    return { bytes: view as Uint8Array, at: 0 };
+  }
+
   usableBytes(view: Uint8Array): number {
     return view.byteLength;
   }
@@ -134,10 +142,15 @@ export class VoidHeap implements Heap<number> {
   readonly none = 0;
   readonly isCollected = false;
   readonly kind = 0;
-  readonly memory: Memory<number> = new OneBuffer(new Uint8Array(64));
+  readonly #bytes = new Uint8Array(64);
+  readonly memory: Memory<number> = new OneBuffer(this.#bytes);
   readonly source: Source<number> = { allocate: () => 1, free: () => {} };
 
   touchPages(): void {}
+
+  bytesOf(): { readonly bytes: Uint8Array; readonly at: number } {
+    return { bytes: this.#bytes, at: 0 };
+  }
 
   usableBytes(): number {
     return 0;

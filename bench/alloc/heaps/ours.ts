@@ -73,11 +73,16 @@ export class OurHeap implements Heap<number> {
   }
 
   touchPages(ref: number, sizeBytes: number): void {
-    this.memory.touch(ref);
+    const { bytes, at } = this.bytesOf(ref);
+    touchEveryPage(bytes, at, sizeBytes);
+  }
+
+  bytesOf(ref: number): { readonly bytes: Uint8Array; readonly at: number } {
     const { region } = this.source;
     const shift = region.segmentShift - granuleShift;
+    if (ref >> shift >= region.segments.length) region.refresh();
     const { bytes } = region.segments[ref >> shift] as Segment;
-    touchEveryPage(bytes, (ref & ((1 << shift) - 1)) << granuleShift, sizeBytes);
+    return { bytes, at: (ref & ((1 << shift) - 1)) << granuleShift };
   }
 
   usableBytes(ref: number): number {
@@ -98,14 +103,14 @@ export class OurHeap implements Heap<number> {
   }
 }
 
-/** Sum of `Rss` over the mappings of files in `folder`, in bytes. */
+/** Bytes of pages of files in `folder` that are in memory: each page is shared out among its mappings, one per thread. */
 export function residentOf(smaps: string, folder: string): number {
   let isOurs = false;
   let kib = 0;
   for (const line of smaps.split('\n')) {
     const [first = ''] = line.split(' ', 1);
     if (!first.endsWith(':')) isOurs = line.includes(folder);
-    else if (isOurs && first === 'Rss:') kib += Number(/\d+/.exec(line)?.[0] ?? 0);
+    else if (isOurs && first === 'Pss:') kib += Number(/\d+/.exec(line)?.[0] ?? 0);
   }
   return kib * 1024;
 }

@@ -52,15 +52,11 @@ struct program {
   void (*setup)(const struct options *options);
   /* Runs worker `index` of a round. `amount` is what the command asked for: operations, as a rule. */
   void (*work)(uint32_t index, uint64_t amount, struct result *result);
-  /* Threads besides the workers that take part in a round. */
-  uint32_t (*threads)(const struct options *options);
   /* Batches of equal operations, timed apart: writes `"allocate": …, "free": …` */
   void (*latency)(uint64_t batches, FILE *out);
   /* Memory over a run from the start: writes `"samples": …` */
   void (*memory)(uint64_t operations, uint64_t every, FILE *out);
 };
-
-extern const struct program programs[];
 
 /* xorshift32 */
 static inline uint32_t next_word(uint32_t *state) {
@@ -78,9 +74,12 @@ static inline uint32_t below(uint32_t *state, uint32_t bound) {
 
 static inline uint32_t seed_of(uint32_t worker) { return 12345 + worker; }
 
+/* Waits until all workers of the round are here. */
+void meet(void);
 uint64_t now_ns(void);
 void rest_for(uint64_t ns);
-/* Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell. */
+/* Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell, or where there are more
+   workers than processors. */
 uint64_t waited_ns(void);
 /* Resident bytes of this process. */
 uint64_t resident_bytes(void);

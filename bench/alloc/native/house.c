@@ -3,7 +3,7 @@
  * first byte written. The same stream as in ../house.ts.
  */
 
-#include "house.h"
+#include "programs.h"
 
 #include <malloc.h>
 #include <stdlib.h>
@@ -296,4 +296,4 @@ static void memory(uint64_t operations, uint64_t every, FILE *out) {
   fprintf(out, "],\"state\":%u", house.state);
 }
 
-const struct program house_program = {"house", setup, work, NULL, latency, memory};
+const struct program house_program = {"house", setup, work, latency, memory};

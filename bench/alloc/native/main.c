@@ -7,23 +7,35 @@
  *
  *   round N            N operations per worker     {"ns", "operations", "failures", "states"}: the slowest worker's time
  *   latency N          N batches                   {"allocate", "free", "batch"}: ns per batch, a list per range of sizes
+ *   reserved 0         resident bytes              {"bytes"}
  *   memory N EVERY     N operations from the start {"samples": [[operations, requested, usable, resident], …]}
  */
 
+#define _GNU_SOURCE
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
-#include "house.h"
+#include "programs.h"
 
-static const struct program *const known[] = {&house_program};
+static const struct program *const known[] = {&house_program,   &larson_program,    &xmalloc_program,
+                                              &scratch_program, &free_only_program, &holes_program};
 
 static const struct program *program;
 static struct options options;
 static struct result results[WORKERS_MAX];
 static uint64_t amount;
+/* Opens and closes a round: the workers and the main thread. */
 static pthread_barrier_t gate;
+/* The workers among themselves. */
+static pthread_barrier_t team;
+static int has_processors;
+
+void meet(void) {
+  if (options.workers > 1) pthread_barrier_wait(&team);
+}
 
 static void read_ranges(char *text) {
   for (char *part = strtok(text, ","); part != NULL; part = strtok(NULL, ",")) {
@@ -59,11 +71,11 @@ static void read_option(char *text) {
 
 static void play(uint32_t index) {
   struct result *result = &results[index];
-  uint64_t waited = waited_ns();
+  uint64_t waited = has_processors ? waited_ns() : 0;
   uint64_t from = now_ns();
   program->work(index, amount, result);
   uint64_t elapsed = now_ns() - from;
-  result->busy_ns = elapsed - result->rest_ns - (waited_ns() - waited);
+  result->busy_ns = elapsed - result->rest_ns - (has_processors ? waited_ns() - waited : 0);
 }
 
 /* A worker that lives as long as the process and runs its share of each round. */
@@ -104,6 +116,7 @@ static void answer(const char *command, uint32_t threads) {
   amount = number;
   fputc('{', stdout);
   if (strcmp(word, "round") == 0) run_round(threads, stdout);
+  else if (strcmp(word, "reserved") == 0) fprintf(stdout, "\"bytes\":%llu", (unsigned long long)resident_bytes());
   else if (strcmp(word, "latency") == 0 && program->latency != NULL) program->latency(number, stdout);
   else if (strcmp(word, "memory") == 0 && program->memory != NULL) program->memory(number, every, stdout);
   else stop("unknown command");
@@ -120,8 +133,12 @@ int main(int count, char **words) {
   options.workers = 1;
   for (int i = 2; i < count; i += 1) read_option(words[i]);
   program->setup(&options);
-  uint32_t threads = program->threads == NULL ? options.workers : program->threads(&options);
+  cpu_set_t processors;
+  has_processors = sched_getaffinity(0, sizeof processors, &processors) == 0 &&
+                   options.workers <= (uint32_t)CPU_COUNT(&processors);
+  const uint32_t threads = options.workers;
   if (threads > 1) {
+    pthread_barrier_init(&team, NULL, threads);
     pthread_barrier_init(&gate, NULL, threads + 1);
     for (uint32_t i = 0; i < threads; i += 1) {
       pthread_t thread;

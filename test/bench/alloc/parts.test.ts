@@ -51,6 +51,7 @@ describe('takeTurns', () => {
       },
       latency: unused,
       memory: unused,
+      reserved: unused,
       close: async () => {},
     };
   }
@@ -136,12 +137,13 @@ describe('residentOf', () => {
     const smaps = [
       '7f00-7f10 rw-s 00000000 00:1a 5 /dev/shm/a/pool/segment-0',
       'Size:  1024 kB',
-      'Rss:    100 kB',
+      'Rss:    200 kB',
+      'Pss:    100 kB',
       'VmFlags: rd wr',
       '7f20-7f30 rw-s 00000000 00:1a 6 /dev/shm/b/pool/segment-0',
-      'Rss:     50 kB',
+      'Pss:     50 kB',
       '7f40-7f50 rw-s 00000000 00:1a 7 /dev/shm/a/pool/segment-1',
-      'Rss:      4 kB',
+      'Pss:      4 kB',
     ].join('\n');
     expect(residentOf(smaps, '/dev/shm/a/')).toBe(104 * 1024);
   });

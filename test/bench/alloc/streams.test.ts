@@ -15,7 +15,7 @@ import {
   programName,
 } from '../../../bench/alloc/native-player.ts';
 import type { Play, Player } from '../../../bench/alloc/player.ts';
-import { openProgram, type Program } from '../../../bench/alloc/programs.ts';
+import { HouseProgram } from '../../../bench/alloc/programs/house.ts';
 import { houseWorkloads } from '../../../bench/alloc/workloads.ts';
 
 const operations = 50_000;
@@ -34,9 +34,9 @@ function smaller(play: Play, shape: Shape): Play {
   return { ...play, slots: play.slots >> 3, targetBytes: play.targetBytes >> 3 };
 }
 
-function programOf(name: HeapName, play: Play): Program {
+function houseOf(name: HeapName, play: Play, worker = 0): HouseProgram<unknown> {
   const heap: Heap<unknown> = openHeap(name, { capacityBytes: 2 ** 28, aligned: play.aligned });
-  return openProgram(heap, play, 0);
+  return new HouseProgram(heap, play, worker);
 }
 
 async function nativeState(peer: string, play: Play): Promise<number | undefined> {
@@ -64,7 +64,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe.each(cases)('%s', (_name, play) => {
   const states = (['cenote', 'Buffer.allocUnsafe', 'void'] as const).map(
-    (name) => programOf(name, play).round(operations).state,
+    (name) => houseOf(name, play).round(operations).state,
   );
 
   it('is one stream for all heaps', () => {
@@ -80,8 +80,7 @@ describe.each(cases)('%s', (_name, play) => {
 
 it('differs from worker to worker', () => {
   const [, play] = cases[0] as [string, Play];
-  const heap: Heap<unknown> = openHeap('void', { capacityBytes: 0, aligned: false });
-  const states = [0, 1].map((worker) => openProgram(heap, play, worker).round(1000).state);
+  const states = [0, 1].map((worker) => houseOf('void', play, worker).round(1000).state);
   expect(states[0]).not.toBe(states[1]);
 });
 
@@ -90,14 +89,14 @@ describe('a house', () => {
   const [, fullPlay] = cases.find(([name]) => name === 'rl_medium full') as [string, Play];
 
   it('times batches of frees and of allocations apart', () => {
-    const { batch, allocate, free } = programOf('cenote', play).latency(30);
+    const { batch, allocate, free } = houseOf('cenote', play).latency(30);
     expect(batch).toBe(64);
     expect(allocate.map((list) => list.length)).toEqual([30]);
     expect(free.map((list) => list.length)).toEqual([30]);
   });
 
   it('tells what is live and what that takes', () => {
-    const { samples, failures } = programOf('cenote', play).memory(40_000, 20_000);
+    const { samples, failures } = houseOf('cenote', play).memory(40_000, 20_000);
     expect(samples.map((sample) => sample.operations)).toEqual([20_000, 40_000]);
     expect(failures).toBe(0);
     for (const { requestedBytes, usableBytes, reservedBytes } of samples) {
@@ -107,7 +106,7 @@ describe('a house', () => {
   });
 
   it('holds live bytes at their bound', () => {
-    const { samples } = programOf('cenote', fullPlay).memory(100_000, 50_000);
+    const { samples } = houseOf('cenote', fullPlay).memory(100_000, 50_000);
     const last = samples.at(-1)?.requestedBytes ?? 0;
     expect(last).toBeLessThanOrEqual(fullPlay.targetBytes);
     expect(last).toBeGreaterThan(fullPlay.targetBytes * 0.95);
@@ -119,7 +118,7 @@ describe('a house', () => {
     const player = openNativePlayer(join(folder, programName), glibc as never, '', fullPlay);
     try {
       const { samples } = await player.memory(100_000, 50_000);
-      const ours = programOf('cenote', fullPlay).memory(100_000, 50_000);
+      const ours = houseOf('cenote', fullPlay).memory(100_000, 50_000);
       expect(samples.at(-1)?.requestedBytes).toBe(ours.samples.at(-1)?.requestedBytes);
       expect(samples.at(-1)?.reservedBytes).toBeGreaterThan(fullPlay.targetBytes / 2);
       const { allocate, free } = await player.latency(30);

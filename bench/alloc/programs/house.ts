@@ -1,6 +1,6 @@
 /** The house workloads as rounds of one worker. */
 
-import type { Heap } from './heaps/heap.ts';
+import type { Heap } from '../heaps/heap.ts';
 import {
   type House,
   type Latencies,
@@ -9,9 +9,9 @@ import {
   runSteady,
   tally,
   timeBatches,
-} from './house.ts';
-import type { MemoryRun, MemorySample, Play } from './player.ts';
-import type { Program, Share } from './programs.ts';
+} from '../house.ts';
+import type { MemoryRun, MemorySample, Play } from '../player.ts';
+import type { Program, Share } from './program.ts';
 
 /** Operations of one call: often enough for V8 to enter optimised code by the front door. */
 const chunk = 10_000;

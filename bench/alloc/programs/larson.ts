@@ -1,0 +1,75 @@
+/**
+ * larson: every worker frees a random block of its array and allocates another in its place. After each round the arrays go
+ * on to the next worker, which from then on frees what others allocated. As native/larson.c.
+ */
+
+import type { Heap } from '../heaps/heap.ts';
+import { nextWord } from '../house.ts';
+import type { Play } from '../player.ts';
+import { type Program, seedOf, type Share, sharedSlots, type Team } from './program.ts';
+
+export class LarsonProgram<H> implements Program {
+  readonly #heap: Heap<H>;
+  readonly #play: Play;
+  readonly #worker: number;
+  readonly #team: Team;
+  readonly #blocks: { [index: number]: H };
+  #state: number;
+  #rounds = 0;
+
+  constructor(heap: Heap<H>, play: Play, worker: number, team: Team) {
+    this.#heap = heap;
+    this.#play = play;
+    this.#worker = worker;
+    this.#team = team;
+    this.#blocks = sharedSlots(heap.none, team.board, () => heap.slots(play.slots), play.workers);
+    this.#state = seedOf(worker);
+  }
+
+  round(amount: number): Share {
+    const { slots, workers } = this.#play;
+    if (this.#rounds === 0) this.#fill();
+    this.#team.meet();
+    const array = (this.#worker + this.#rounds) % workers;
+    this.#rounds += 1;
+    this.#replace(array * slots, amount);
+    return { operations: amount, failures: 0, state: this.#state >>> 0, restNs: 0 };
+  }
+
+  #replace(from: number, amount: number): void {
+    const { none, kind, source, memory } = this.#heap;
+    const blocks = this.#blocks;
+    const { slots } = this.#play;
+    const { lowBytes, highBytes } = this.#play.ranges[0] as { lowBytes: number; highBytes: number };
+    const span = highBytes - lowBytes + 1;
+    let x = this.#state;
+    for (let i = 0; i < amount; i += 1) {
+      x ^= x << 13;
+      x ^= x >>> 17;
+      x ^= x << 5;
+      const k = from + ((x & 0x7fffffff) % slots);
+      source.free(blocks[k] as H, kind);
+      x ^= x << 13;
+      x ^= x >>> 17;
+      x ^= x << 5;
+      const block = source.allocate(kind, lowBytes + ((x & 0x7fffffff) % span));
+      if (block === none) throw new Error('out of memory');
+      memory.touch(block);
+      blocks[k] = block;
+    }
+    this.#state = x;
+  }
+
+  /** Block k of a worker goes to the array of the (k mod workers)-th after it. */
+  #fill(): void {
+    const { slots, workers, ranges } = this.#play;
+    const { lowBytes, highBytes } = ranges[0] as { lowBytes: number; highBytes: number };
+    const { kind, source } = this.#heap;
+    for (let k = 0; k < slots; k += 1) {
+      const array = (this.#worker + k) % workers;
+      this.#state = nextWord(this.#state);
+      const sizeBytes = lowBytes + ((this.#state & 0x7fffffff) % (highBytes - lowBytes + 1));
+      this.#blocks[array * slots + k] = source.allocate(kind, sizeBytes);
+    }
+  }
+}
