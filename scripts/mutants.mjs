@@ -13,6 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { root } from './setup.mjs';
@@ -41,7 +42,7 @@ const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
 /** @type {readonly Mutant[]} */
-const mutants = [...store, ...memory, ...alloc];
+const mutants = [...store, ...memory, ...manyOwners, ...alloc];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
 function mutated({ name, file, from, to }) {
