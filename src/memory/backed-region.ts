@@ -33,9 +33,10 @@ import {
 import { pageBytes } from './region.ts';
 import type { Region, RegionHandle, Segment } from './region.ts';
 import { writeSegmentHeader } from './segment-header.ts';
-import { isUnchanged, readSuperblock, writeSuperblock } from './superblock.ts';
+import { isUnchanged, markOf, readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
 import { load, store } from './words.ts';
+import type { Words } from './words.ts';
 
 /** Fields that `commit` cannot change: others rely on them, or `addSegment` and `dropSegment` keep them. */
 const fixedFields = [
@@ -74,7 +75,11 @@ export class BackedRegion implements Region {
   readonly #backing: Backing;
   readonly #token: number;
   readonly #wait: LockWait;
+  /** The words of segment 0, which is there as long as the region. */
+  readonly #words: Words;
   #superblock: Superblock;
+  /** Of #superblock: what refresh compares. */
+  #mark: number;
   #closed = false;
 
   constructor(
@@ -94,7 +99,9 @@ export class BackedRegion implements Region {
     this.segments = segments;
     this.#segments = segments;
     this.#backing = backing;
+    this.#words = (segments[0] as Segment).words;
     this.#superblock = block;
+    this.#mark = markOf(block);
     this.#token = this.ownerSlot < 0 ? 0 : lockTokenOf(this);
     const { waitMs, waiter } = member.patience ?? defaultPatience;
     this.#wait = lockWaitOf(this, waitMs, waiter);
@@ -178,7 +185,7 @@ export class BackedRegion implements Region {
 
   threadExited(threadId: number): readonly number[] {
     if (this.#closed || this.type === 'mapped') return [];
-    return abandonSlotsOf(this.#first().words, this.#superblock.ownersMax, threadId);
+    return abandonSlotsOf(this.#words, this.#superblock.ownersMax, threadId);
   }
 
   reclaim(slot: number, clear: () => void): boolean {
@@ -190,9 +197,9 @@ export class BackedRegion implements Region {
     if (giveBack === undefined) return false;
     try {
       if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster
-      store(this.#first().words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
+      store(this.#words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
       clear();
-      freeAbandonedSlot(this.#first().words, slot);
+      freeAbandonedSlot(this.#words, slot);
       return true;
     } finally {
       giveBack();
@@ -219,10 +226,9 @@ export class BackedRegion implements Region {
 
   refresh(): void {
     this.#mustBeOpen();
-    const { words } = this.#first();
-    if (isUnchanged(words, this.#superblock)) return;
+    if (isUnchanged(this.#words, this.#mark)) return;
     settled(
-      () => readSuperblock(words),
+      () => readSuperblock(this.#words),
       (block) => this.#follow(block),
     );
   }
@@ -238,25 +244,22 @@ export class BackedRegion implements Region {
       this.#segments.push(this.#backing.open(this.#segments.length, block));
     }
     this.#superblock = block;
+    this.#mark = markOf(block);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.ownerSlot >= 0) releaseOwnerSlot(this.#first().words, this.ownerSlot);
+      if (this.ownerSlot >= 0) releaseOwnerSlot(this.#words, this.ownerSlot);
       for (const segment of this.#segments) this.#backing.release(segment);
     } finally {
       this.#backing.close();
     }
   }
 
-  #first(): Segment {
-    return this.#segments[0] as Segment;
-  }
-
   #stateOf(slot: number): number {
-    return load(this.#first().words, ownerWord(slot, ownerSlot.state));
+    return load(this.#words, ownerWord(slot, ownerSlot.state));
   }
 
   #stillCounted(segment: Segment, block: Superblock): boolean {
@@ -266,16 +269,14 @@ export class BackedRegion implements Region {
   /** Keeps other survivors from reclaiming a slot that is known to be abandoned. */
   #holdByWord(slot: number): (() => void) | undefined {
     if (this.#stateOf(slot) !== ownerAbandoned) return undefined;
-    const { words } = this.#first();
     const at = ownerWord(slot, ownerSlot.reclaimLock);
-    const outcome = lock(words, at, this.#token, { ...this.#wait, waitMs: 0 });
-    return outcome === 'busy' ? undefined : () => unlock(words, at);
+    const outcome = lock(this.#words, at, this.#token, { ...this.#wait, waitMs: 0 });
+    return outcome === 'busy' ? undefined : () => unlock(this.#words, at);
   }
 
   /** Runs `change` as the only owner who changes the region, on the region as it is now. @throws pool_busy */
   #locked<T>(change: () => T): T {
-    const { words } = this.#first();
-    const outcome = lock(words, regionLockWord, this.#token, this.#wait);
+    const outcome = lock(this.#words, regionLockWord, this.#token, this.#wait);
     if (outcome === 'busy') {
       fail('pool_busy', `another owner has been changing the region for ${this.#wait.waitMs} ms`);
     }
@@ -284,7 +285,7 @@ export class BackedRegion implements Region {
       else this.refresh();
       return change();
     } finally {
-      unlock(words, regionLockWord);
+      unlock(this.#words, regionLockWord);
     }
   }
 
@@ -293,9 +294,8 @@ export class BackedRegion implements Region {
    * counted can be locked. Files and buffers that are not counted are written over by the next growth.
    */
   #repair(): void {
-    const { words } = this.#first();
-    const block = readSuperblock(words);
-    writeSuperblock(words, { ...block, sequence: block.sequence + 1 });
+    const block = readSuperblock(this.#words);
+    writeSuperblock(this.#words, { ...block, sequence: block.sequence + 1 });
     this.refresh();
     for (const segment of this.#segments) {
       if (load(segment.words, segmentLockWord) === lockClosed)
@@ -305,8 +305,9 @@ export class BackedRegion implements Region {
 
   #replace(change: Partial<Superblock>): void {
     const next = { ...this.#superblock, ...change, sequence: this.#superblock.sequence + 1 };
-    writeSuperblock(this.#first().words, next);
+    writeSuperblock(this.#words, next);
     this.#superblock = next;
+    this.#mark = markOf(next);
   }
 
   #mustBeOpen(): void {

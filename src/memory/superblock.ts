@@ -127,13 +127,20 @@ export function readSuperblock(words: Words): Superblock {
   }
 }
 
+const sequenceWord: number = copyWords[0] + superblockField.sequence;
+
+/** What `isUnchanged` compares. */
+export function markOf(block: Superblock): number {
+  return lowWord(block.sequence);
+}
+
 /**
- * True when no commit has ended since `block` was read: one load, for owners that ask often. It looks at copy A only, which every commit
- * has written before it ends; one that is under way, or whose owner died over it, may be seen or not. (Who sleeps through 2^32 commits
- * sees none of them.)
+ * True when no commit has ended since the block with this mark was read: one load, for owners that ask often. It looks at copy A only, which
+ * every commit has written before it ends; one that is under way, or whose owner died over it, may be seen or not. (Who sleeps
+ * through 2^32 commits sees none of them.)
  */
-export function isUnchanged(words: Words, block: Superblock): boolean {
-  return load(words, copyWords[0] + superblockField.sequence) === lowWord(block.sequence);
+export function isUnchanged(words: Words, mark: number): boolean {
+  return load(words, sequenceWord) === mark;
 }
 
 /** True when the pool has features that this version may read but not write. */

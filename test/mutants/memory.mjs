@@ -216,7 +216,7 @@ export const memory = [
     why: 'two owners who change it at once would lose what one of them did',
     file: 'src/memory/backed-region.ts',
     from: "if (outcome === 'busy') {",
-    to: "if (outcome === 'busy' && words.length === 0) {",
+    to: "if (outcome === 'busy' && this.#words.length === 0) {",
     test: owners,
     killer:
       "the owners of a 'shared' region are told when another keeps the region to itself, and change nothing",
@@ -295,8 +295,8 @@ export const memory = [
     why: 'nobody may take the slot, and write where the dead one did, before it was cleared',
     file: 'src/memory/backed-region.ts',
     from: `      clear();
-      freeAbandonedSlot(this.#first().words, slot);`,
-    to: `      freeAbandonedSlot(this.#first().words, slot);
+      freeAbandonedSlot(this.#words, slot);`,
+    to: `      freeAbandonedSlot(this.#words, slot);
       clear();`,
     test: slots,
     killer:
@@ -306,7 +306,7 @@ export const memory = [
     name: 'a slot that is not called abandoned',
     why: 'its locks can be inherited while it is reclaimed: the state says that its owner is dead',
     file: 'src/memory/backed-region.ts',
-    from: 'store(this.#first().words, ownerWord(slot, ownerSlot.state), ownerAbandoned);',
+    from: 'store(this.#words, ownerWord(slot, ownerSlot.state), ownerAbandoned);',
     to: '',
     test: slots,
     killer: "a slot of a 'mapped' region lets its locks be inherited while it is being reclaimed",
