@@ -89,8 +89,8 @@ export const manyOwners = [
     name: 'an heir who leaves one copy of the superblock',
     why: 'owners look at copy A alone to see whether anything was committed',
     file: 'src/memory/backed-region.ts',
-    from: '    writeSuperblock(words, { ...block, sequence: block.sequence + 1 });\n',
-    to: '    if (block.sequence < 0) writeSuperblock(words, block);\n',
+    from: '    writeSuperblock(this.#words, { ...block, sequence: block.sequence + 1 });\n',
+    to: '    if (block.sequence < 0) writeSuperblock(this.#words, block);\n',
     test: owners,
     killer:
       "an owner of a 'shared' region who dies at any access as it commits leaves a region that another commits",
