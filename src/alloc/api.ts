@@ -93,6 +93,14 @@ export interface Allocator {
   allocate(kind: Kind, sizeBytes: number): Ref;
 
   /**
+   * Memory like that of the run or extent `than`, nearer to where memory is full: in a lower segment, or higher up in the same one. For
+   * compaction: its bytes may move there. Neither waits nor grows the region.
+   * @returns 0 when there is none: nothing has changed
+   * @throws foreign_reference, also for a block of a slab
+   */
+  allocateNearer(than: Ref): Ref;
+
+  /**
    * By any owner, whoever allocated it. Never waits for another owner.
    * @throws double_free, foreign_reference, wrong_kind: nothing has changed
    */
@@ -120,6 +128,8 @@ export interface Allocator {
 
   /** Bytes in slabs, runs and extents that are handed out, without a walk. */
   readonly usedBytes: number;
+  /** Bytes that are free within the limit in the segments that there are, in one place or in many, without a walk. */
+  readonly freeBytes: number;
 
   /**
    * Bounds `usedBytes` of all owners together: allocate returns 0 rather than pass it. For shrinking

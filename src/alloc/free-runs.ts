@@ -193,7 +193,7 @@ export class FreeRuns {
       const length = lengthOf(this.#table.head(page));
       if (length >= pages) {
         const score = low ? page : length;
-        if (score < bestScore || (score === bestScore && page < best)) {
+        if (score < bestScore || (score === bestScore && page > best)) {
           best = page;
           bestScore = score;
         }

@@ -102,6 +102,15 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.push(header & stackBits, ref, bits, at, bit);
   }
 
+  allocateNearer(than: Ref): Ref {
+    this.mustWrite();
+    const head = this.lookup.liveHead(than) || this.lookup.rejectForeign(than);
+    const fresh = head & ~(layout.headKept | layout.headRemote);
+    const ref = this.runs.allocateNearer(fresh, layout.lengthOf(head), than);
+    if (ref !== 0) countOne(this.counters, allocations);
+    return ref;
+  }
+
   keep(ref: Ref): void {
     this.setKept(ref, true);
   }
@@ -113,6 +122,11 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   get usedBytes(): number {
     this.follow();
     return this.runs.usedPages() * pageBytes;
+  }
+
+  get freeBytes(): number {
+    const { usedBytes } = this;
+    return Math.max(0, Math.min(this.runs.dataPages, this.runs.limitPages) * pageBytes - usedBytes);
   }
 
   setLimitBytes(limitBytes: number): void {

@@ -94,6 +94,22 @@ export class RunSpace {
     return this.#allocate(packHead(stateSlab, kind, 0, this.slabPages), this.slabPages);
   }
 
+  /**
+   * A live run or extent nearer to where memory is full than `than`: in a lower segment, or higher up in the same one. Neither waits nor grows.
+   * @returns 0 when there is none: nothing has changed
+   */
+  allocateNearer(head: number, pages: number, than: Ref): Ref {
+    this.follow();
+    const home = than >> (this.region.segmentShift - granuleShift);
+    for (let number = 0; number <= home; number++) {
+      const segment = this.segments[number] as SegmentRuns;
+      if (!segment.hasPages(pages) || !segment.tryEnter()) continue;
+      const ref = this.#takeFrom(number, head, pages, number === home ? than : 0);
+      if (ref !== 0) return ref;
+    }
+    return 0;
+  }
+
   /** Gives back a slab, or a run or extent that this owner has claimed. */
   release(number: number, page: number): void {
     (this.segments[number] as SegmentRuns).release(page);
@@ -221,8 +237,8 @@ export class RunSpace {
     return 0;
   }
 
-  /** Takes a run out of a segment that is locked, and unlocks it. @returns 0 when it has none */
-  #takeFrom(number: number, head: number, pages: number): Ref {
+  /** Takes a run behind `than` out of a segment that is locked, and unlocks it. @returns 0 when it has none */
+  #takeFrom(number: number, head: number, pages: number, than: Ref = 0): Ref {
     const segment = this.segments[number] as SegmentRuns;
     const { free } = segment;
     const { table, words } = segment.view;
@@ -233,14 +249,14 @@ export class RunSpace {
     const from = forSlab ? free.findWindow(low) : free.find(pages, low);
     this.region.refresh();
     const isCurrent = segment.view.segment === this.region.segments[number];
-    if (from === 0 || !isCurrent || !this.#reserve(words, pages)) {
-      segment.leave();
-      return isCurrent ? 0 : this.#allocate(head, pages); // the segment may be another by now
-    }
     const length = free.lengthAt(from);
     const step = forSlab ? this.slabPages : 1;
     const at = low ? alignUp(from, step) : (from + length - pages) & -step;
     const ref = (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
+    if (from === 0 || ref <= than || !isCurrent || !this.#reserve(words, pages)) {
+      segment.leave();
+      return isCurrent || than > 0 ? 0 : this.#allocate(head, pages); // the segment may be another by now
+    }
     if (!forSlab) beginAllocation(this.#owner.counters, ref);
     free.remove(from);
     table.split(from, length, at, pages, head, this.#owner.slot);

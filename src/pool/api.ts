@@ -138,6 +138,13 @@ export interface PoolStats {
   readonly operations: Record<OperationName, number>;
 }
 
+export interface Compacted {
+  readonly movedParts: number;
+  readonly movedBytes: number;
+  /** True when nothing more is to be moved. */
+  readonly done: boolean;
+}
+
 export interface CheckReport {
   readonly ok: boolean;
   /** Format version. */
@@ -220,6 +227,11 @@ export interface Pool extends AsyncDisposable {
   sweepExpired(limit?: number): number;
   /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */
   setCapacity(capacityBytes: number): void;
+  /**
+   * Moves parts to where memory is fullest, so that free memory comes together; leased parts stay. Moves at most `limitBytes` (default 64 MiB) per call:
+   * call again until `done`. Versions and what is read stay the same.
+   */
+  compact(limitBytes?: number): Compacted;
   stats(): PoolStats;
   check(): CheckReport;
   memoryMap(cells: number): MapCell[];

@@ -31,6 +31,7 @@ import { encodeTag } from '../store/tags.ts';
 import type {
   AppendOptions,
   CheckReport,
+  Compacted,
   ContextInfo,
   Draft,
   Hint,
@@ -62,6 +63,7 @@ import { writeSnapshot } from './snapshot.ts';
 
 const noOptions = {};
 const sweepDefault = 1000;
+const compactDefaultBytes: number = 64 * 2 ** 20;
 
 export class StorePool implements Pool {
   readonly path: string | undefined;
@@ -231,6 +233,17 @@ export class StorePool implements Pool {
 
   setCapacity(capacityBytes: number): void {
     resize(this.#writable(), roundCapacity(capacityBytes));
+  }
+
+  compact(limitBytes: number = compactDefaultBytes): Compacted {
+    const store = this.#writable();
+    if (!(Number.isSafeInteger(limitBytes) && limitBytes > 0)) {
+      fail(
+        'invalid_argument',
+        `limitBytes must be a whole number from 1; got ${show(limitBytes)}.`,
+      );
+    }
+    return store.compactor.run(limitBytes);
   }
 
   stats(): PoolStats {

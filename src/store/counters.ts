@@ -19,6 +19,7 @@ export const operationNames = [
   'poolFull',
   'versionConflicts',
   'corruptParts',
+  'moves',
   'bytesWritten',
   'bytesRead',
 ] as const;
@@ -41,6 +42,7 @@ export const counter = {
   corruptParts: 22,
   bytesWritten: 24,
   bytesRead: 26,
+  moves: 28,
 } as const;
 
 /** Word index of owner `slot`'s counters in segment 0. */

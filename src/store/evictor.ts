@@ -5,6 +5,7 @@
  * 32 kept candidates the hit ratio is that of exact LRU within measurement (bench and traces.test.ts).
  */
 
+import { classBytesMax } from '../alloc/classes.ts';
 import { metadataKind, type Kind } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
@@ -23,6 +24,13 @@ const kept = 32;
 const emptyDraws = 256;
 /** Single evictions for one allocation before a whole window is cleared. */
 const singleEvictions = 48;
+/** Memory in pieces is brought together when there is this many times as much of it as is asked for … */
+const freeFactor = 2;
+/** … by moving so many times as much, and at least this … */
+const moveFactor = 4;
+const moveMinBytes: number = 4 * 2 ** 20;
+/** … and not again before so many requests more found no room. */
+const compactionInterval = 64;
 /** Age of a part whose session is over counts this many times. */
 const closedWeight = 4;
 
@@ -35,6 +43,8 @@ export class Evictor {
   /** The tick of the last access, moved by the weight that hints had when the candidate was drawn. */
   readonly #births = new Int32Array(kept);
   #count = 0;
+  /** Requests to go until memory is compacted again. */
+  #patience = 0;
 
   constructor(store: Store) {
     this.#store = store;
@@ -81,6 +91,7 @@ export class Evictor {
   #makeRoom(kind: Kind, sizeBytes: number): Ref {
     const store = this.#store;
     let ref = sweepRetired(store) > 0 ? store.allocator.allocate(kind, sizeBytes) : 0;
+    if (ref === 0 && this.#compacts(sizeBytes)) ref = store.allocator.allocate(kind, sizeBytes);
     // Every round evicts something. A cleared window is enough, unless it is the bound on all bytes that is in the way.
     while (ref === 0) {
       for (let i = 0; i < singleEvictions && ref === 0; i++) {
@@ -92,6 +103,19 @@ export class Evictor {
       ref = store.allocator.allocate(kind, sizeBytes);
     }
     return ref;
+  }
+
+  /** Where there is memory enough but in pieces, moving a little is better than evicting. @returns true when something was moved */
+  #compacts(sizeBytes: number): boolean {
+    const { allocator, compactor } = this.#store;
+    if (sizeBytes <= classBytesMax || allocator.freeBytes < freeFactor * sizeBytes) return false;
+    if (this.#patience > 0) {
+      this.#patience--;
+      return false;
+    }
+    this.#patience = compactionInterval;
+    const limitBytes = Math.max(moveMinBytes, moveFactor * sizeBytes);
+    return compactor.run(limitBytes).movedParts > 0;
   }
 
   #draw(): void {

@@ -5,6 +5,7 @@ import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
 import { commitSlot, field, idle, parked, segmentOf, trait, wordOf } from './entry.ts';
+import { wipe } from './payload.ts';
 import type { Store } from './store.ts';
 
 /** Notes an entry with parked bytes, whose leases will end. */
@@ -18,9 +19,12 @@ export function freeParked(store: Store, ref: Ref, words: Words, at: number): vo
   const block = parked(words, at);
   if (block === 0) return;
   poke(words, idle(words, at) + commitSlot.ref, 0);
-  const kind = peek(words, at + field.traits) & trait.kindMask;
+  const traits = peek(words, at + field.traits);
+  const kind = traits & trait.kindMask;
+  const blockBytes = peek(words, at + field.blockBytes);
+  if ((traits & trait.sensitive) !== 0) wipe(store, block, blockBytes);
   store.allocator.free(block, kind);
-  store.hooks.refund(kinds[kind] as KindName, peek(words, at + field.blockBytes));
+  store.hooks.refund(kinds[kind] as KindName, blockBytes);
   if (!store.parked.delete(ref)) return;
   poke(store.control, store.controlAt + control.parkedParts, store.parked.size);
 }

@@ -2,10 +2,11 @@
 
 import { crc32 } from '../base/checksum.ts';
 import { fail } from '../errors.ts';
-import type { Region } from '../memory/region.ts';
-import { peek, type Words } from '../memory/words.ts';
+import type { Ref, Region } from '../memory/region.ts';
+import { peek, type Words, zero } from '../memory/words.ts';
 import { bytesPerElement } from './element.ts';
 import { byteOf, commitSlot, committed, field, segmentOf, trait } from './entry.ts';
+import type { Store } from './store.ts';
 
 /** The committed bytes of an entry, in place. */
 export function bytesOfEntry(region: Region, words: Words, at: number): Uint8Array {
@@ -47,4 +48,10 @@ export function assertWhole(sizeBytes: number, code: number): void {
     'invalid_argument',
     `${sizeBytes} bytes are not a whole number of ${elementBytes}-byte elements.`,
   );
+}
+
+/** Zeroes a block that held something sensitive. */
+export function wipe(store: Store, payload: Ref, blockBytes: number): void {
+  const from = byteOf(store.region, payload);
+  zero(segmentOf(store.region, payload).bytes, from, from + blockBytes);
 }

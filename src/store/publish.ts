@@ -26,8 +26,8 @@ import {
   wordOf,
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
-import { checksumOfCopy } from './payload.ts';
-import { countPart, retireReplaced, wipe } from './remove.ts';
+import { checksumOfCopy, wipe } from './payload.ts';
+import { countPart, retireReplaced } from './remove.ts';
 import { needsEntry, replaceInPlace } from './replace.ts';
 import type { Store } from './store.ts';
 import { keepTags, linkTags, makeTags, type Tag } from './tags.ts';
@@ -139,7 +139,7 @@ export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payloa
 }
 
 /** Takes a block out of the budget. @throws budget_exceeded: the block is free again */
-function charge(
+export function charge(
   store: Store,
   kind: Kind,
   ref: Ref,

@@ -3,11 +3,10 @@
 import { kinds, metadataKind, type KindName } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
-import { peek, poke, store as storeWord, zero, type Words } from '../memory/words.ts';
+import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
 import { unlinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
-  byteOf,
   commitSlot,
   committed,
   field,
@@ -21,7 +20,7 @@ import {
 import type { RemovalReason } from './hooks.ts';
 import { readNames } from './keys.ts';
 import { freeParked, sweepParked } from './parked.ts';
-import { bytesOfEntry } from './payload.ts';
+import { bytesOfEntry, wipe } from './payload.ts';
 import type { Store } from './store.ts';
 import { dropTags } from './tags.ts';
 
@@ -143,12 +142,6 @@ export function sweepRetired(store: Store): number {
     freed++;
   }
   return freed;
-}
-
-/** Zeroes a block that held something sensitive. */
-export function wipe(store: Store, payload: Ref, blockBytes: number): void {
-  const from = byteOf(store.region, payload);
-  zero(segmentOf(store.region, payload).bytes, from, from + blockBytes);
 }
 
 /** Adjusts the counts of live parts. */

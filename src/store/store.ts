@@ -13,6 +13,7 @@ import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
+import { Compactor } from './compact.ts';
 import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
 import { Entries } from './entries.ts';
@@ -56,6 +57,7 @@ export class Store {
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
+  readonly compactor: Compactor = new Compactor(this);
   readonly follower: Follower;
   readonly isOfContext: (ref: Ref) => boolean = contextMatcher(this);
   readonly random: Random;
@@ -219,7 +221,6 @@ export class Store {
     endLeases(this, Math.max(this.region.ownerSlot, 0));
   }
 
-  /** True when this thread holds a lease. */
   get hasLeases(): boolean {
     return this.#leases.any;
   }

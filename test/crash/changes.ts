@@ -124,6 +124,19 @@ const growth: Scenario[] = [
     begin: later(put('a', 'p', 'new', 600 * kib)),
   },
   {
+    name: 'compaction',
+    fill: both(
+      put('gap', 'p', 'one', 30 * kib),
+      bystanders,
+      put('a', 'p', 'old', 20 * kib),
+      put('a', 'q', 'secret', 9 * kib, { sensitive: true }),
+    ),
+    begin: ({ pool }) => {
+      pool.delete('gap');
+      return () => assert(pool.compact().movedParts >= 2);
+    },
+  },
+  {
     name: 'put that adds entries',
     fill: ({ pool }) => {
       for (let i = 0; i < 21; i++) pool.put(`some-${i}`, 'p', pattern(`${i}`, 50));

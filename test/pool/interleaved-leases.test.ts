@@ -8,7 +8,7 @@ import { afterAll, describe, it, vi } from 'vitest';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
 import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
-import { points, Stage } from './support/interleaving.ts';
+import { points, putAndMove, Stage } from './support/interleaving.ts';
 import { bytesOf, filled, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -18,6 +18,7 @@ const writes: readonly [name: string, write: (of: Pool) => unknown, id?: string]
   ['replaces the part in place', (of) => of.put('b', 'p', filled(120, 9)), 'b'],
   ['appends into a larger block', (of) => of.append('a', 'p', filled(5000, 9))],
   ['appends in place', (of) => of.append('a', 'p', filled(20, 9))],
+  ['puts it elsewhere and moves it', putAndMove],
   ['deletes the part', (of) => of.delete('a', 'p')],
   ['deletes the context', (of) => of.delete('a')],
   ['invalidates its tag', (of) => of.invalidate({ tag: 't' })],
@@ -38,7 +39,7 @@ function shown(lease: Lease | undefined): string | undefined {
 
 /** Puts other bytes wherever memory of that size is free. */
 function reuse(of: Pool): void {
-  for (const sizeBytes of [20, 100, 900, 1000, 5000]) {
+  for (const sizeBytes of [20, 100, 900, 1000, 5000, 9000]) {
     for (let i = 0; i < 12; i++) of.put(`new-${sizeBytes}-${i}`, 'p', filled(sizeBytes, 0xee));
   }
 }

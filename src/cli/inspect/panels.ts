@@ -127,6 +127,7 @@ const operationLabels: Readonly<Record<OperationName, string>> = {
   poolFull: 'pool full',
   versionConflicts: 'version conflicts',
   corruptParts: 'corrupt parts',
+  moves: 'moves',
   bytesWritten: 'bytes written',
   bytesRead: 'bytes read',
 };

@@ -32,6 +32,7 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   poolFull: { name: 'pool_full', help: 'Writes refused because nothing more could go.' },
   versionConflicts: { name: 'version_conflicts', help: 'Conditional writes that were refused.' },
   corruptParts: { name: 'corrupt_parts', help: 'Parts whose checksum did not match.' },
+  moves: { name: 'moves', help: 'Parts moved to bring free memory together.' },
   bytesWritten: { name: 'written_bytes', help: 'Bytes written into parts.' },
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };

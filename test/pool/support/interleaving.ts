@@ -43,6 +43,14 @@ function fill(of: Pool, others: number): void {
   for (let i = 0; i < others; i++) of.put(`c-${i}`, 'p', filled(20, i));
 }
 
+/** Puts a part below another that goes, and moves it there. */
+export function putAndMove(of: Pool): void {
+  of.put('gap', 'p', filled(20_000, 1));
+  of.put('a', 'p', filled(9000, 9));
+  of.delete('gap');
+  of.compact();
+}
+
 /** What a writer does to the part `p` of the context `a`, and around it. */
 export const writes: readonly [name: string, write: (of: Pool) => unknown, others?: number][] = [
   ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
@@ -70,6 +78,7 @@ export const writes: readonly [name: string, write: (of: Pool) => unknown, other
       of.put('a', 'p', filled(1000, 9));
     },
   ],
+  ['puts it elsewhere and moves it', putAndMove],
   ['adds a part', (of) => of.put('a', 'new', filled(50, 9))],
   ['adds entries', (of) => ['x', 'y', 'z'].forEach((part) => of.put('a', part, filled(9, 9)))],
   ['begins to grow the index', (of) => of.put('a', 'new', filled(50, 9)), crowd],

@@ -1,0 +1,48 @@
+/**
+ * Moves the bytes of a part to another block of the same room. Its version stays: the selector changes the slot and counts no change. Readers find
+ * the bytes in one place or the other, as with a replacement in place (replace.ts).
+ */
+
+import { crc32 } from '../base/checksum.ts';
+import { copyTargetOf, type Ref } from '../memory/region.ts';
+import { copyInto, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { bump, counter } from './counters.ts';
+import { byteOf, commitSlot, committed, field, idle, segmentOf, trait } from './entry.ts';
+import { awaitParked, freeParked } from './parked.ts';
+import { bytesOfEntry } from './payload.ts';
+import type { Store } from './store.ts';
+
+/** True for a part whose bytes nobody holds in their place. */
+export function mayMove(store: Store, ref: Ref, words: Words, at: number): boolean {
+  const movable = (peek(words, at + field.traits) & trait.movable) !== 0;
+  return movable && ref !== store.protectedEntry && !store.isLeased(words, at);
+}
+
+/**
+ * Copies the bytes of a live part to the block `to`, looks whether they are those that were written, and commits.
+ * @returns false when they are not, or the part may not move: nothing has changed, and `to` is the caller's
+ */
+export function movePart(store: Store, ref: Ref, words: Words, at: number, to: Ref): boolean {
+  if (!mayMove(store, ref, words, at)) return false;
+  freeParked(store, ref, words, at);
+  const from = committed(words, at);
+  const length = peek(words, from + commitSlot.length);
+  const sum = peek(words, from + commitSlot.crc32);
+  const target = segmentOf(store.region, to);
+  const toByte = byteOf(store.region, to);
+  copyInto(copyTargetOf(target), toByte, bytesOfEntry(store.region, words, at));
+  const checksummed = (peek(words, at + field.traits) & trait.checksummed) !== 0;
+  if (checksummed && crc32(target.bytes.subarray(toByte, toByte + length)) !== sum) {
+    bump(store.control, store.countersAt + counter.corruptParts, 1);
+    return false;
+  }
+  store.allocator.keep(to);
+  const slot = idle(words, at);
+  poke(words, slot + commitSlot.ref, to);
+  poke(words, slot + commitSlot.length, length);
+  poke(words, slot + commitSlot.crc32, sum);
+  storeWord(words, at + field.selector, peek(words, at + field.selector) ^ 1);
+  if (store.isLeased(words, at)) awaitParked(store, ref);
+  else freeParked(store, ref, words, at);
+  return true;
+}
