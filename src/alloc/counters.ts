@@ -66,16 +66,23 @@ export function beginAllocation(counters: Words, ref: Ref): void {
 /**
  * Counts what a dead owner made live or freed and did not come to count.
  * @param isLive whether a reference is a live allocation, with a remote bit or without
+ * @param isOwn whether it is this owner's: one that was not made may have been made by another since
  */
-export function settleCounters(counters: Words, isLive: (ref: Ref) => boolean): void {
-  for (const [at, word, live] of [
-    [underWay.allocation, counterWords.allocations, true],
-    [underWay.free, counterWords.frees, false],
+export function settleCounters(
+  counters: Words,
+  isLive: (ref: Ref) => boolean,
+  isOwn: (ref: Ref) => boolean,
+): void {
+  const isMade = (ref: Ref): boolean => isLive(ref) && isOwn(ref);
+  const isFreed = (ref: Ref): boolean => !isLive(ref);
+  for (const [at, word, isDone] of [
+    [underWay.allocation, counterWords.allocations, isMade],
+    [underWay.free, counterWords.frees, isFreed],
   ] as const) {
     const written = peek(counters, at);
     const ref = written & 0x7fffffff;
     const isCounted = ((written >>> 31) ^ (peek(counters, word) & 1)) === 1;
-    if (ref !== 0 && !isCounted && isLive(ref) === live) countOne(counters, word);
+    if (ref !== 0 && !isCounted && isDone(ref)) countOne(counters, word);
   }
 }
 

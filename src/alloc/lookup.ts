@@ -11,9 +11,12 @@ import {
   bitsWordShift,
   headLive,
   liveAt,
+  nobody,
+  ownerMask,
   pageGranuleShift,
   remoteAt,
   slabHeaderShift,
+  slabOwnerShift,
   stackMask,
   stateExtent,
   stateFree,
@@ -77,6 +80,16 @@ export class Lookup {
     if (this.#slabHeader(view, granule) === 0) return this.liveHead(ref) !== 0;
     const live = peek(view.bits, ((granule >> 5) << bitsWordShift) + liveAt);
     return ((live >>> (granule & 31)) & 1) === 1;
+  }
+
+  /** Who has the slab or the run that `ref` lies in, or starts. */
+  ownerOf(ref: Ref): number {
+    const view = this.viewOf(ref);
+    if (view === undefined) return nobody;
+    const granule = this.granuleOf(ref);
+    const header = this.#slabHeader(view, granule);
+    if (header !== 0) return (header >> slabOwnerShift) & ownerMask;
+    return view.table.owner(granule >> pageGranuleShift);
   }
 
   /** Descriptor of the live run or extent that starts at `ref`, or 0. */

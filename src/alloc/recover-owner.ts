@@ -10,6 +10,7 @@ import { nobody } from './layout.ts';
 import { Lookup } from './lookup.ts';
 import { type Recovered, recoverSegment } from './recover.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
+import type { SegmentRuns } from './segment-runs.ts';
 import { countedBlocks } from './stats.ts';
 
 /** What an owner who recovers others has. */
@@ -28,9 +29,16 @@ export function recoverLabels(
   isDead: (owner: number) => boolean,
 ): Recovered {
   const result: Recovered = { freedBlocks: 0, freedBytes: 0 };
+  // Who inherits the locks of the dead ends what they were at: only then a head in a page table is one.
+  eachSegment(runs, () => undefined);
   const lookup = new Lookup(region, runs.views);
   for (let slot = 0; slot < ownersMaxLimit; slot++) {
-    if (isDead(slot)) settleCounters(ownerCounters(region, slot), (ref) => lookup.isCounted(ref));
+    if (!isDead(slot)) continue;
+    settleCounters(
+      ownerCounters(region, slot),
+      (ref) => lookup.isCounted(ref),
+      (ref) => lookup.ownerOf(ref) === slot,
+    );
   }
   const rules = {
     region,
@@ -39,17 +47,22 @@ export function recoverLabels(
     countersOf: (dead: number) =>
       dead < ownersMaxLimit ? ownerCounters(region, dead) : owner.counters,
   };
+  eachSegment(runs, ({ view, free }) => recoverSegment(view, free, rules, result));
+  return result;
+}
+
+/** Runs `work` for each segment, under its lock. @throws pool_busy when a living owner keeps one */
+function eachSegment(runs: RunSpace, work: (segment: SegmentRuns) => void): void {
   for (const segment of runs.segments) {
     const { number } = segment.view.segment;
     if (!runs.enter(segment))
       fail('pool_busy', `another owner holds the lock of segment ${number}`);
     try {
-      recoverSegment(segment.view, segment.free, rules, result);
+      work(segment);
     } finally {
       segment.leave();
     }
   }
-  return result;
 }
 
 /**
