@@ -3,7 +3,7 @@
  * and the package, runs the tests, and ends with a line `N passed, N failed, N skipped`.
  *
  * `npm test -- ARGUMENTS` runs only the tests, with the arguments given to vitest. CI=true raises the counts of
- * stochastic tests; `--soak` as the first argument runs them long.
+ * stochastic tests; `--soak` as the first argument runs them long. `--soak --kills N` only kills owners of a pool, so often.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -89,7 +89,11 @@ function reportSkipped(/** @type {Counts['skipped']} */ skipped) {
 /** @returns {Counts} */
 function runAll(/** @type {readonly string[]} */ args) {
   const soak = args[0] === '--soak';
-  const testArgs = soak ? args.slice(1) : args;
+  const testArgs = soak ? args.slice(1) : [...args];
+  if (soak && testArgs[0] === '--kills') {
+    process.env['CENOTE_KILLS'] = testArgs[1];
+    testArgs.splice(0, 2, 'test/alloc/kills.test.ts');
+  }
   if (!ensureInstalled()) return { passed: 0, failed: 1, skipped: [] };
   const results = (args.length > 0 ? [] : steps).map(([name, run]) => {
     say(`${name} …`);

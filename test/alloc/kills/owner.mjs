@@ -1,0 +1,52 @@
+/** An owner of the pool that is shared, and what it writes into its blocks. */
+
+import { createAllocator, openAllocator } from '../../../dist/alloc/allocator.js';
+import { freshIdentity } from '../../../dist/memory/identity.js';
+import { openMappedRegion } from '../../../dist/memory/mapped.js';
+
+export const kindCount = 5;
+const ownersMax = 16;
+
+/** @param {string} folder @param {'own' | 'join'} mode */
+export function openOwner(folder, mode) {
+  const region = openMappedRegion(folder, mode, {
+    capacityBytes: 48 * 2 ** 20,
+    segmentBytes: 2 ** 22,
+    ownersMax,
+    ...freshIdentity(),
+  });
+  const isNew = region.superblock.clean && region.superblock.epoch === 0 && mode === 'own';
+  const allocator = isNew ? createAllocator(region) : openAllocator(region);
+  if (isNew) region.commit({ epoch: 1 });
+  // Whoever had the slot before has died with it.
+  if (region.slotAbandoned) allocator.recover();
+  return { region, allocator };
+}
+
+/** Recovers every owner that died. @param {ReturnType<typeof openOwner>} owner @returns {number} how many */
+export function recoverDead({ region, allocator }) {
+  let recovered = 0;
+  for (let slot = 0; slot < ownersMax; slot++) {
+    if (slot === region.ownerSlot || region.ownerLives(slot)) continue;
+    if (allocator.recoverOwner(slot)) recovered++;
+  }
+  return recovered;
+}
+
+/** The words of a block. @param {ReturnType<typeof openOwner>} owner @param {number} ref */
+function wordsOf({ region, allocator }, ref) {
+  const shift = region.segmentShift - 6;
+  const { words } = region.segments[ref >> shift];
+  const first = (ref & ((1 << shift) - 1)) << 4;
+  return words.subarray(first, first + allocator.sizeOf(ref) / 4);
+}
+
+/** @param {ReturnType<typeof openOwner>} owner @param {number} ref @param {number} mark */
+export function inscribe(owner, ref, mark) {
+  wordsOf(owner, ref).fill(mark);
+}
+
+/** @param {ReturnType<typeof openOwner>} owner @param {number} ref @param {number} mark */
+export function isInscribed(owner, ref, mark) {
+  return wordsOf(owner, ref).every((word) => word === mark);
+}
