@@ -4,13 +4,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import { systemWaiter } from '../../src/base/clock.ts';
+import { regionLockWord } from '../../src/memory/layout.ts';
 import { lock, lockTokenOf, lockWaitOf, unlock } from '../../src/memory/lock.ts';
 import type { LockOutcome } from '../../src/memory/lock.ts';
 import { openMappedRegion } from '../../src/memory/mapped.ts';
 import type { Region } from '../../src/memory/region.ts';
 import { rounds } from '../support/seed.ts';
 import { openerProcess, openerThread } from './support/opener.ts';
-import { identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
+import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
 
 const at = 100_000;
 const options = { capacityBytes: 12 * mib, segmentBytes: 4 * mib, ...identity };
@@ -79,6 +81,28 @@ describe('a lock between processes', () => {
     process.kill(other.pid, 'SIGCONT');
     await other.ask('unlock', at);
     expect(lockHere(region, 0)).toBe('taken');
+    region.close();
+  });
+
+  it('of the region keeps others from changing it while its holder is stopped, and no longer', async () => {
+    const { folder, region } = newPool();
+    const other = openerProcess(folder, 'join');
+    await other.ask('open');
+    await other.ask('lock', regionLockWord, 0);
+    process.kill(other.pid, 'SIGSTOP');
+    await stopped(other.pid);
+    const patience = { waitMs: 30, waiter: systemWaiter };
+    const third = openMappedRegion(folder, 'join', undefined, undefined, patience);
+    expect(codeOf(() => third.commit({ epoch: 7 }))).toBe('pool_busy');
+    expect(codeOf(() => third.addSegment(() => {}))).toBe('pool_busy');
+    expect(third.reclaim?.(1, () => expect.unreachable())).toBe(false);
+    expect([third.superblock.epoch, third.segments.length]).toEqual([0, 1]);
+    // It dies as it is: stopped.
+    await other.kill();
+    third.commit({ epoch: 7 });
+    region.refresh();
+    expect(region.superblock.epoch).toBe(7);
+    third.close();
     region.close();
   });
 

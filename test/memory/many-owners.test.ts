@@ -292,8 +292,8 @@ const pairs = Object.keys(steps).flatMap((one) =>
   Object.keys(steps).map((other) => [one, other] as const),
 );
 
-/** Accesses between two that are tried; files take their time. */
-const strides: Record<string, number> = { shared: 1, mapped: rounds(17, 3) };
+/** Accesses from one that is tried to the next; files take their time. */
+const strides: Record<string, number> = { shared: rounds(3, 1), mapped: rounds(17, 3) };
 
 describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
   const stride = strides[name] ?? 1;
