@@ -18,10 +18,11 @@ export interface Args {
   readonly ablation: boolean;
   readonly operations: number | undefined;
   readonly record: string | undefined;
+  readonly replay: string | undefined;
 }
 
 export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
-                   [--ablation] [--operations N] [--record FILE]
+                   [--ablation] [--operations N] [--record FILE] [--replay FILE]
 
   SUITE           alloc, store, pools or all
   --workers N     worker threads (default 1)
@@ -31,11 +32,15 @@ export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--
   --only TEXT     only scenarios whose name contains TEXT
   --ablation      alloc: variants of ours in place of peers
   --operations N  alloc: length of the run that memory is measured over (default 5,000,000)
-  --record FILE   alloc: writes what the house workload chosen by --only allocates and frees, as gzipped CSV
+  --record FILE   alloc: measures nothing; writes what the house workload named by --only allocates and frees, as
+                  gzipped CSV: worker,time,action,id,size,kind
+  --replay FILE   alloc: plays such a recording (as the workload replay), and only that
 
 Examples:
   bench alloc --workers 2 --out ./results
   bench alloc --only fragmentation_mix --operations 100000000
+  bench alloc --only rl_medium --record trace.csv.gz
+  bench alloc --replay trace.csv.gz
   bench store --quick
   bench store --only get-64KiB --out ./results
 `;
@@ -58,6 +63,7 @@ export function readArgs(argv: readonly string[]): Args {
       ablation: { type: 'boolean' },
       operations: { type: 'string' },
       record: { type: 'string' },
+      replay: { type: 'string' },
     },
   });
   const help = values.help === true;
@@ -77,6 +83,7 @@ export function readArgs(argv: readonly string[]): Args {
     ablation: values.ablation === true,
     operations: readOperations(values.operations),
     record: values.record,
+    replay: values.replay,
   };
 }
 

@@ -54,12 +54,23 @@ function checkSuite(args: Args): void {
     );
   }
   for (const suite of named) {
+    if (args.scenario === undefined) scenariosOf(suite, args);
     if (args.workers > suite.workersMax) {
       throw new Error(
         `suite ${suite.name} runs with at most ${suite.workersMax} worker(s), not ${args.workers}`,
       );
     }
   }
+}
+
+/** @throws Error when one is to be recorded and not exactly one is named */
+function scenariosOf({ scenarios }: Suite, { only, record, replay }: Args): readonly Scenario[] {
+  if (replay !== undefined) return scenarios.filter(({ name }) => name === 'replay');
+  const named = scenarios.filter(({ name }) => only === undefined || name.includes(only));
+  if (record === undefined) return named.filter(({ name }) => name !== 'replay');
+  const exact = scenarios.filter(({ name, records }) => name === only && records === true);
+  if (exact.length !== 1) throw new Error('--record takes one workload: name it with --only');
+  return exact;
 }
 
 /** The parent: one child process per scenario. */
@@ -91,8 +102,8 @@ async function runSuite(suite: Suite, args: Args, failed: string[]): Promise<Row
   const rows: Row[] = [];
   try {
     await suite.prepare?.(shared, log);
-    for (const scenario of suite.scenarios) {
-      if (stopped || (args.only !== undefined && !scenario.name.includes(args.only))) continue;
+    for (const scenario of scenariosOf(suite, args)) {
+      if (stopped) break;
       log(`${suite.name}/${scenario.name}`);
       const result = await runInChild(suite, scenario, args, shared);
       if (result === undefined) failed.push(`${suite.name}/${scenario.name}`);
@@ -117,6 +128,7 @@ async function runInChild(
   if (args.ablation) childArgs.push('--ablation');
   if (args.operations !== undefined) childArgs.push('--operations', String(args.operations));
   if (args.record !== undefined) childArgs.push('--record', args.record);
+  if (args.replay !== undefined) childArgs.push('--replay', args.replay);
   try {
     return await new Promise((resolve) => {
       let rows: Row[] | undefined;
@@ -144,13 +156,14 @@ async function runInChild(
 
 /** The child. */
 async function runHere(args: Args): Promise<number> {
-  const scenario = chosen(args)
-    .flatMap((suite) => suite.scenarios)
-    .find(({ name }) => name === args.scenario);
+  const isAsked = ({ name }: Scenario): boolean => name === args.scenario;
+  const suite = chosen(args).find(({ scenarios }) => scenarios.some(isAsked));
+  const scenario = suite?.scenarios.find(isAsked);
   if (scenario === undefined) throw new Error(`no scenario ${args.scenario}`);
   const folder = args.folder ?? mkdtempSync(join(scratchRoot(), 'cenote-bench-'));
   try {
-    const rows = await scenario.run({ ...args, folder, log });
+    if (args.shared === undefined) await suite?.prepare?.(folder, log);
+    const rows = await scenario.run({ ...args, shared: args.shared ?? folder, folder, log });
     if (process.send === undefined) process.stdout.write(toTable(rows));
     else await new Promise((resolve) => process.send?.(rows, resolve));
     if (sinkValue() === 0x7fffffff) log('  (an unlikely sum)');

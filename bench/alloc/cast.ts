@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Context } from '../harness/suite.ts';
-import type { HeapName, HeapOptions } from './heaps/heap.ts';
+import { type HeapName, type HeapOptions, variantNames } from './heaps/heap.ts';
 import { openJsPlayer } from './js-player.ts';
 import { findLibrary, nativePeers, openNativePlayer, programName } from './native-player.ts';
 import type { Play, Player } from './player.ts';
@@ -23,6 +23,17 @@ export function jsMembers(
     name,
     open: async (play) => openJsPlayer(name, play, heapFor(name)),
   }));
+}
+
+/** Who plays: ours first. With --ablation only variants of ours. */
+export function castOf(
+  names: readonly HeapName[],
+  heapFor: (name: HeapName) => HeapOptions,
+  context: Context,
+): [Member, ...Member[]] {
+  const chosen = context.ablation ? variantNames : names;
+  const [ours, ...js] = jsMembers(chosen, heapFor) as [Member, ...Member[]];
+  return context.ablation ? [ours, ...js] : [ours, ...nativeMembers(context), ...js];
 }
 
 /** Native peers; none where the program could not be compiled. */

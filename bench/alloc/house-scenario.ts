@@ -4,14 +4,15 @@ import type { Bar, Row } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { houseBars } from './bars.ts';
-import { freshly, jsMembers, type Member, nativeMembers, openAll } from './cast.ts';
+import { castOf, freshly } from './cast.ts';
 import { type HeapName, type HeapOptions, heapNames } from './heaps/heap.ts';
 import { latencyBatch } from './house.ts';
 import { measureMemory } from './memory.ts';
 import { oursName } from './names.ts';
 import { emptyPlay, type Play } from './player.ts';
+import { recordHouse } from './replay-scenario.ts';
 import { ratioBetween, toAllocRow } from './rows.ts';
-import { type Played, takeTurns, type TurnsPlan } from './turns.ts';
+import { type Played, playTogether, type TurnsPlan } from './turns.ts';
 import { boundedSlots, type HouseWorkload } from './workloads.ts';
 
 /** Steady; nine parts of rest to one of work; live bytes held at nine tenths of capacity. */
@@ -33,7 +34,7 @@ const latencyMsMax = 3000;
 
 export function houseScenario(workload: HouseWorkload, shape: Shape): Scenario {
   const name = shape === 'steady' ? workload.name : `${workload.name}-${shape}`;
-  return { name, run: (context) => runHouse(name, workload, shape, context) };
+  return { name, records: true, run: (context) => runHouse(name, workload, shape, context) };
 }
 
 /** So much that a full pool holds hundreds of the largest blocks. */
@@ -68,7 +69,7 @@ function heapFor(
   // One pool for all our workers; for one it is one segment, so that looking up bytes is no work of ours. The others get twice the room: what they
   // round up to comes on top.
   return (name) =>
-    name === oursName
+    name.startsWith(oursName)
       ? { capacityBytes: bytes * workers, segmentBytes: workers === 1 ? bytes : undefined, aligned }
       : { capacityBytes: 2 * bytes, aligned };
 }
@@ -109,11 +110,12 @@ async function runHouse(
 ): Promise<Row[]> {
   const play = playOf(workload, shape, context.workers);
   const heap = heapFor(workload, shape, context.workers);
-  const [ours, ...js] = jsMembers(namesFor(shape), heap) as [Member, ...Member[]];
-  const members = [ours, ...nativeMembers(context), ...js];
-  const players = await openAll(members, play);
-  const played = await takeTurns(players, planOf(shape, play, context));
-  await Promise.all(players.map((player) => player.close()));
+  if (context.record !== undefined) {
+    recordHouse(play, context.record, context);
+    return [];
+  }
+  const members = castOf(namesFor(shape), heap, context);
+  const played = await playTogether(members, play, planOf(shape, play, context));
 
   const rows: Row[] = [];
   for (const [index, member] of members.entries()) {
@@ -123,7 +125,7 @@ async function runHouse(
     );
     const memory =
       shape === 'steady' ? await measureMemory(member, one, play, heap, context) : undefined;
-    const bars = member === ours ? barsOf(workload, shape, context, played) : [];
+    const bars = member.name === oursName ? barsOf(workload, shape, context, played) : [];
     rows.push(toAllocRow({ workload: name, play, one, played, latency, memory, bars }));
   }
   return rows;

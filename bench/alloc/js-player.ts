@@ -8,6 +8,8 @@ import type { HeapName, HeapOptions, Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, Play, Player, Round } from './player.ts';
 import { boardBytes } from './programs.ts';
+import { lockWords } from './heaps/variants.ts';
+import { gateWords } from './gate.ts';
 import type { ThreadAnswer, ThreadCommand, ThreadData, ThreadRound } from './thread.ts';
 
 const entry = existsSync(bundledThread) ? bundledThread : new URL('thread.js', import.meta.url);
@@ -49,7 +51,7 @@ export async function openJsPlayer(
   play: Play,
   heap: HeapOptions,
 ): Promise<Player> {
-  const gate = new SharedArrayBuffer(8);
+  const gate = new SharedArrayBuffer(4 * (gateWords + lockWords));
   const board = new SharedArrayBuffer(boardBytes(play));
   const threads: Thread[] = [];
   let handle: RegionHandle | undefined;

@@ -99,6 +99,7 @@ export function nativeWords(play: Play, takesNothing: boolean): string[] {
     `b=${play.b}`,
     `c=${play.c}`,
     ...(ranges === '' ? [] : [`ranges=${ranges}`]),
+    ...(play.file === undefined ? [] : [`file=${play.file}`]),
   ];
 }
 

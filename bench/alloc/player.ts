@@ -50,6 +50,8 @@ export interface Play extends HouseOptions {
   readonly a: number;
   readonly b: number;
   readonly c: number;
+  /** What a replay plays. */
+  readonly file?: string;
 }
 
 export const emptyPlay: Omit<Play, 'program' | 'workers'> = {

@@ -8,6 +8,7 @@ import { HouseProgram } from './programs/house.ts';
 import { LarsonProgram } from './programs/larson.ts';
 import type { Program, Team } from './programs/program.ts';
 import { queueBytes } from './programs/queue.ts';
+import { ReplayProgram } from './programs/replay.ts';
 import { ScratchProgram } from './programs/scratch.ts';
 import { XmallocProgram } from './programs/xmalloc.ts';
 
@@ -23,6 +24,8 @@ export function openProgram<H>(heap: Heap<H>, play: Play, worker: number, team: 
       return new ScratchProgram(heap, play, worker, team);
     case 'free-only':
       return new FreeOnlyProgram(heap, play, worker, team);
+    case 'replay':
+      return new ReplayProgram(heap, play);
     case 'holes':
       return new HolesProgram(heap, play);
     default:

@@ -4,6 +4,7 @@ import type { Suite } from '../harness/suite.ts';
 import { houseScenario, shapes } from './house-scenario.ts';
 import { bundleThread } from './bundle.ts';
 import { buildNative } from './native-player.ts';
+import { replayScenario } from './replay-scenario.ts';
 import { teamScenarios } from './team-scenarios.ts';
 import { houseWorkloads } from './workloads.ts';
 
@@ -12,6 +13,7 @@ export const allocSuite: Suite = {
   scenarios: [
     ...shapes.flatMap((shape) => houseWorkloads.map((it) => houseScenario(it, shape))),
     ...teamScenarios,
+    replayScenario,
   ],
   workersMax: 64,
   async prepare(folder, log) {

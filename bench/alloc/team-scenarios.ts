@@ -6,12 +6,12 @@ import type { Bar, Memory, Row } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { throughputBars } from './bars.ts';
-import { freshly, jsMembers, type Member, nativeMembers, openAll } from './cast.ts';
-import { heapNames } from './heaps/heap.ts';
+import { castOf, freshly, type Member } from './cast.ts';
+import { type HeapOptions, heapNames } from './heaps/heap.ts';
 import { oursName } from './names.ts';
 import { emptyPlay, type Play, type Player } from './player.ts';
 import { ratioBetween, toAllocRow } from './rows.ts';
-import { type Played, takeTurns, type TurnsPlan } from './turns.ts';
+import { type Played, playTogether, type TurnsPlan } from './turns.ts';
 
 const mib = 2 ** 20;
 
@@ -28,33 +28,16 @@ function planOf(operations: number, fillOperations: number, { quick, log }: Cont
 }
 
 /** Ours and the native peers; larson by one worker also what cannot cross threads. */
-function cast(play: Play, capacityBytes: number, context: Context): [Member, ...Member[]] {
+function cast(play: Play, capacityBytes: number, context: Context): Member[] {
   const alone = play.program === 'larson' && play.workers === 1;
   const names = alone
     ? heapNames.filter((name) => name !== 'thi.ng/malloc')
     : ([oursName] as const);
-  const heapFor = (): { capacityBytes: number; aligned: boolean } => ({
-    capacityBytes,
-    aligned: false,
-  });
-  const [ours, ...js] = jsMembers(names, heapFor) as [Member, ...Member[]];
-  const native = nativeMembers(context).filter(
-    ({ name }) => play.program === 'larson' || name !== 'native void',
-  );
-  return [ours, ...native, ...js];
-}
-
-async function playTogether(
-  members: readonly Member[],
-  play: Play,
-  plan: TurnsPlan,
-): Promise<Played[]> {
-  const players = await openAll(members, play);
-  try {
-    return await takeTurns(players, plan);
-  } finally {
-    await Promise.all(players.map((player) => player.close()));
-  }
+  const heapFor = (): HeapOptions => ({ capacityBytes, aligned: false });
+  const members = castOf(names, heapFor, context);
+  const isPlayed = ({ name }: Member): boolean =>
+    play.program === 'larson' || name !== 'native void';
+  return members.filter(isPlayed);
 }
 
 function rowsOf(
@@ -145,8 +128,8 @@ const freeOnly: Scenario = {
     };
     const folder = mkdtempSync(join(context.folder, 'free-only-'));
     try {
-      const heapFor = () => ({ capacityBytes: 1024 * mib, aligned: false, folder });
-      const members = [...jsMembers([oursName], heapFor), ...nativeMembers(context)];
+      const heapFor = (): HeapOptions => ({ capacityBytes: 1024 * mib, aligned: false, folder });
+      const members = castOf([oursName], heapFor, context);
       const rows: Row[] = [];
       for (const member of members.filter(({ name }) => name !== 'native void')) {
         rows.push(await freshly(member, play, (player) => watchPeak(player, play, context)));

@@ -5,10 +5,11 @@ import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openHeap } from './heaps/open.ts';
 import type { Heap, HeapName, HeapOptions, Reserved } from './heaps/heap.ts';
-import { joinOurs, OurHeap } from './heaps/ours.ts';
+import { OurHeap } from './heaps/ours.ts';
 import type { RegionHandle } from '../../src/memory/region.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, Play } from './player.ts';
+import { gateWords, meetAt } from './gate.ts';
 import { openProgram } from './programs.ts';
 import type { Share } from './programs/program.ts';
 
@@ -19,7 +20,7 @@ export interface ThreadData {
   readonly heap: HeapOptions;
   /** The region of the first worker, for the others. */
   readonly handle: RegionHandle | undefined;
-  /** Two words: arrived, turn. */
+  /** Two words: arrived, turn; then words for locks. */
   readonly gate: SharedArrayBuffer;
   /** What the program's workers share. */
   readonly board: SharedArrayBuffer;
@@ -45,7 +46,8 @@ export type ThreadAnswer =
   | { readonly what: 'failed'; readonly why: string };
 
 const data = workerData as ThreadData;
-const gate = new Int32Array(data.gate);
+const gate = new Int32Array(data.gate, 0, gateWords);
+const meet = (): void => meetAt(gate, data.play.workers);
 const hasProcessors = data.play.workers <= availableParallelism();
 
 /** Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell, or where there are more workers than processors. */
@@ -66,18 +68,6 @@ function cpuNs(): number {
  */
 function withHelpers(ownNs: number, elapsedNs: number, processNs: number): number {
   return Math.min(elapsedNs, Math.max(ownNs, processNs));
-}
-
-/** Waits until all workers are here. */
-function meet(): void {
-  const turn = Atomics.load(gate, 1);
-  if (Atomics.add(gate, 0, 1) + 1 < data.play.workers) {
-    Atomics.wait(gate, 1, turn);
-    return;
-  }
-  Atomics.store(gate, 0, 0);
-  Atomics.add(gate, 1, 1);
-  Atomics.notify(gate, 1);
 }
 
 function start<H>(heap: Heap<H>): void {
@@ -111,9 +101,9 @@ function start<H>(heap: Heap<H>): void {
     }
     parentPort?.postMessage(reply);
   });
-  const handle = heap instanceof OurHeap ? heap.source.region.handle : undefined;
+  const handle = heap instanceof OurHeap ? heap.allocator.region.handle : undefined;
   parentPort?.postMessage({ what: 'ready', handle } satisfies ThreadAnswer);
 }
 
-const joined = data.handle === undefined ? undefined : joinOurs(data.handle);
-start<unknown>(joined ?? openHeap(data.subject, data.heap));
+const locks = new Int32Array(data.gate, gateWords * 4);
+start<unknown>(openHeap(data.subject, data.heap, data.handle, locks));

@@ -1,7 +1,8 @@
 /** Players warm up until two rounds agree, then take turns (ours, peer, ours, peer …), so that a change of the machine's mood meets all alike. */
 
 import { agree } from '../harness/stats.ts';
-import type { Player, Round } from './player.ts';
+import { type Member, openAll } from './cast.ts';
+import type { Play, Player, Round } from './player.ts';
 
 export interface TurnsPlan {
   /** Operations per worker in a round. */
@@ -63,7 +64,7 @@ export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Pr
     if (!turn.settled) plan.log(`  ${turn.player.name}: rounds still differ after warm-up`);
   }
   for (let round = 0; round < plan.rounds; round += 1) {
-    for (const turn of turns) turn.roundsNs.push(nsPerOperation(await play(turn)));
+    for (const turn of turns) turn.roundsNs.push(nsPerOperation(await playRound(turn)));
   }
   const wrong = differing(turns);
   if (wrong !== undefined) throw new Error(`${wrong} drew another stream than the others`);
@@ -84,7 +85,7 @@ async function fill(turn: Turn, plan: TurnsPlan): Promise<void> {
   let elapsedNs = 0;
   let pace = 0;
   do {
-    const round = await play(turn);
+    const round = await playRound(turn);
     elapsedNs += round.elapsedNs;
     pace = round.elapsedNs / turn.amount;
   } while (turn.done < plan.fillOperations && elapsedNs < plan.fillMsMax * 1e6);
@@ -94,16 +95,16 @@ async function fill(turn: Turn, plan: TurnsPlan): Promise<void> {
 }
 
 async function warmUp(turn: Turn, plan: TurnsPlan): Promise<void> {
-  let previous = nsPerOperation(await play(turn));
+  let previous = nsPerOperation(await playRound(turn));
   for (let round = 1; round < plan.warmupRoundsMax; round += 1) {
-    const current = nsPerOperation(await play(turn));
+    const current = nsPerOperation(await playRound(turn));
     turn.settled = agree(previous, current, warmupTolerance);
     if (turn.settled) return;
     previous = current;
   }
 }
 
-async function play(turn: Turn): Promise<Round> {
+async function playRound(turn: Turn): Promise<Round> {
   const round = await turn.player.round(turn.amount);
   turn.failures += round.failures;
   turn.done += turn.amount;
@@ -127,4 +128,18 @@ function differing(turns: readonly Turn[]): string | undefined {
     }
   }
   return undefined;
+}
+
+/** Opens all members, lets them take turns, and closes them. */
+export async function playTogether(
+  members: readonly Member[],
+  play: Play,
+  plan: TurnsPlan,
+): Promise<Played[]> {
+  const players = await openAll(members, play);
+  try {
+    return await takeTurns(players, plan);
+  } finally {
+    await Promise.all(players.map((player) => player.close()));
+  }
 }

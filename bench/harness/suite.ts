@@ -13,6 +13,8 @@ export interface Context {
   readonly operations: number | undefined;
   /** Where to write what is allocated and freed, where the scenario can. */
   readonly record: string | undefined;
+  /** A recording to play. */
+  readonly replay: string | undefined;
   /** What the suite prepared for all its scenarios; undefined where it prepares nothing. */
   readonly shared: string | undefined;
   /** Progress, to stderr. */
@@ -22,6 +24,8 @@ export interface Context {
 export interface Scenario {
   /** Unique within the suite. */
   readonly name: string;
+  /** True when it can record what it does. */
+  readonly records?: boolean;
   run(context: Context): Promise<Row[]>;
 }
 

@@ -30,7 +30,8 @@ export const benchCommand: Command = {
     out: { value: 'DIR', help: 'Write results there too.' },
     ablation: { help: 'alloc: variants of our own allocator in place of peers.' },
     operations: { value: 'N', help: 'alloc: length of the run that memory is measured over.' },
-    record: { value: 'FILE', help: 'alloc: write what is allocated and freed, as gzipped CSV.' },
+    record: { value: 'FILE', help: 'alloc: write what a workload allocates, as gzipped CSV.' },
+    replay: { value: 'FILE', help: 'alloc: play such a recording, and only that.' },
   },
   examples: [
     { line: 'cenote bench alloc --workers 2', what: 'allocators, beside mimalloc and others' },
@@ -64,7 +65,7 @@ function compile(): void {
 
 function benchWords(args: Arguments): string[] {
   const words = [args.positional(0)];
-  for (const name of ['workers', 'only', 'out', 'operations', 'record']) {
+  for (const name of ['workers', 'only', 'out', 'operations', 'record', 'replay']) {
     const setting = args.setting(name);
     if (setting !== undefined) words.push(`--${name}`, setting.text);
   }

@@ -59,7 +59,15 @@ export const heapNames = [
   'void',
 ] as const;
 
-export type HeapName = (typeof heapNames)[number];
+/** Ours as shipped, and variants of it: see variants.ts. */
+export const variantNames = [
+  'cenote',
+  'cenote, no run cache',
+  'cenote, sharded locks',
+  'cenote, global lock',
+] as const;
+
+export type HeapName = (typeof heapNames)[number] | (typeof variantNames)[number];
 
 export interface HeapOptions {
   readonly capacityBytes: number;

@@ -2,8 +2,11 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createAllocator, openAllocator } from '../../../src/alloc/allocator.ts';
-import type { Allocator } from '../../../src/alloc/api.ts';
+import {
+  createAllocator,
+  openAllocator,
+  type PoolAllocator,
+} from '../../../src/alloc/allocator.ts';
 import { kindOf } from '../../../src/alloc/kind.ts';
 import { freshIdentity } from '../../../src/memory/identity.ts';
 import { openMappedRegion } from '../../../src/memory/mapped.ts';
@@ -14,7 +17,15 @@ import {
   type Segment,
 } from '../../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../../src/memory/shared.ts';
-import { type Heap, type HeapOptions, type Memory, type Reserved, touchEveryPage } from './heap.ts';
+import {
+  type Heap,
+  type HeapOptions,
+  type Memory,
+  type Reserved,
+  type Source,
+  touchEveryPage,
+} from './heap.ts';
+import { lockWords, sourceOf, type Variant } from './variants.ts';
 
 /** All memory in one segment. */
 class OneSegment implements Memory<number> {
@@ -58,12 +69,14 @@ export class OurHeap implements Heap<number> {
   readonly none = 0;
   readonly isCollected = false;
   readonly kind: number = kindOf('blob');
-  readonly source: Allocator;
+  readonly allocator: PoolAllocator;
+  readonly source: Source<number>;
   readonly memory: Memory<number>;
   readonly #folder: string | undefined;
 
-  constructor(allocator: Allocator, folder?: string) {
-    this.source = allocator;
+  constructor(allocator: PoolAllocator, source: Source<number>, folder?: string) {
+    this.allocator = allocator;
+    this.source = source;
     this.#folder = folder;
     const { region } = allocator;
     const [first] = region.segments;
@@ -78,7 +91,7 @@ export class OurHeap implements Heap<number> {
   }
 
   bytesOf(ref: number): { readonly bytes: Uint8Array; readonly at: number } {
-    const { region } = this.source;
+    const { region } = this.allocator;
     const shift = region.segmentShift - granuleShift;
     if (ref >> shift >= region.segments.length) region.refresh();
     const { bytes } = region.segments[ref >> shift] as Segment;
@@ -86,7 +99,7 @@ export class OurHeap implements Heap<number> {
   }
 
   usableBytes(ref: number): number {
-    return this.source.sizeOf(ref);
+    return this.allocator.sizeOf(ref);
   }
 
   slots(count: number): Int32Array {
@@ -96,7 +109,7 @@ export class OurHeap implements Heap<number> {
   /** Resident pages of the pool's files where it has any; else all segments. */
   reserved(): Reserved {
     if (this.#folder === undefined) {
-      return { bytes: this.source.stats().reservedBytes, how: 'segments' };
+      return { bytes: this.allocator.stats().reservedBytes, how: 'segments' };
     }
     const maps = readFileSync('/proc/self/smaps', 'latin1');
     return { bytes: residentOf(maps, this.#folder), how: 'resident pages of the pool' };
@@ -115,20 +128,31 @@ export function residentOf(smaps: string, folder: string): number {
   return kib * 1024;
 }
 
-export function openOurs(options: HeapOptions): OurHeap {
+/** @param locks for the variants that take locks */
+export function openOurs(
+  options: HeapOptions,
+  variant?: Variant,
+  locks: Int32Array = new Int32Array(lockWords),
+): OurHeap {
   const { capacityBytes, segmentBytes } = options;
   const regionOptions = { capacityBytes, segmentBytes, ...freshIdentity() };
-  if (options.folder === undefined) {
-    return new OurHeap(createAllocator(createSharedRegion(regionOptions)));
-  }
-  const folder = join(options.folder, 'pool');
-  const region = openMappedRegion(folder, 'own', regionOptions);
-  return new OurHeap(createAllocator(region), folder);
+  const folder = options.folder === undefined ? undefined : join(options.folder, 'pool');
+  const region =
+    folder === undefined
+      ? createSharedRegion(regionOptions)
+      : openMappedRegion(folder, 'own', regionOptions);
+  const allocator = createAllocator(region);
+  return new OurHeap(allocator, sourceOf(allocator, variant, locks), folder);
 }
 
 /** The heap of another thread over the same region. */
-export function joinOurs(handle: RegionHandle): OurHeap {
-  const region: Region =
+export function joinOurs(
+  handle: RegionHandle,
+  variant: Variant | undefined,
+  locks: Int32Array,
+): OurHeap {
+  const region =
     handle.type === 'shared' ? attachSharedRegion(handle) : openMappedRegion(handle.path, 'join');
-  return new OurHeap(openAllocator(region));
+  const allocator = openAllocator(region);
+  return new OurHeap(allocator, sourceOf(allocator, variant, locks));
 }

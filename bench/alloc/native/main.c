@@ -20,8 +20,10 @@
 #include "common.h"
 #include "programs.h"
 
-static const struct program *const known[] = {&house_program,   &larson_program,    &xmalloc_program,
-                                              &scratch_program, &free_only_program, &holes_program};
+static const struct program *const known[] = {
+    &house_program,   &larson_program, &xmalloc_program, &scratch_program,
+    &free_only_program, &holes_program,  &replay_program,
+};
 
 static const struct program *program;
 static struct options options;

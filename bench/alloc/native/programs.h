@@ -9,5 +9,6 @@ extern const struct program xmalloc_program;
 extern const struct program scratch_program;
 extern const struct program free_only_program;
 extern const struct program holes_program;
+extern const struct program replay_program;
 
 #endif

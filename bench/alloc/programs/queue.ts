@@ -5,9 +5,10 @@
  * ```
  * word 0 lock of full │ 1 depth of full │ 2 lock of empty │ 3 depth of empty │ full stack │ empty stack │ batches
  * ```
- * A lock word is 0 free, 1 held, 2 held and waited for; a depth word is waited on while it is 0.
+ * A depth word is waited on while it is 0.
  */
 
+import { lock, unlock } from '../mutex.ts';
 import type { Team } from './program.ts';
 
 const headerWords = 4;
@@ -16,15 +17,6 @@ const emptyLock = 2;
 
 export function queueBytes(batches: number, size: number): number {
   return 4 * (headerWords + 2 * batches + batches * size);
-}
-
-function lock(words: Int32Array, at: number): void {
-  if (Atomics.compareExchange(words, at, 0, 1) === 0) return;
-  while (Atomics.exchange(words, at, 2) !== 0) Atomics.wait(words, at, 2);
-}
-
-function unlock(words: Int32Array, at: number): void {
-  if (Atomics.exchange(words, at, 0) === 2) Atomics.notify(words, at, 1);
 }
 
 export class Queue {
