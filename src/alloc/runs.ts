@@ -252,6 +252,16 @@ export class RunSpace {
     const length = free.lengthAt(from);
     const step = forSlab ? this.slabPages : 1;
     const at = low ? alignUp(from, step) : (from + length - pages) & -step;
+    if (
+      from !== 0 &&
+      !(at >= from && at + pages <= from + length && from + length <= table.layout.pages)
+    ) {
+      segment.leave();
+      fail(
+        'pool_corrupt',
+        `Page ${from} of segment ${number} begins no free run that has ${pages} pages.`,
+      );
+    }
     const ref = (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
     if (from === 0 || ref <= than || !isCurrent || !this.#reserve(words, pages)) {
       segment.leave();

@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { createAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
 import { counterWords, ownerCounters } from '../../src/alloc/counters.ts';
 import {
+  binCount,
   binsInUseWord,
+  binsWord,
   headKept,
   headLive,
   headRemote,
@@ -422,5 +424,17 @@ describe('recovery repairs what a crash cannot leave but memory may', () => {
     allocator.recover();
     expect(allocator.check()).toEqual([]);
     expect(allocator.isLive(run << 6)).toBe(false);
+  });
+});
+
+describe('an index that leads out of its segment', () => {
+  test.each([100, 5_000, 70_000, 1_100_000])('is not followed for %d bytes', (sizeBytes) => {
+    const { allocator, view } = subject();
+    const page = view.layout.pages + 512;
+    view.words[view.layout.pageTableWord + 2 * page] = packHead(stateFree, 0, 0, 4096);
+    view.words.fill(-1, binsInUseWord, binsWord);
+    view.words.fill(page, binsWord, binsWord + binCount);
+    const work = (): unknown => allocator.allocate(3, sizeBytes);
+    expect(work).toThrow(expect.objectContaining({ code: 'pool_corrupt' }));
   });
 });
