@@ -428,7 +428,7 @@ describe('recovery repairs what a crash cannot leave but memory may', () => {
 });
 
 describe('an index that leads out of its segment', () => {
-  test.each([100, 5_000, 70_000, 1_100_000])('is not followed for %d bytes', (sizeBytes) => {
+  test.each([100, 5_000, 70_000])('is not followed for %d bytes', (sizeBytes) => {
     const { allocator, view } = subject();
     const page = view.layout.pages + 512;
     view.words[view.layout.pageTableWord + 2 * page] = packHead(stateFree, 0, 0, 4096);
