@@ -134,15 +134,23 @@ export abstract class OwnerPaths extends Inspector {
    */
   protected claim(ref: Ref, view: SegmentView, page: number): void {
     const { table } = view;
+    /** The label that ours has taken the place of, or -1. */
+    let label = -1;
     beginFree(this.counters, ref);
     for (;;) {
       const head = table.loadHead(page);
       if ((head & layout.headLive) === 0) {
         poke(this.counters, underWay.free, 0);
+        // Another freed it under our hands: the label that it had then is right.
+        if (label >= 0) table.swapOwner(page, this.owner.slot, label);
         this.lookup.rejectFree(ref);
       }
       // Until here only the label says who frees it: without it a claimed run were nobody's.
-      if (table.owner(page) !== this.owner.slot) table.setOwner(page, this.owner.slot);
+      const before = table.owner(page);
+      if (before !== this.owner.slot) {
+        label = before;
+        table.setOwner(page, this.owner.slot);
+      }
       if (table.swapHead(page, head, head & ~flagsOfRun)) break;
     }
     countOne(this.counters, counterWords.frees);

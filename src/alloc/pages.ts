@@ -75,6 +75,14 @@ export class PageTable {
     }
   }
 
+  /** Takes a label back, unless it is another's by now. */
+  swapOwner(page: number, expected: number, owner: number): void {
+    const at = this.#base + 2 * page + 1;
+    const before = load(this.#words, at);
+    if ((before & ownerMask) !== expected) return;
+    compareExchange(this.#words, at, before, (before & ~ownerMask) | owner);
+  }
+
   /** The length in the boundary tag of the run that ends with `page`. */
   tail(page: number): number {
     return (peek(this.#words, this.#base + 2 * page + 1) >> tailShift) & lengthMask;
