@@ -7,7 +7,7 @@
 
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
-import { add, clearBits, peek, poke, setBits, type Words } from '../memory/words.ts';
+import { add, and, clearBits, or, peek, poke, setBits, type Words } from '../memory/words.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classGranulesMax, classOfGranules } from './classes.ts';
 import { counterWords, countOne, underWay } from './counters.ts';
@@ -27,6 +27,8 @@ const readWord = peek;
 const writeWord = poke;
 const setWordBits = setBits;
 const clearWordBits = clearBits;
+const setShared = or;
+const clearShared = and;
 const granuleBits = granuleShift;
 const classes = classOfGranules;
 const l1Granules = classGranulesMax;
@@ -97,8 +99,10 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const { bits } = view;
     const at = (granule >> 5) << wordShift;
     const bit = 1 << (granule & 31);
-    const held = readWord(bits, at + keptWord) | readWord(bits, at + remoteWord);
-    if ((readWord(bits, at) & ~held & bit) === 0) return this.freeSlowly(ref, kind);
+    if ((readWord(bits, at) & ~readWord(bits, at + remoteWord) & bit) === 0) {
+      return this.freeSlowly(ref, kind);
+    }
+    if ((readWord(bits, at + keptWord) & bit) !== 0) clearShared(bits, at + keptWord, ~bit);
     this.push(header & stackBits, ref, bits, at, bit);
   }
 
@@ -112,6 +116,18 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   }
 
   keep(ref: Ref): void {
+    const number = ref >>> this.segmentShift;
+    if ((ref | 0) === ref && number < this.quickViews.length) {
+      const view = this.quickViews[number] as SegmentView;
+      const granule = ref & this.granuleMask;
+      const header = readWord(view.headers, (granule >> this.windowShift) << headerShift);
+      const at = (granule >> 5) << wordShift;
+      const bit = 1 << (granule & 31);
+      if (header !== 0 && (readWord(view.bits, at) & bit) !== 0) {
+        setShared(view.bits, at + keptWord, bit);
+        return;
+      }
+    }
     this.setKept(ref, true);
   }
 
