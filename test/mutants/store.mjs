@@ -480,10 +480,8 @@ export const store = [
     why: 'the idle slot forgets a block before it is free, or a crash frees it twice',
     file: 'src/store/parked.ts',
     from: `  poke(words, idle(words, at) + commitSlot.ref, 0);
-  const kind = peek(words, at + field.traits) & trait.kindMask;
-  store.allocator.free(block, kind);`,
-    to: `  const kind = peek(words, at + field.traits) & trait.kindMask;
-  store.allocator.free(block, kind);`,
+  const traits`,
+    to: `  const traits`,
     test: crash,
     killer: 'killed at every access put, replacing in place again',
   },
@@ -504,5 +502,44 @@ export const store = [
     to: 'and(words, at + field.leases, 0);',
     test: leases,
     killer: 'a lease that is taken while the writer replaces the part holds what it shows',
+  },
+  {
+    name: 'bytes that move under a lease',
+    why: 'a reader may have leased the old place between the look and the commit',
+    file: 'src/store/move.ts',
+    from: `  if (store.isLeased(words, at)) awaitParked(store, ref);
+  else freeParked(store, ref, words, at);`,
+    to: `  freeParked(store, ref, words, at);`,
+    test: 'test/pool/interleaved-leases.test.ts',
+    killer:
+      'a lease that is taken while the writer puts it elsewhere and moves it holds what it shows',
+  },
+  {
+    name: 'bytes that move unverified',
+    why: 'a damaged part must not get about',
+    file: 'src/store/move.ts',
+    from: `  if (checksummed && crc32(`,
+    to: `  if (false as boolean && crc32(`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction leaves a part that is damaged, and counts it',
+  },
+  {
+    name: 'a move that counts as a change',
+    why: 'versions are what users compare',
+    file: 'src/store/move.ts',
+    from: `peek(words, at + field.selector) ^ 1);`,
+    to: `(peek(words, at + field.selector) ^ 1) + 2);`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction brings free memory together and loses nothing',
+  },
+  {
+    name: 'a move to a block that is not kept',
+    why: 'recovery frees what was allocated and not kept',
+    file: 'src/store/move.ts',
+    from: `  store.allocator.keep(to);
+`,
+    to: ``,
+    test: crash,
+    killer: 'killed at every access compaction',
   },
 ];
