@@ -88,7 +88,7 @@ async function runSuites(args: Args): Promise<number> {
   }
   process.stdout.write(args.json ? JSON.stringify(rows, undefined, 1) + '\n' : toTable(rows));
   if (args.out !== undefined) {
-    for (const file of writeReport(args.out, rows, machine)) log(`wrote ${file}`);
+    for (const file of writeReport(args.out, rows, machine, suites)) log(`wrote ${file}`);
   }
   const bars = rows.flatMap((row) => row.bars ?? []);
   log(`${bars.filter(isMet).length} of ${bars.length} bars met`);

@@ -3,11 +3,11 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode } from '../../src/errors.ts';
-import type { Memory } from '../harness/row.ts';
+import type { Memory, Sample } from '../harness/row.ts';
 import type { Context } from '../harness/suite.ts';
 import { freshly, jsMembers, type Member } from './cast.ts';
 import type { HeapName, HeapOptions } from './heaps/heap.ts';
-import type { MemoryRun, MemorySample, Play } from './player.ts';
+import type { MemoryRun, Play } from './player.ts';
 import { oursName } from './names.ts';
 import type { Played } from './turns.ts';
 import { median } from '../harness/stats.ts';
@@ -62,7 +62,7 @@ function mean(values: readonly number[]): number {
 export function memoryOf({ samples }: MemoryRun): Memory | undefined {
   const late = samples.slice(Math.floor(samples.length / 2)).filter((it) => it.usableBytes > 0);
   if (late.length === 0) return undefined;
-  const peak = (of: (sample: MemorySample) => number): number => Math.max(...samples.map(of));
+  const peak = (of: (sample: Sample) => number): number => Math.max(...samples.map(of));
   return {
     usableRatio: mean(late.map((it) => it.usableBytes / it.requestedBytes)),
     reservedRatio: mean(late.map((it) => it.reservedBytes / it.usableBytes)),

@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
-import type { MemoryRun, MemorySample, Play, Player, Round } from './player.ts';
+import type { Sample } from '../harness/row.ts';
+import type { MemoryRun, Play, Player, Round } from './player.ts';
 
 /** Beside this file, or beside its source when this is compiled. */
 const sourceFolder = ['native/', '../../../bench/alloc/native/']
@@ -167,11 +168,6 @@ class NativePlayer implements Player {
   }
 }
 
-function toSample([
-  operations,
-  requestedBytes,
-  usableBytes,
-  reservedBytes,
-]: NativeSample): MemorySample {
+function toSample([operations, requestedBytes, usableBytes, reservedBytes]: NativeSample): Sample {
   return { operations, requestedBytes, usableBytes, reservedBytes };
 }

@@ -1,5 +1,6 @@
 /** Someone who plays a workload, a round at a time: threads of ours, or a native process. */
 
+import type { Sample } from '../harness/row.ts';
 import type { Reserved } from './heaps/heap.ts';
 import type { Latencies } from './house.ts';
 import type { HouseOptions } from './workloads.ts';
@@ -14,18 +15,8 @@ export interface Round {
   readonly states: readonly number[];
 }
 
-export interface MemorySample {
-  readonly operations: number;
-  /** Live, as asked for. */
-  readonly requestedBytes: number;
-  /** Live, as handed out. */
-  readonly usableBytes: number;
-  /** What the allocator holds. */
-  readonly reservedBytes: number;
-}
-
 export interface MemoryRun {
-  readonly samples: readonly MemorySample[];
+  readonly samples: readonly Sample[];
   /** How `reservedBytes` was counted. */
   readonly how: string;
   readonly failures: number;

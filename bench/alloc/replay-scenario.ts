@@ -53,7 +53,7 @@ export const replayScenario: Scenario = {
     const played = await playTogether(members, play, {
       operations: Math.max(operations, context.quick ? 0 : recordedOperations),
       rounds: context.quick ? 3 : 7,
-      warmupRoundsMax: context.quick ? 2 : 12,
+      warmupRoundsMax: context.quick ? 1 : 12,
       roundMsMax: context.quick ? 50 : 500,
       fillOperations: operations,
       fillMsMax: context.quick ? 200 : 2000,

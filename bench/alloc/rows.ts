@@ -87,7 +87,7 @@ export function toAllocRow(result: AllocResult): Row {
       bars: result.bars,
       ratioToMimalloc: ratioBetween(result.played, one.name, baseName),
       ...(latency === undefined ? {} : latencyExtras(latency, play)),
-      ...(memory === undefined ? {} : { memory: memoryOf(memory) }),
+      ...(memory === undefined ? {} : { memory: memoryOf(memory), samples: memory.samples }),
       ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
     },
   );

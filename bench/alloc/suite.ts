@@ -2,6 +2,7 @@
 
 import type { Suite } from '../harness/suite.ts';
 import { houseScenario, shapes } from './house-scenario.ts';
+import { allocFiles } from './charts.ts';
 import { bundleThread } from './bundle.ts';
 import { buildNative } from './native-player.ts';
 import { replayScenario } from './replay-scenario.ts';
@@ -16,6 +17,7 @@ export const allocSuite: Suite = {
     replayScenario,
   ],
   workersMax: 64,
+  files: allocFiles,
   async prepare(folder, log) {
     buildNative(folder, log);
     await bundleThread();

@@ -19,7 +19,7 @@ function planOf(operations: number, fillOperations: number, { quick, log }: Cont
   return {
     operations: quick ? Math.ceil(operations / 20) : operations,
     rounds: quick ? 3 : 7,
-    warmupRoundsMax: quick ? 2 : 12,
+    warmupRoundsMax: quick ? 1 : 12,
     roundMsMax: quick ? 50 : 500,
     fillOperations,
     fillMsMax: quick ? 200 : 2000,

@@ -61,7 +61,8 @@ export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Pr
   for (const turn of turns) {
     await fill(turn, plan);
     await warmUp(turn, plan);
-    if (!turn.settled) plan.log(`  ${turn.player.name}: rounds still differ after warm-up`);
+    if (!turn.settled && plan.warmupRoundsMax > 1)
+      plan.log(`  ${turn.player.name}: rounds still differ after warm-up`);
   }
   for (let round = 0; round < plan.rounds; round += 1) {
     for (const turn of turns) turn.roundsNs.push(nsPerOperation(await playRound(turn)));

@@ -4,8 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Cell, toCsv } from './csv.ts';
 import type { Machine } from './machine.ts';
-import { type Bar, isMet, type Row } from './row.ts';
+import { type Bar, isMet, type Quantiles, type Row } from './row.ts';
 import { scatter } from './stats.ts';
+import type { Suite } from './suite.ts';
 import { barChart, lineChart } from './svg.ts';
 
 const tableHeader = ['workload', 'subject', 'ns/op', '±%', 'p50', 'p95', 'p99', 'p99.9', 'bars'];
@@ -43,20 +44,24 @@ export function barText(bar: Bar): string {
 }
 
 /** Writes rows.csv, bars.csv, rows.json, machine.json and the charts into `folder`. */
-export function writeReport(folder: string, rows: readonly Row[], machine: Machine): string[] {
+export function writeReport(
+  folder: string,
+  rows: readonly Row[],
+  machine: Machine,
+  suites: readonly Pick<Suite, 'name' | 'files'>[] = [],
+): string[] {
   mkdirSync(folder, { recursive: true });
-  const suites = [...new Set(rows.map((row) => row.suite))];
+  const names = [...new Set(rows.map((row) => row.suite))];
   const files: [name: string, text: string][] = [
     ['rows.csv', toCsv(rowHeader, rows.map(rowCells))],
     ['bars.csv', toCsv(barHeader, rows.flatMap(barCells))],
     ['rows.json', JSON.stringify(rows, undefined, 1) + '\n'],
     ['machine.json', JSON.stringify(machine, undefined, 1) + '\n'],
-    ...suites.flatMap((suite) =>
-      charts(
-        suite,
-        rows.filter((row) => row.suite === suite),
-      ),
-    ),
+    ...names.flatMap((name) => {
+      const own = rows.filter((row) => row.suite === name);
+      const suite = suites.find((it) => it.name === name);
+      return suite?.files?.(own) ?? charts(name, own);
+    }),
   ];
   for (const [name, text] of files) writeFileSync(join(folder, name), text);
   return files.map(([name]) => join(folder, name));
@@ -75,10 +80,13 @@ function charts(suite: string, rows: readonly Row[]): [name: string, text: strin
     `${suite}-${workload}.svg`,
     lineChart({
       title: workload,
-      xLabel: 'quantile (nines)',
+      xLabel: 'quantile',
+      xTicks: quantileTicks,
       yLabel: 'ns/op',
       logY: true,
-      lines: rows.filter((row) => row.workload === workload).map(quantileLine),
+      lines: rows
+        .filter((row) => row.workload === workload)
+        .map((row) => quantileLine(row.subject, row)),
     }),
   ]);
   return [
@@ -94,18 +102,24 @@ function charts(suite: string, rows: readonly Row[]): [name: string, text: strin
   ];
 }
 
+function nines(q: number): number {
+  return -Math.log10(1 - q);
+}
+
 /** x: how many nines, so that the tail has room. */
-function quantileLine(row: Row): { name: string; points: [number, number][] } {
-  const nines = (q: number): number => -Math.log10(1 - q);
-  return {
-    name: row.subject,
-    points: [
-      [nines(0.5), row.p50Ns],
-      [nines(0.95), row.p95Ns],
-      [nines(0.99), row.p99Ns],
-      [nines(0.999), row.p999Ns],
-    ],
-  };
+export const quantileTicks: readonly (readonly [at: number, label: string])[] = [
+  [nines(0.5), 'p50'],
+  [nines(0.95), 'p95'],
+  [nines(0.99), 'p99'],
+  [nines(0.999), 'p99.9'],
+];
+
+export function quantileLine(
+  name: string,
+  { p50Ns, p95Ns, p99Ns, p999Ns }: Quantiles,
+): { name: string; points: [number, number][] } {
+  const values = [p50Ns, p95Ns, p99Ns, p999Ns];
+  return { name, points: quantileTicks.map(([at], index) => [at, values[index] as number]) };
 }
 
 const rowHeader = [
@@ -119,7 +133,17 @@ const rowHeader = [
   'p95Ns',
   'p99Ns',
   'p999Ns',
+  'allocateP50Ns',
+  'allocateP95Ns',
+  'allocateP99Ns',
+  'allocateP999Ns',
+  'freeP50Ns',
+  'freeP95Ns',
+  'freeP99Ns',
+  'freeP999Ns',
+  'ratioToMimalloc',
   'usableRatio',
+  'reservedRatio',
   'peakBytes',
   'peakReservedBytes',
   'batch',
@@ -138,12 +162,20 @@ function rowCells(row: Row): Cell[] {
     row.p95Ns,
     row.p99Ns,
     row.p999Ns,
+    ...quantileCells(row.allocate),
+    ...quantileCells(row.free),
+    row.ratioToMimalloc,
     row.usableRatio,
+    row.reservedRatio,
     row.peakBytes,
     row.peakReservedBytes,
     row.batch,
     row.note,
   ];
+}
+
+function quantileCells(quantiles: Quantiles | undefined): Cell[] {
+  return [quantiles?.p50Ns, quantiles?.p95Ns, quantiles?.p99Ns, quantiles?.p999Ns];
 }
 
 const barHeader = ['suite', 'workload', 'subject', 'what', 'value', 'direction', 'limit', 'met'];

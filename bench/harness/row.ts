@@ -33,6 +33,8 @@ export interface Row {
   readonly reservedRatio?: number;
   readonly peakBytes?: number;
   readonly peakReservedBytes?: number;
+  /** Memory over a long run. */
+  readonly samples?: readonly Sample[];
   /** Time per operation over that of mimalloc, by medians. */
   readonly ratioToMimalloc?: number;
   /** Operations timed together. */
@@ -42,6 +44,16 @@ export interface Row {
   readonly roundsNs: readonly number[];
   readonly note?: string;
   readonly bars?: readonly Bar[];
+}
+
+export interface Sample {
+  readonly operations: number;
+  /** Live, as asked for. */
+  readonly requestedBytes: number;
+  /** Live, as handed out. */
+  readonly usableBytes: number;
+  /** What the allocator holds. */
+  readonly reservedBytes: number;
 }
 
 /** Nanoseconds per operation, of batches. */
@@ -75,6 +87,7 @@ export interface RowExtras {
   readonly free?: Quantiles;
   readonly sizes?: readonly SizeQuantiles[];
   readonly ratioToMimalloc?: number | undefined;
+  readonly samples?: readonly Sample[];
 }
 
 export function toRow(
@@ -95,6 +108,7 @@ export function toRow(
     ...(extras.free === undefined ? {} : { free: extras.free }),
     ...(extras.sizes === undefined ? {} : { sizes: extras.sizes }),
     ...extras.memory,
+    ...(extras.samples === undefined ? {} : { samples: extras.samples }),
     ...(extras.ratioToMimalloc === undefined ? {} : { ratioToMimalloc: extras.ratioToMimalloc }),
     batch: measured.batch,
     medianNs,

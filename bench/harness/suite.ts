@@ -34,6 +34,8 @@ export interface Suite {
   readonly scenarios: readonly Scenario[];
   /** Values of --workers it can run with. */
   readonly workersMax: number;
+  /** What --out gets beside the tables, by name. Default: charts of times and quantiles. */
+  files?(rows: readonly Row[]): [name: string, text: string][];
   /** Runs once, before the scenarios: puts what they share into `folder`. */
   prepare?(folder: string, log: (line: string) => void): Promise<void>;
 }

@@ -3,6 +3,8 @@
 export interface BarChart {
   readonly title: string;
   readonly unit: string;
+  /** Lengths by the logarithm: for values far apart. */
+  readonly log?: boolean;
   readonly groups: readonly {
     readonly name: string;
     readonly bars: readonly { readonly name: string; readonly value: number }[];
@@ -14,6 +16,8 @@ export interface LineChart {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly logX?: boolean;
+  /** In place of round numbers. */
+  readonly xTicks?: readonly (readonly [at: number, label: string])[];
   readonly logY?: boolean;
   readonly lines: readonly {
     readonly name: string;
@@ -21,7 +25,18 @@ export interface LineChart {
   }[];
 }
 
-const palette = ['#2563eb', '#d97706', '#059669', '#9333ea', '#dc2626', '#475569'];
+const palette = [
+  '#2563eb',
+  '#d97706',
+  '#059669',
+  '#9333ea',
+  '#dc2626',
+  '#475569',
+  '#0891b2',
+  '#be185d',
+  '#65a30d',
+  '#92400e',
+];
 const barHeight = 18;
 const labelWidth = 210;
 const plotWidth = 520;
@@ -29,14 +44,14 @@ const font = 'font-family="system-ui,sans-serif" font-size="12"';
 
 export function barChart(chart: BarChart): string {
   const names = [...new Set(chart.groups.flatMap((group) => group.bars.map((bar) => bar.name)))];
-  const most = Math.max(...chart.groups.flatMap((group) => group.bars.map((bar) => bar.value)), 0);
+  const lengthOf = barScale(chart);
   const body: string[] = [];
   let y = 44;
   for (const group of chart.groups) {
     body.push(`<text x="12" y="${y + 4}" font-weight="600">${escaped(group.name)}</text>`);
     y += 14;
     for (const bar of group.bars) {
-      const width = most === 0 ? 0 : (bar.value / most) * plotWidth;
+      const width = lengthOf(bar.value);
       const colour = palette[names.indexOf(bar.name) % palette.length];
       body.push(
         `<text x="${labelWidth - 8}" y="${y + 13}" text-anchor="end">${escaped(bar.name)}</text>`,
@@ -47,11 +62,26 @@ export function barChart(chart: BarChart): string {
     }
     y += 16;
   }
-  return frame(labelWidth + plotWidth + 90, y + 4, `${chart.title} (${chart.unit})`, body);
+  return frame(
+    labelWidth + plotWidth + 90,
+    y + 4,
+    `${chart.title} (${chart.unit}${chart.log === true ? ', log scale' : ''})`,
+    body,
+  );
+}
+
+/** Length of a bar. On a log scale the shortest bar is a tenth below the smallest value. */
+function barScale({ groups, log = false }: BarChart): (value: number) => number {
+  const values = groups.flatMap(({ bars }) => bars.map(({ value }) => value));
+  const most = Math.max(...values, 0);
+  if (!log) return (value) => (most === 0 ? 0 : (value / most) * plotWidth);
+  const least = Math.min(...values.filter((value) => value > 0), most) / 10 ** 0.1;
+  const span = Math.log(most / least);
+  return (value) => (value <= 0 || span === 0 ? 0 : (Math.log(value / least) / span) * plotWidth);
 }
 
 export function lineChart(chart: LineChart): string {
-  const [left, top, width, height] = [70, 44, 560, 320];
+  const [left, top, width, height] = [70, 56, 560, 320];
   const points = chart.lines.flatMap((line) => line.points);
   const x = axis(
     points.map(([value]) => value),
@@ -70,9 +100,12 @@ export function lineChart(chart: LineChart): string {
     `<text x="${left + width / 2}" y="${top + height + 36}" text-anchor="middle">${escaped(chart.xLabel)}</text>`,
     `<text x="14" y="${top - 10}">${escaped(chart.yLabel)}</text>`,
   ];
-  for (const tick of x.ticks) {
+  const xTicks = chart.xTicks ?? x.ticks.map((tick): [number, string] => [tick, short(tick)]);
+  for (const [tick, label] of xTicks) {
+    const at = fixed(x.place(tick));
     body.push(
-      `<text x="${fixed(x.place(tick))}" y="${top + height + 18}" text-anchor="middle">${short(tick)}</text>`,
+      `<line x1="${at}" x2="${at}" y1="${top + height}" y2="${top + height + 4}" stroke="#94a3b8"/>`,
+      `<text x="${at}" y="${top + height + 18}" text-anchor="middle">${escaped(label)}</text>`,
     );
   }
   for (const tick of y.ticks) {
@@ -100,15 +133,41 @@ interface Axis {
 
 const tickCount = 5;
 
+/** From the smallest value, or 0, to the largest; with ticks at round numbers. */
 function axis(values: readonly number[], from: number, to: number, log: boolean): Axis {
-  const scale = (value: number): number => (log ? Math.log10(Math.max(value, 1e-9)) : value);
-  const low = values.length === 0 ? 0 : scale(log ? Math.min(...values) : Math.min(0, ...values));
+  return log ? logAxis(values, from, to) : linearAxis(values, from, to);
+}
+
+function linearAxis(values: readonly number[], from: number, to: number): Axis {
+  const low = Math.min(0, ...values);
+  const high = Math.max(low, ...values);
+  const span = high > low ? high - low : 1;
+  const step = roundStep(span / tickCount);
+  const first = Math.ceil(low / step);
+  const count = Math.floor((low + span) / step) - first + 1;
+  const ticks = Array.from({ length: count }, (_, index) => (first + index) * step);
+  return { ticks, place: (value) => from + ((value - low) / span) * (to - from) };
+}
+
+/** The next of 1, 2, 5, 10 … */
+function roundStep(least: number): number {
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * ([1, 2, 5].find((digit) => digit * power >= least) ?? 10);
+}
+
+function logAxis(values: readonly number[], from: number, to: number): Axis {
+  const scale = (value: number): number => Math.log10(Math.max(value, 1e-9));
+  const low = values.length === 0 ? 0 : scale(Math.min(...values));
   const high = values.length === 0 ? 1 : scale(Math.max(...values));
   const span = high > low ? high - low : 1;
-  const ticks = Array.from({ length: tickCount }, (_, index) => {
-    const at = low + (span * index) / (tickCount - 1);
-    return log ? 10 ** at : at;
-  });
+  const digits = span > 2 ? [1] : [1, 2, 5];
+  const ticks: number[] = [];
+  for (let power = Math.floor(low); power <= low + span; power += 1) {
+    for (const digit of digits) {
+      const at = power + Math.log10(digit);
+      if (at >= low - 1e-9 && at <= low + span + 1e-9) ticks.push(digit * 10 ** power);
+    }
+  }
   return { ticks, place: (value) => from + ((scale(value) - low) / span) * (to - from) };
 }
 

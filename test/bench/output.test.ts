@@ -109,7 +109,46 @@ describe('charts', () => {
         },
       ],
     });
-    expect(svg).toContain('points="70.0,364.0 350.0,204.0 630.0,44.0"');
+    expect(svg).toContain('points="70.0,376.0 350.0,216.0 630.0,56.0"');
+  });
+
+  it('have ticks at round numbers, or where they are given', () => {
+    const axes = { title: 't', xLabel: 'x', yLabel: 'y' };
+    const points: [number, number][] = [
+      [1, 3],
+      [7, 430],
+    ];
+    const ticksOf = (svg: string): string[] =>
+      [...svg.matchAll(/>([\d,.]+|p50)<\/text>/g)].map(([, text]) => text as string);
+    const lines = [{ name: 'one', points }];
+    expect(ticksOf(lineChart({ ...axes, lines }))).toEqual([
+      '0',
+      '2',
+      '4',
+      '6',
+      '0',
+      '100',
+      '200',
+      '300',
+      '400',
+    ]);
+    expect(ticksOf(lineChart({ ...axes, lines, logY: true, xTicks: [[1, 'p50']] }))).toEqual([
+      'p50',
+      '10',
+      '100',
+    ]);
+  });
+
+  it('draw bars of values far apart by their logarithm', () => {
+    const bars = [1, 10, 100].map((value) => ({ name: String(value), value }));
+    const svg = barChart({ title: 't', unit: 'ns', log: true, groups: [{ name: 'g', bars }] });
+    const widths = [...svg.matchAll(/<rect x="210" .*?width="([\d.]+)"/g)].map(([, w]) =>
+      Number(w),
+    );
+    const [one, ten, hundred] = widths as [number, number, number];
+    expect(hundred).toBe(520);
+    expect(one).toBeGreaterThan(0);
+    expect(hundred - ten).toBeCloseTo(ten - one, 0);
   });
 
   it('stand up to no data at all', () => {

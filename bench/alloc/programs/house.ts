@@ -10,7 +10,8 @@ import {
   tally,
   timeBatches,
 } from '../house.ts';
-import type { MemoryRun, MemorySample, Play } from '../player.ts';
+import type { Sample } from '../../harness/row.ts';
+import type { MemoryRun, Play } from '../player.ts';
 import type { Program, Share } from './program.ts';
 
 /** Operations of one call: often enough for V8 to enter optimised code by the front door. */
@@ -59,7 +60,7 @@ export class HouseProgram<H> implements Program {
   memory(operations: number, every: number): MemoryRun {
     const { heap } = this.#house;
     const house = openHouse(heap, this.#play, this.#worker);
-    const samples: MemorySample[] = [];
+    const samples: Sample[] = [];
     for (let done = 0; done < operations; done += every) {
       for (let from = 0; from < every; from += chunk) {
         runBounded(house, Math.min(chunk, every - from), true);
