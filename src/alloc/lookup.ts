@@ -124,19 +124,19 @@ export class Lookup {
   }
 
   /**
-   * A block of a slab that is not live, a claimed run, or a page of a free one: what was freed may have merged
-   * with others since. Walks back to the head of a run, which only a mistake pays for.
+   * A block of a slab that is not live, a claimed run, or anything in a free one: what was freed may
+   * have merged with others since. Walks back to the head of a run, which only a mistake pays for.
    */
   #isFree(view: SegmentView, granule: number): boolean {
     const header = this.#slabHeader(view, granule);
     if (header === 0) {
-      if (granule % (1 << pageGranuleShift) !== 0) return false;
       let page = granule >> pageGranuleShift;
-      const isHead = view.table.head(page) !== stateInterior;
+      const isStart = page << pageGranuleShift === granule;
       while (page > 0 && view.table.head(page) === stateInterior) page--;
       const head = view.table.head(page);
+      if (stateOf(head) === stateFree) return true;
       const isRun = stateOf(head) === stateRun || stateOf(head) === stateExtent;
-      return stateOf(head) === stateFree || (isHead && isRun && (head & headLive) === 0);
+      return isRun && (head & headLive) === 0 && isStart;
     }
     const { starts, slabWords } = this.#classes;
     const word = (header % classCount) * slabWords + ((granule >> 5) & (slabWords - 1));

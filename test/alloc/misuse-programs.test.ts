@@ -178,7 +178,7 @@ const once: readonly [program: string, run: (program: Program) => void][] = [
       const { region } = program.next;
       const last = ((region.segments[0] as Segment).sizeBytes >> 6) - 64;
       expect(program.freeing(last - 64)).toBe('double_free');
-      expect(program.freeing(last - 63)).toBe('foreign_reference');
+      expect(program.freeing(last - 63)).toBe('double_free');
     },
   ],
   [

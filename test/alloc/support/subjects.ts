@@ -15,6 +15,7 @@ import { openMappedRegion } from '../../../src/memory/mapped.ts';
 import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import { privateRegion } from '../../../src/memory/private-region.ts';
 import type { Region } from '../../../src/memory/region.ts';
+import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import { kib, mib, sharedRegion, SmallRegion } from './regions.ts';
 
 /** Owners of one region, each with an allocator of its own. */
@@ -133,6 +134,25 @@ export const subjects: readonly Subject[] = [
     open: (options = {}) => {
       const region = new SmallRegion({ segmentBytes: [1536 * kib, 1536 * kib, 1536 * kib] });
       return smallHouse(region, options, true);
+    },
+  },
+  {
+    name: 'shared, three owners',
+    segmentsMax,
+    open: (options = {}) => {
+      const region = closedWithTest(sharedRegion(size));
+      const first = createAllocator(region, options);
+      const joined = [1, 2].map(() => closedWithTest(attachSharedRegion(region.handle)));
+      return { owners: [first, ...joined.map((each) => openAllocator(each, options))] };
+    },
+  },
+  {
+    name: 'small segments, two owners',
+    segmentsMax,
+    open: (options = {}) => {
+      const region = new SmallRegion({ segmentBytes: [1536 * kib, 1536 * kib, 1536 * kib] });
+      const first = createAllocator(region, options);
+      return { owners: [first, openAllocator(region.joined(7), options)] };
     },
   },
 ];
