@@ -106,7 +106,7 @@ function checkRun(
   if (head >>> 0 > ((lengthMask << headLengthShift) | ((1 << headLengthShift) - 1)))
     say(`run at page ${page} has unknown bits`);
   if (owner >= ownersMaxLimit && owner !== nobody) say(`run at page ${page} has owner ${owner}`);
-  if (state === stateFree && (head !== packHead(stateFree, 0, 0, pages) || owner !== 0)) {
+  if (state === stateFree && (head !== packHead(stateFree, 0, 0, pages) || owner !== nobody)) {
     say(`free run at page ${page} has descriptor ${head} and owner ${owner}`);
   }
   if (state === stateSlab) {

@@ -23,7 +23,7 @@
  * ```
  * The label stands in a run's first page, the tail length in its last page (they may be the same
  * page): from the page before a run one finds the head of its left neighbour. The label is the owner
- * who allocated the run, or who is freeing it; 127 is nobody.
+ * who allocated the run, or who is freeing it; 127 is nobody, also in free runs.
  *
  * A run or extent is *live* (live), *claimed* (no flag: the owner in the label has it in a private
  * cache or is about to give it back), or *given back* (remote: free, but the segment was locked when

@@ -7,6 +7,7 @@ import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
+import { classBytes, classCount } from './classes.ts';
 import {
   beginAllocation,
   beginFree,
@@ -134,25 +135,23 @@ export abstract class OwnerPaths extends Inspector {
    */
   protected claim(ref: Ref, view: SegmentView, page: number): void {
     const { table } = view;
-    /** The label that ours has taken the place of, or -1. */
-    let label = -1;
     beginFree(this.counters, ref);
-    for (;;) {
+    const { slot } = this.owner;
+    for (let changed = slot; ;) {
+      // Before the head: if it is live then, and the label is still the same when it is changed, nobody has claimed the run between.
+      const label = table.owner(page);
       const head = table.loadHead(page);
       if ((head & layout.headLive) === 0) {
         poke(this.counters, underWay.free, 0);
-        // Another freed it under our hands: the label that it had then is right.
-        if (label >= 0) table.swapOwner(page, this.owner.slot, label);
+        if (changed !== slot) table.swapOwner(page, slot, changed); // whoever was faster had it already
         this.lookup.rejectFree(ref);
       }
-      // Until here only the label says who frees it: without it a claimed run were nobody's.
-      const before = table.owner(page);
-      if (before !== this.owner.slot) {
-        label = before;
-        table.setOwner(page, this.owner.slot);
-      }
+      // First the label: without it a claimed run were nobody's who is recovered.
+      if (!table.swapOwner(page, label, slot)) continue;
+      if (label !== slot) changed = label;
       if (table.swapHead(page, head, head & ~flagsOfRun)) break;
     }
+    table.setOwner(page, slot); // who frees it too, and lost, may have labelled it last
     countOne(this.counters, counterWords.frees);
   }
 
@@ -197,13 +196,13 @@ export abstract class OwnerPaths extends Inspector {
     const isOwn = header >> layout.kindOfStackShift === this.ownSlab + kind;
     if (!isOwn) {
       // Still kept: until the remote bit is set nothing is freed, whatever happens to us.
-      this.wipe(kind, view, granule, this.sizeOf(ref));
+      this.wipe(kind, view, granule, classBytes(stack % classCount));
       freeRemotely(this.region, view, granule, this.windowShift, ref);
       return;
     }
     // First, so that no crash leaves a kept block half zeroed.
     if ((peek(bits, at + layout.keptAt) & bit) !== 0) and(bits, at + layout.keptAt, ~bit);
-    this.wipe(kind, view, granule, this.sizeOf(ref));
+    this.wipe(kind, view, granule, classBytes(stack % classCount));
     this.push(stack, ref, bits, at, bit);
   }
 

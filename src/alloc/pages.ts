@@ -16,6 +16,7 @@ import {
   headLengthShift,
   lengthMask,
   lengthOf,
+  nobody,
   ownerMask,
   packHead,
   pendingGroupsWord,
@@ -67,20 +68,16 @@ export class PageTable {
    * page may be the end of another by now, whose boundary tag must not be lost.
    */
   setOwner(page: number, owner: number): void {
-    const at = this.#base + 2 * page + 1;
-    for (;;) {
-      const before = load(this.#words, at);
-      const after = (before & ~ownerMask) | owner;
-      if (before === after || compareExchange(this.#words, at, before, after) === before) return;
-    }
+    while (!this.swapOwner(page, this.owner(page), owner));
   }
 
-  /** Takes a label back, unless it is another's by now. */
-  swapOwner(page: number, expected: number, owner: number): void {
+  /** The same, unless the label is not `expected` any more. */
+  swapOwner(page: number, expected: number, owner: number): boolean {
+    if (expected === owner) return true;
     const at = this.#base + 2 * page + 1;
     const before = load(this.#words, at);
-    if ((before & ownerMask) !== expected) return;
-    compareExchange(this.#words, at, before, (before & ~ownerMask) | owner);
+    if ((before & ownerMask) !== expected) return false;
+    return compareExchange(this.#words, at, before, (before & ~ownerMask) | owner) === before;
   }
 
   /** The length in the boundary tag of the run that ends with `page`. */
@@ -112,14 +109,14 @@ export class PageTable {
     const end = from + length;
     const rest = end - (at + pages);
     if (rest > 0) {
-      this.setEnds(at + pages, rest, 0);
+      this.setEnds(at + pages, rest, nobody);
       this.setHead(at + pages, packHead(stateFree, 0, 0, rest));
     }
     this.setEnds(at, pages, owner);
     this.setHead(at, head);
     if (at > from) {
       // The commit: up to here all of it lay in the interior of the free run.
-      this.setEnds(from, at - from, 0);
+      this.setEnds(from, at - from, nobody);
       this.setHead(from, packHead(stateFree, 0, 0, at - from));
     }
   }
@@ -136,7 +133,7 @@ export class PageTable {
     const rightIsFree = stateOf(right) === stateFree;
     const first = left === 0 ? page : left;
     const length = (rightIsFree ? end + lengthOf(right) : end) - first;
-    this.setEnds(first, length, 0);
+    this.setEnds(first, length, nobody);
     if (length !== pages) this.setHead(first, packHead(stateFree, 0, 0, length));
     if (first !== page) this.setHead(page, stateInterior);
     if (rightIsFree) this.setHead(end, stateInterior);
@@ -194,7 +191,7 @@ export function formatTable(segment: Segment, layout: SegmentLayout): void {
     zero(segment.bytes, layout.pageTableWord * 4, layout.dataPage << 12);
   }
   const pages = layout.pages - layout.dataPage;
-  table.setEnds(layout.dataPage, pages, 0);
+  table.setEnds(layout.dataPage, pages, nobody);
   table.setHead(layout.dataPage, (pages << headLengthShift) | stateFree);
   table.setEnds(0, layout.dataPage, 0);
   table.setHead(0, metadataHead(layout));

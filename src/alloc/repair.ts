@@ -16,6 +16,7 @@ import {
   isGivenBack,
   kindOfHead,
   lengthOf,
+  nobody,
   packHead,
   pendingGroupsWord,
   stateFree,
@@ -79,7 +80,7 @@ function mergeFree(view: SegmentView): void {
     if (stateOf(table.head(page)) === stateFree) {
       while (end < layout.pages && stateOf(table.head(end)) === stateFree)
         end += lengthOf(table.head(end));
-      table.setEnds(page, end - page, 0);
+      table.setEnds(page, end - page, nobody);
       if (end - page !== length) {
         table.setHead(page, packHead(stateFree, 0, 0, end - page));
         for (let stale = page + length; stale < end;) {

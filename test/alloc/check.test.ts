@@ -139,7 +139,14 @@ const damages: Damage[] = [
     /starts a free run next to one/,
     ({ view, rest }) => {
       const pages = view.layout.pages - rest;
-      view.table.split(rest, pages, rest + 2, pages - 2, packHead(stateFree, 0, 0, pages - 2), 0);
+      view.table.split(
+        rest,
+        pages,
+        rest + 2,
+        pages - 2,
+        packHead(stateFree, 0, 0, pages - 2),
+        nobody,
+      );
     },
   ],
   [

@@ -3,6 +3,7 @@
 import { createSharedRegion } from '../../../src/memory/shared.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from '../../../src/memory/region.ts';
 import type { Superblock } from '../../../src/memory/superblock.ts';
+import { fail } from '../../../src/errors.ts';
 import { segmentLockWord } from '../../../src/memory/layout.ts';
 import { lockClosed } from '../../../src/memory/lock.ts';
 import {
@@ -36,10 +37,16 @@ export interface SmallRegionShape {
   readonly slabShift?: number;
 }
 
+/** What is known outside of the memory: who lives, and who is changing the region (-1 is nobody). */
+interface Kernel {
+  readonly lives: Set<number>;
+  changing: number;
+}
+
 /**
  * A region of small segments whose owners can die and come back: `reopened` is what the next process
  * finds, `joined` what another owner has. Only what was committed by an access to memory outlives the
- * object. Who lives is known outside of that memory, as by a lock of the kernel.
+ * object.
  */
 export class SmallRegion implements Region {
   readonly type: 'shared' | 'mapped' = 'shared';
@@ -52,11 +59,11 @@ export class SmallRegion implements Region {
   readonly segments: Segment[] = [];
   readonly handle: RegionHandle = { type: 'shared', buffers: [], segmentShift: 22 };
   readonly #all: readonly Segment[];
-  readonly #lives: Set<number>;
+  readonly #kernel: Kernel;
   /** What addSegment throws next, if anything. */
   failure: Error | undefined;
 
-  constructor(shape: SmallRegionShape, all?: readonly Segment[], lives?: Set<number>) {
+  constructor(shape: SmallRegionShape, all?: readonly Segment[], kernel?: Kernel) {
     this.slabShift = shape.slabShift ?? 14;
     this.#all =
       all ??
@@ -64,10 +71,10 @@ export class SmallRegion implements Region {
         const buffer = new SharedArrayBuffer(sizeBytes);
         return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
       });
-    this.#lives = lives ?? new Set();
+    this.#kernel = kernel ?? { lives: new Set(), changing: -1 };
     if (all === undefined) store(this.#words, segmentCountWord, 1);
     this.refresh();
-    if (lives === undefined) this.#take(0);
+    if (kernel === undefined) this.#take(0);
   }
 
   get #words(): Segment['words'] {
@@ -80,12 +87,12 @@ export class SmallRegion implements Region {
     this.slotAbandoned = load(this.#words, at) !== ownerFree;
     raiseEpoch(this.#words, slot);
     store(this.#words, at, ownerLive);
-    this.#lives.add(slot);
+    this.#kernel.lives.add(slot);
   }
 
   #another(): SmallRegion {
     const shape = { segmentBytes: [], slabShift: this.slabShift };
-    return new SmallRegion(shape, this.#all, this.#lives);
+    return new SmallRegion(shape, this.#all, this.#kernel);
   }
 
   /** The owner of this slot has died; the next one in the slot finds this. */
@@ -104,7 +111,7 @@ export class SmallRegion implements Region {
 
   /** This owner has died. */
   die(): void {
-    this.#lives.delete(this.ownerSlot);
+    this.#kernel.lives.delete(this.ownerSlot);
   }
 
   /** The same memory, opened for inspection. */
@@ -123,39 +130,61 @@ export class SmallRegion implements Region {
 
   /** The allocator changes no field; whoever changes the region repairs it. */
   commit(): void {
-    for (const { words } of this.segments) {
-      if (load(words, segmentLockWord) === lockClosed) store(words, segmentLockWord, 0);
-    }
+    this.#alone(() => {
+      this.refresh();
+      for (const { words } of this.segments) {
+        if (load(words, segmentLockWord) === lockClosed) store(words, segmentLockWord, 0);
+      }
+    });
   }
 
   addSegment(format: (segment: Segment) => void): boolean {
     if (this.failure !== undefined) throw this.failure;
-    this.refresh();
-    const segment = this.#all[this.segments.length];
-    if (segment === undefined) return false;
-    store(segment.words, segmentLockWord, lockClosed);
-    format(segment);
-    store(this.#words, segmentCountWord, this.segments.length + 1);
-    store(segment.words, segmentLockWord, 0);
-    this.segments.push(segment);
-    return true;
+    return this.#alone(() => {
+      const known = this.segments.length;
+      this.refresh();
+      if (this.segments.length > known) return true;
+      const segment = this.#all[known];
+      if (segment === undefined) return false;
+      store(segment.words, segmentLockWord, lockClosed);
+      format(segment);
+      store(this.#words, segmentCountWord, known + 1);
+      store(segment.words, segmentLockWord, 0);
+      this.segments.push(segment);
+      return true;
+    });
   }
 
   dropSegment(): boolean {
-    const last = this.segments.at(-1) as Segment;
-    store(last.words, segmentLockWord, lockClosed);
-    store(this.#words, segmentCountWord, last.number);
-    this.segments.pop();
-    return true;
+    return this.#alone(() => {
+      const last = this.segments.at(-1) as Segment;
+      this.refresh();
+      if (this.segments.at(-1) !== last) return false;
+      store(last.words, segmentLockWord, lockClosed);
+      store(this.#words, segmentCountWord, last.number);
+      this.segments.pop();
+      return true;
+    });
+  }
+
+  /** As under the lock of a region, which is not waited for. */
+  #alone<T>(change: () => T): T {
+    if (this.#kernel.changing >= 0) fail('pool_busy', 'another owner is changing the region');
+    this.#kernel.changing = this.ownerSlot;
+    try {
+      return change();
+    } finally {
+      this.#kernel.changing = -1;
+    }
   }
 
   ownerLives(slot: number): boolean {
-    return this.#lives.has(slot);
+    return this.#kernel.lives.has(slot);
   }
 
   reclaim(slot: number, clear: () => void): boolean {
     if (load(this.#words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
-    if (this.#lives.has(slot)) return false;
+    if (this.#kernel.lives.has(slot)) return false;
     clear();
     releaseOwnerSlot(this.#words, slot);
     return true;
