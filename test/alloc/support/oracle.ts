@@ -16,6 +16,7 @@ export interface Held {
 /** Where the bytes of a reference are. */
 export function bytesOf(allocator: Allocator, ref: Ref, sizeBytes: number): Uint8Array {
   const { segmentShift, segments } = allocator.region;
+  if (segments[ref >> (segmentShift - 6)] === undefined) allocator.region.refresh();
   const segment = segments[ref >> (segmentShift - 6)] as Segment;
   const from = (ref & ((1 << (segmentShift - 6)) - 1)) * 64;
   return segment.bytes.subarray(from, from + sizeBytes);

@@ -15,7 +15,6 @@ import { openMappedRegion } from '../../../src/memory/mapped.ts';
 import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import { privateRegion } from '../../../src/memory/private-region.ts';
 import type { Region } from '../../../src/memory/region.ts';
-import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import { kib, mib, sharedRegion, SmallRegion } from './regions.ts';
 
 /** Owners of one region, each with an allocator of its own. */
