@@ -38,6 +38,64 @@ export interface Block {
   readonly kept: boolean;
 }
 
+/** Memory that is neither live nor free, of a kind or a tier. */
+export interface Waste {
+  /** Bytes at the ends of slabs that are shorter than a block. */
+  readonly internalBytes: number;
+  /** Bytes in slabs and runs that wait to be used again: free and claimed blocks, runs in private caches. */
+  readonly idleBytes: number;
+}
+
+export interface Fragmentation {
+  /** 0…1: share of the free bytes that is not in the largest free run. */
+  readonly external: number;
+  /** 0…1: shares of the used bytes. Usable bytes that a request left unused are not known here. */
+  readonly internal: number;
+  readonly temporal: number;
+  /** Per kind, indexed as `kinds`. */
+  readonly kinds: readonly Waste[];
+  readonly tiers: Record<Tier, Waste>;
+}
+
+/** Who holds memory: a kind in a tier. */
+export interface Holder {
+  readonly kind: Kind;
+  readonly tier: Tier;
+  readonly usedBytes: number;
+  readonly liveBytes: number;
+}
+
+/** Why a request was, or would be, refused. */
+export interface Verdict {
+  /**
+   * `none`: it would be served, by growth if need be. `limit`: used bytes would pass the limit. `fragmentation`: enough is free, but not in
+   * one place. `memory`: not enough is free, and the region cannot grow.
+   */
+  readonly reason: 'none' | 'limit' | 'fragmentation' | 'memory';
+  /** What the request takes: a block of a slab that has one, a slab, or whole pages. */
+  readonly neededBytes: number;
+  readonly freeBytes: number;
+  readonly usedBytes: number;
+  /** Infinity where there is none. */
+  readonly limitBytes: number;
+  /** What the region could still grow by. */
+  readonly growthBytes: number;
+  /** Largest place for a slab, a run, and an extent. */
+  readonly largestFreeRunBytes: Record<Tier, number>;
+  /** Most used bytes first. */
+  readonly topHolders: readonly Holder[];
+  /** Bytes that would come free, at the most, by: */
+  readonly wouldFree: {
+    /** `flush` of this owner, and of the others, */
+    readonly ownFlush: number;
+    readonly othersFlush: number;
+    /** recovery of owners that died, */
+    readonly recovery: number;
+    /** moving what lies between free runs: not free bytes, but bytes beyond the largest run. */
+    readonly compaction: number;
+  };
+}
+
 export interface AllocatorStats {
   /** Bytes of all segments, metadata included. */
   readonly reservedBytes: number;
@@ -64,6 +122,7 @@ export interface AllocatorStats {
       readonly usedBytes: number;
     }
   >;
+  readonly fragmentation: Fragmentation;
   readonly allocations: number;
   readonly frees: number;
   readonly failures: number;
@@ -166,6 +225,12 @@ export interface Allocator {
   check(): string[];
   stats(): AllocatorStats;
   memoryMap(cells: number): MapCell[];
+  /**
+   * Says why such a request is refused, who holds the memory, and what would free some. Walks all
+   * memory: for reports, not for every request.
+   * @throws value_too_large, invalid_argument
+   */
+  explain(kind: Kind, sizeBytes: number): Verdict;
 
   /** Gives back what waits in private stacks and caches, and takes in what others have freed. */
   flush(): void;

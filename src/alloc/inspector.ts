@@ -5,15 +5,16 @@
 
 import { fail } from '../errors.ts';
 import { pageShift, type Ref, type Region } from '../memory/region.ts';
-import type { AllocatorStats, Block, MapCell, Marks } from './api.ts';
+import type { AllocatorStats, Block, MapCell, Marks, Verdict } from './api.ts';
 import { checkAllocator } from './check-books.ts';
+import { explainRequest } from './explain.ts';
 import { classBytes, classCount } from './classes.ts';
 import type { Kind } from './kind.ts';
 import { kindOfHead, kindOfStackShift, lengthOf } from './layout.ts';
 import { Lookup, notInSlab } from './lookup.ts';
 import { MarkSet } from './marks.ts';
 import { mapMemory } from './memory-map.ts';
-import { largestAllocation } from './request.ts';
+import { checkRequest, largestAllocation } from './request.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import { followSegments, type SegmentView } from './segment-view.ts';
@@ -87,6 +88,19 @@ export abstract class Inspector {
   memoryMap(cells: number): MapCell[] {
     this.follow();
     return mapMemory(this.views, this.region.slabShift, cells);
+  }
+
+  explain(kind: Kind, sizeBytes: number): Verdict {
+    this.follow();
+    checkRequest(kind, sizeBytes, this.region, this.views);
+    const { region, views, runs, owner } = this;
+    const limitPages = runs.isLimited ? runs.limitPages : Infinity;
+    const usedPages = runs.usedPages();
+    return explainRequest(
+      { region, views, owner: owner.slot, limitPages, usedPages },
+      kind,
+      sizeBytes,
+    );
   }
 
   protected mustWrite(): void {

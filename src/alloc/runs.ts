@@ -152,6 +152,11 @@ export class RunSpace {
     return limit === 0 ? pagesMax : limit - 1;
   }
 
+  /** Whether there is a bound at all. */
+  get isLimited(): boolean {
+    return this.limitPages < pagesMax;
+  }
+
   /** Bounds usedPages, and lets the next exhausted request try to grow again. */
   setLimit(limitPages: number): void {
     store(this.#control, allocControl.limit, Math.min(limitPages, pagesMax) + 1);

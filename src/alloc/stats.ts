@@ -2,7 +2,7 @@
 
 import { pageBytes, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
-import type { AllocatorStats, Tier } from './api.ts';
+import type { AllocatorStats, Fragmentation, Tier, Waste } from './api.ts';
 import { classBytes, classCount, stackCount } from './classes.ts';
 import { sumCounter } from './counters.ts';
 import { kinds } from './kind.ts';
@@ -169,18 +169,60 @@ function statsFrom(
       blocks,
     );
   }
+  const usedBytes = perKind.reduce((sum, share) => sum + share.usedBytes, 0);
   return {
     reservedBytes,
     metadataBytes: totals.metadataPages * pageBytes,
-    usedBytes: perKind.reduce((sum, share) => sum + share.usedBytes, 0),
+    usedBytes,
     liveBytes: perKind.reduce((sum, share) => sum + share.liveBytes, 0),
     freeBytes: totals.freePages * pageBytes,
     largestFreeRunBytes: totals.longestFreePages * pageBytes,
     kinds: perKind,
     tiers,
+    fragmentation: fragmentationOf(totals, usedBytes, slabBytes),
     ...counters,
   };
 }
+
+/** Where used memory is neither live nor can be free. */
+export function fragmentationOf(
+  totals: Totals,
+  usedBytes: number,
+  slabBytes: number,
+): Fragmentation {
+  const none = (): Waste => ({ internalBytes: 0, idleBytes: 0 });
+  const perKind = kinds.map(none);
+  const tiers: Record<Tier, Waste> = { l1: none(), l2: none(), l3: none() };
+  const sum = none();
+  const add = (kind: number, tier: Tier, internalBytes: number, idleBytes: number): void => {
+    for (const waste of [perKind[kind] as Waste, tiers[tier], sum] as Mutable<Waste>[]) {
+      waste.internalBytes += internalBytes;
+      waste.idleBytes += idleBytes;
+    }
+  };
+  for (let stack = 0; stack < stackCount; stack++) {
+    const slabs = totals.slabs[stack] as number;
+    if (slabs === 0) continue;
+    const sizeBytes = classBytes(stack % classCount);
+    const blocks = Math.floor(slabBytes / sizeBytes);
+    const idleBlocks = slabs * blocks - (totals.liveBlocks[stack] as number);
+    const tailBytes = slabs * (slabBytes - blocks * sizeBytes);
+    add(stack >> kindOfStackShift, 'l1', tailBytes, idleBlocks * sizeBytes);
+  }
+  for (const [cell, pages] of totals.idlePages.entries()) {
+    add(cell % kinds.length, cell < kinds.length ? 'l2' : 'l3', 0, pages * pageBytes);
+  }
+  const share = (part: number, whole: number): number => (whole === 0 ? 0 : part / whole);
+  return {
+    external: share(totals.freePages - totals.longestFreePages, totals.freePages),
+    internal: share(sum.internalBytes, usedBytes),
+    temporal: share(sum.idleBytes, usedBytes),
+    kinds: perKind,
+    tiers,
+  };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Exact statistics, when no owner is at work. Reads page tables and bitmaps. */
 export function statsOf(region: Region, views: readonly SegmentView[]): AllocatorStats {

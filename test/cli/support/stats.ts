@@ -45,6 +45,17 @@ export function sampleStats(values: Partial<PoolStats> = {}): PoolStats {
         l2: { runs: 1853, liveBlocks: 1853, liveBytes: 31 * mib, usedBytes: 34 * mib },
         l3: { runs: 47, liveBlocks: 47, liveBytes: 188 * mib, usedBytes: 190 * mib },
       },
+      fragmentation: {
+        external: 0.27,
+        internal: 0.001,
+        temporal: 0.06,
+        kinds: kindFigures.map(() => ({ internalBytes: 1024, idleBytes: mib })),
+        tiers: {
+          l1: { internalBytes: 5120, idleBytes: 5 * mib },
+          l2: { internalBytes: 0, idleBytes: 0 },
+          l3: { internalBytes: 0, idleBytes: 0 },
+        },
+      },
       allocations: 1_000_000,
       frees: 958_100,
       failures: 3,
