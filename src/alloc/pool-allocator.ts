@@ -123,7 +123,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       const header = readWord(view.headers, (granule >> this.windowShift) << headerShift);
       const at = (granule >> 5) << wordShift;
       const bit = 1 << (granule & 31);
-      if (header !== 0 && (readWord(view.bits, at) & bit) !== 0) {
+      const live = readWord(view.bits, at) & ~readWord(view.bits, at + remoteWord);
+      if (header !== 0 && (live & bit) !== 0) {
         setShared(view.bits, at + keptWord, bit);
         return;
       }

@@ -43,9 +43,10 @@ function verify(scene: Scene, touched: readonly Held[]): void {
   assert.deepEqual({ usedBytes, liveBytes }, { usedBytes: 0, liveBytes: 0 });
 }
 
-describe.each(deeds)('an owner who dies as it $name', ({ act, touches }) => {
+describe.each(deeds)('an owner who dies as it $name', ({ prepare, act, touches }) => {
   test.each(replies)('and another who %s before it recovers it', (_, reply) => {
     const whole = new Scene();
+    prepare?.(whole);
     armCrash(Infinity);
     act(whole);
     const accesses = accessCount();
@@ -53,11 +54,12 @@ describe.each(deeds)('an owner who dies as it $name', ({ act, touches }) => {
     const stride = Math.max(1, Math.ceil(accesses / pointsMax));
     for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) {
       const scene = new Scene();
+      prepare?.(scene);
       const touched = touches?.(scene) ?? [];
       expect(diesAt(k, () => void act(scene))).toBe(true);
       scene.die();
       try {
-        reply(scene.survivor);
+        reply(scene.survivor, scene);
         expect(scene.survivor.allocator.recoverOwner(victimSlot)).toBe(true);
         verify(scene, touched);
       } catch (error) {
