@@ -250,6 +250,7 @@ async function run() {
     for (const worker of workers) worker.child.send('go');
   }
   await pauseAll();
+  compare(livingProcesses()); // what the last dead have left is anybody's
   const gone = workers.map((worker) => once(worker.child, 'exit'));
   for (const worker of workers) worker.child.send('end');
   await Promise.all(gone);
