@@ -6,7 +6,7 @@ import { hasCode } from '../../src/errors.ts';
 import type { Memory, Sample } from '../harness/row.ts';
 import type { Context } from '../harness/suite.ts';
 import { freshly, jsMembers, type Member } from './cast.ts';
-import type { HeapName, HeapOptions } from './heaps/heap.ts';
+import { type HeapName, type HeapOptions, heapNames } from './heaps/heap.ts';
 import type { MemoryRun, Play } from './player.ts';
 import { oursName } from './names.ts';
 import type { Played } from './turns.ts';
@@ -15,17 +15,23 @@ import { median } from '../harness/stats.ts';
 const operationsDefault = 5_000_000;
 const operationsQuick = 200_000;
 const sampleCount = 50;
-/** Those who would take longer run less, unless a length was asked for and they are far from it. */
+const shortNames: readonly string[] = heapNames.filter((name) => name !== oursName);
+
+/** Bounds of a run, by pace: who would take longer runs less. */
 const runMsMax = 4000;
 const runMsMaxQuick = 300;
-const slowRunMsMax = 600_000;
+const longRunMsMax = 600_000;
 
-/** How far a member runs: as far as asked, or as its speed allows. A multiple of `sampleCount`. */
+/**
+ * How far a member runs: as far as its speed allows. Runs of a length that was asked for are for ours and the native peers; the garbage collector's
+ * and linked lists' show all they have in a short one.
+ * @returns a multiple of `sampleCount`
+ */
 export function memoryOperations(one: Played, context: Context): number {
   const wanted = context.operations ?? (context.quick ? operationsQuick : operationsDefault);
+  const isLong = context.operations !== undefined && !shortNames.includes(one.name);
   const shortMs = context.quick ? runMsMaxQuick : runMsMax;
-  const msMax = context.operations === undefined ? shortMs : slowRunMsMax;
-  const fitting = (msMax * 1e6) / median(one.roundsNs);
+  const fitting = ((isLong ? longRunMsMax : shortMs) * 1e6) / median(one.roundsNs);
   return Math.max(1, Math.floor(Math.min(wanted, fitting) / sampleCount)) * sampleCount;
 }
 

@@ -1,7 +1,5 @@
 /** A worker thread that plays one share of a workload with one heap; told what to do by js-player.ts. */
 
-import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openHeap } from './heaps/open.ts';
 import type { Heap, HeapName, HeapOptions, Reserved } from './heaps/heap.ts';
@@ -10,6 +8,7 @@ import type { RegionHandle } from '../../src/memory/region.ts';
 import type { Latencies } from './house.ts';
 import type { MemoryRun, Play } from './player.ts';
 import { gateWords, meetAt } from './gate.ts';
+import { cpuNs, waitedNs } from './processor.ts';
 import { openProgram } from './programs.ts';
 import type { Share } from './programs/program.ts';
 
@@ -48,19 +47,6 @@ export type ThreadAnswer =
 const data = workerData as ThreadData;
 const gate = new Int32Array(data.gate, 0, gateWords);
 const meet = (): void => meetAt(gate, data.play.workers);
-const hasProcessors = data.play.workers <= availableParallelism();
-
-/** Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell, or where there are more workers than processors. */
-function waitedForProcessorNs(): number {
-  const file = '/proc/thread-self/schedstat';
-  return hasProcessors && existsSync(file) ? Number(readFileSync(file, 'latin1').split(' ')[1]) : 0;
-}
-
-/** Of all threads of this process. */
-function cpuNs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) * 1000;
-}
 
 /**
  * The collector's helper threads work for this one: where they share its processor, it waits for them, and that counts. The other threads of this
@@ -82,15 +68,16 @@ function start<H>(heap: Heap<H>): void {
     if (command.what === 'reserved') return { what: 'reserved', reserved: heap.reserved() };
     if (command.what !== 'round') throw new Error(`${data.play.program} has no ${command.what}`);
     meet();
-    const waitedNs = waitedForProcessorNs();
+    const waitedBeforeNs = waitedNs(data.play.workers);
     const cpuBeforeNs = cpuNs();
     const startMs = performance.now();
     const share = program.round(command.amount);
     const elapsedNs = (performance.now() - startMs) * 1e6;
-    const ownNs = elapsedNs - (waitedForProcessorNs() - waitedNs);
+    const wokenNs = elapsedNs - share.restNs;
+    const ownNs = wokenNs - (waitedNs(data.play.workers) - waitedBeforeNs);
     const counted = heap.isCollected && data.play.workers === 1;
-    const busyNs = counted ? withHelpers(ownNs, elapsedNs, cpuNs() - cpuBeforeNs) : ownNs;
-    return { what: 'round', round: { ...share, busyNs: busyNs - share.restNs } };
+    const busyNs = counted ? withHelpers(ownNs, wokenNs, cpuNs() - cpuBeforeNs) : ownNs;
+    return { what: 'round', round: { ...share, busyNs } };
   };
   parentPort?.on('message', (command: ThreadCommand) => {
     let reply: ThreadAnswer;

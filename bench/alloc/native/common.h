@@ -81,6 +81,7 @@ void rest_for(uint64_t ns);
 /* Time that this thread was ready to run and another had the processor; 0 where the kernel does not tell, or where there are more
    workers than processors. */
 uint64_t waited_ns(void);
+extern int has_processors;
 /* Resident bytes of this process. */
 uint64_t resident_bytes(void);
 void *checked(void *memory);

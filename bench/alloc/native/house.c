@@ -150,8 +150,9 @@ static void work(uint32_t index, uint64_t operations, struct result *result) {
     run(house, operations - done < burst ? operations - done : burst);
     uint64_t elapsed = now_ns() - from;
     if (options.burst == 0) break;
+    const uint64_t waited = waited_ns();
     rest_for(9 * elapsed);
-    result->rest_ns += now_ns() - from - elapsed;
+    result->rest_ns += now_ns() - from - elapsed - (waited_ns() - waited); /* waiting counts elsewhere */
   }
   result->operations = operations;
   result->state = house->state;

@@ -33,7 +33,6 @@ static uint64_t amount;
 static pthread_barrier_t gate;
 /* The workers among themselves. */
 static pthread_barrier_t team;
-static int has_processors;
 
 void meet(void) {
   if (options.workers > 1) pthread_barrier_wait(&team);
@@ -73,11 +72,11 @@ static void read_option(char *text) {
 
 static void play(uint32_t index) {
   struct result *result = &results[index];
-  uint64_t waited = has_processors ? waited_ns() : 0;
+  uint64_t waited = waited_ns();
   uint64_t from = now_ns();
   program->work(index, amount, result);
   uint64_t elapsed = now_ns() - from;
-  result->busy_ns = elapsed - result->rest_ns - (has_processors ? waited_ns() - waited : 0);
+  result->busy_ns = elapsed - result->rest_ns - (waited_ns() - waited);
 }
 
 /* A worker that lives as long as the process and runs its share of each round. */

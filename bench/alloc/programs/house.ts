@@ -12,6 +12,7 @@ import {
 } from '../house.ts';
 import type { Sample } from '../../harness/row.ts';
 import type { MemoryRun, Play } from '../player.ts';
+import { waitedNs } from '../processor.ts';
 import type { Program, Share } from './program.ts';
 
 /** Operations of one call: often enough for V8 to enter optimised code by the front door. */
@@ -39,17 +40,19 @@ export class HouseProgram<H> implements Program {
     const house = this.#house;
     const failuresBefore = house.failures;
     const burst = this.#play.burst === 0 ? amount : this.#play.burst;
-    let restMs = 0;
+    let restNs = 0;
     for (let done = 0; done < amount; done += burst) {
       const from = systemNowMs();
       this.#run(Math.min(burst, amount - done));
       if (this.#play.burst === 0) break;
       const worked = systemNowMs();
+      const waited = waitedNs(this.#play.workers);
       restFor(9 * (worked - from));
-      restMs += systemNowMs() - worked;
+      // Waiting for a processor counts elsewhere.
+      restNs += (systemNowMs() - worked) * 1e6 - (waitedNs(this.#play.workers) - waited);
     }
     const failures = house.failures - failuresBefore;
-    return { operations: amount, failures, state: house.state >>> 0, restNs: restMs * 1e6 };
+    return { operations: amount, failures, state: house.state >>> 0, restNs };
   }
 
   latency(batches: number): Latencies {
