@@ -1,22 +1,27 @@
 /** An owner of the pool that is shared, and what it writes into its blocks. */
 
 import { createAllocator, openAllocator } from '../../../dist/alloc/allocator.js';
+import { systemWaiter } from '../../../dist/base/clock.js';
 import { freshIdentity } from '../../../dist/memory/identity.js';
 import { openMappedRegion } from '../../../dist/memory/mapped.js';
 
 export const kindCount = 5;
 const ownersMax = 16;
+/** One who is stopped may have a lock that all others want: they ask again, rather than wait. */
+const lockWaitMs = 10;
 
 /** @param {string} folder @param {'own' | 'join'} mode */
 export function openOwner(folder, mode) {
-  const region = openMappedRegion(folder, mode, {
+  const options = {
     capacityBytes: 48 * 2 ** 20,
     segmentBytes: 2 ** 22,
     ownersMax,
     ...freshIdentity(),
-  });
+  };
+  const patience = { waitMs: lockWaitMs, waiter: systemWaiter };
+  const region = openMappedRegion(folder, mode, options, undefined, patience);
   const isNew = region.superblock.clean && region.superblock.epoch === 0 && mode === 'own';
-  const allocator = isNew ? createAllocator(region) : openAllocator(region);
+  const allocator = (isNew ? createAllocator : openAllocator)(region, { lockWaitMs });
   if (isNew) region.commit({ epoch: 1 });
   // Whoever had the slot before has died with it.
   if (region.slotAbandoned) allocator.recover();
