@@ -178,7 +178,7 @@ async function watchPeak(player: Player, play: Play, context: Context): Promise<
     peakBytes: liveBytes,
     peakReservedBytes: peakBytes,
   };
-  const note = `reserved: ${start.how}`;
+  const note = `${ratio.toFixed(2)} × live at the peak; reserved: ${start.how}`;
   const bars = player.name === oursName ? [bar] : [];
   return {
     ...toAllocRow({ workload: 'free-only', play, one, played: [one], bars, note }),
