@@ -103,7 +103,18 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       return this.freeSlowly(ref, kind);
     }
     if ((readWord(bits, at + keptWord) & bit) !== 0) clearShared(bits, at + keptWord, ~bit);
-    this.push(header & stackBits, ref, bits, at, bit);
+    // What push does, written out: V8 would call it, which costs a twentieth.
+    const { stacks, counters } = this;
+    const count = readWord(counters, frees);
+    writeWord(counters, freeUnderWay, ref | (count << 31));
+    clearWordBits(bits, at, bit);
+    writeWord(counters, frees, count + 1);
+    if (count === -1) this.carry(frees);
+    const base = (header & stackBits) << this.stackShift;
+    const depth = stacks[base + depthCell] as number;
+    if (depth === stacks[base + limitCell]) return this.pushClaimed(header & stackBits, ref);
+    stacks[base + firstCell + depth] = ref;
+    stacks[base + depthCell] = depth + 1;
   }
 
   allocateNearer(than: Ref): Ref {
@@ -219,12 +230,18 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   /** Clears a block's live bit, counts it and pushes it. */
   protected push(stack: number, ref: Ref, bits: Words, at: number, bit: number): void {
-    const { stacks, counters } = this;
+    const { counters } = this;
     const count = readWord(counters, frees);
     writeWord(counters, freeUnderWay, ref | (count << 31));
     clearWordBits(bits, at, bit);
     writeWord(counters, frees, count + 1);
     if (count === -1) this.carry(frees);
+    this.pushClaimed(stack, ref);
+  }
+
+  /** Pushes a block that is neither live nor free. */
+  private pushClaimed(stack: number, ref: Ref): void {
+    const { stacks } = this;
     const base = stack << this.stackShift;
     if (stacks[base + depthCell] === stacks[base + limitCell]) this.slabs.spillHalf(stack);
     const depth = stacks[base + depthCell] as number;

@@ -21,7 +21,7 @@ const stackShift = 4;
 const depthMax = 15;
 
 /** What an owner may hold back: a share of all pages, and never more than this. */
-const shareOfPages = 128;
+const shareOfPages = 32;
 const heldPagesMax = 4096;
 
 export class RunCache {
