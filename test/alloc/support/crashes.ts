@@ -75,6 +75,8 @@ export function verifyRecovered({ oracle, touches, survivors }: Wreck): void {
   oracle.held = oracle.held.filter(({ ref }) => live.has(ref));
   for (const held of oracle.held) {
     held.kept = true;
+    // Who frees a block of another's slab zeroes it while it is kept: it is still there, and says nothing any more.
+    if (touches.has(held.ref) && oracle.isWiped(held)) held.mark = 0;
     oracle.verifyBytes(held);
   }
 }

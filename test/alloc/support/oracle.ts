@@ -9,7 +9,7 @@ export interface Held {
   readonly ref: Ref;
   readonly kind: number;
   readonly sizeBytes: number;
-  readonly mark: number;
+  mark: number;
   kept: boolean;
 }
 
@@ -71,6 +71,10 @@ export class Oracle {
     // All bytes are equal when each equals its neighbour.
     const rest = Buffer.compare(bytes.subarray(0, sizeBytes - 1), bytes.subarray(1));
     if (bytes[0] !== mark || rest !== 0) throw new Error(`the bytes of ${ref} were overwritten`);
+  }
+
+  isWiped({ ref, sizeBytes }: Held): boolean {
+    return bytesOf(this.allocator, ref, sizeBytes).every((byte) => byte === 0);
   }
 
   /** Everything held is live as it was allocated, nothing else is, and every invariant holds. */
