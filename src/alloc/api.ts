@@ -69,7 +69,7 @@ export interface Holder {
 export interface Verdict {
   /**
    * `none`: it would be served, by growth if need be. `limit`: used bytes would pass the limit. `fragmentation`: enough is free, but not in
-   * one place. `memory`: not enough is free, and the region cannot grow.
+   * one place. `memory`: not enough is free, and the region cannot grow; or the system had none for the last request.
    */
   readonly reason: 'none' | 'limit' | 'fragmentation' | 'memory';
   /** What the request takes: a block of a slab that has one, a slab, or whole pages. */
@@ -106,6 +106,11 @@ export interface AllocatorStats {
   /** Usable bytes of live allocations. */
   readonly liveBytes: number;
   readonly freeBytes: number;
+  /**
+   * Bytes of free runs whose memory is with the system: see `giveBack`. A run that has since merged
+   * with one in memory does not count until the next giving back.
+   */
+  readonly givenBackBytes: number;
   readonly largestFreeRunBytes: number;
   /** Per kind, indexed as `kinds`. */
   readonly kinds: readonly {
@@ -173,6 +178,13 @@ export interface Allocator {
    */
   unkeep(ref: Ref): void;
 
+  /**
+   * For memory that others read who look afterwards whether it was still there: it is never given
+   * back to the system, also when it is free again. Blocks of metadata need it not.
+   * @throws foreign_reference
+   */
+  retain(ref: Ref): void;
+
   /** Usable bytes of a live allocation. @throws foreign_reference */
   sizeOf(ref: Ref): number;
   kindOf(ref: Ref): Kind;
@@ -196,6 +208,14 @@ export interface Allocator {
    * @throws invalid_argument
    */
   setLimitBytes(limitBytes: number): void;
+  /**
+   * Gives the memory of free runs of at least `minBytes` (default 64 KiB) back to the system, but for
+   * what is retained. It is taken again when it is handed out; where that fails, `allocate`
+   * looks for memory that is there. Segments that another owner is changing are passed over.
+   * @returns bytes that came free
+   * @throws invalid_argument; io_failed
+   */
+  giveBack(minBytes?: number): number;
   /** Gives trailing segments that hold nothing back to the region. @returns how many */
   dropEmptySegments(): number;
 

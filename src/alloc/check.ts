@@ -9,11 +9,14 @@ import { peek } from '../memory/words.ts';
 import { classCount, type ClassTable } from './classes.ts';
 import { kinds } from './kind.ts';
 import {
+  absenceOf,
   bitsWordShift,
   freeAt,
+  headAbsent,
   headKept,
   headLengthShift,
   headLive,
+  headPartly,
   headRemote,
   kindOfHead,
   kindOfStackShift,
@@ -21,6 +24,7 @@ import {
   lengthOf,
   liveAt,
   nobody,
+  packFree,
   packHead,
   packSlab,
   remoteAt,
@@ -103,10 +107,13 @@ function checkRun(
   }
   checkInterior(view, page, pages, say);
   if (kindOfHead(head) >= kinds.length) say(`run at page ${page} has kind ${kindOfHead(head)}`);
-  if (head >>> 0 > ((lengthMask << headLengthShift) | ((1 << headLengthShift) - 1)))
+  const known = ((lengthMask << headLengthShift) | ((1 << headLengthShift) - 1)) >>> 0;
+  if ((head & ~absenceOf(head)) >>> 0 > known || absenceOf(head) === headPartly)
     say(`run at page ${page} has unknown bits`);
   if (owner >= ownersMaxLimit && owner !== nobody) say(`run at page ${page} has owner ${owner}`);
-  if (state === stateFree && (head !== packHead(stateFree, 0, 0, pages) || owner !== nobody)) {
+  if (state !== stateFree && (head & headAbsent) !== 0)
+    say(`run at page ${page} is in use and absent`);
+  if (state === stateFree && (head !== packFree(absenceOf(head), pages) || owner !== nobody)) {
     say(`free run at page ${page} has descriptor ${head} and owner ${owner}`);
   }
   if (state === stateSlab) {

@@ -44,6 +44,8 @@ export interface Circumstances {
   /** Infinity where there is no limit. */
   readonly limitPages: number;
   readonly usedPages: number;
+  /** Whether the system had no memory for the last request. */
+  readonly isSystemFull: boolean;
 }
 
 /** Places and spare memory, in pages. */
@@ -76,6 +78,7 @@ export function explainRequest(at: Circumstances, kind: Kind, sizeBytes: number)
   const reasonOf = (): Verdict['reason'] => {
     if (isServed) return 'none';
     if (usedPages + pages > limitPages) return 'limit';
+    if (at.isSystemFull && (fits || growthBytes > 0)) return 'memory';
     if (fits || growthBytes > 0) return 'none';
     return totals.freePages >= pages ? 'fragmentation' : 'memory';
   };

@@ -11,6 +11,7 @@
  * slab is found without a search and is not used up by other runs of the same length.
  */
 
+import { fail } from '../errors.ts';
 import { peek, poke, zero, type Words } from '../memory/words.ts';
 import {
   binCount,
@@ -54,6 +55,7 @@ export class FreeRuns {
   readonly #words: Words;
   readonly #bytes: Uint8Array;
   readonly #links: number;
+  readonly #number: number;
 
   constructor(view: SegmentView, slabPages: number) {
     this.#slabPages = slabPages;
@@ -62,6 +64,7 @@ export class FreeRuns {
     this.#words = view.words;
     this.#bytes = view.segment.bytes;
     this.#links = view.layout.linksWord;
+    this.#number = view.segment.number;
     this.dataPages = view.layout.pages - view.layout.dataPage;
   }
 
@@ -74,6 +77,23 @@ export class FreeRuns {
   /** Pages in slabs, runs and extents. */
   get usedPages(): number {
     return peek(this.#words, usedPagesWord);
+  }
+
+  /**
+   * Where `pages` go that are taken from the free run at `from`: at its low end, or at its high one,
+   * at a multiple of `step`.
+   * @throws pool_corrupt
+   */
+  placeIn(from: number, pages: number, step: number, low: boolean): number {
+    const end = from + this.lengthAt(from);
+    const at = low ? alignUp(from, step) : (end - pages) & -step;
+    if (!(at >= from && at + pages <= end && end <= this.#layout.pages)) {
+      fail(
+        'pool_corrupt',
+        `Page ${from} of segment ${this.#number} begins no free run that has ${pages} pages.`,
+      );
+    }
+    return at;
   }
 
   /** Takes in a free run, whose head says so. */
@@ -121,33 +141,39 @@ export class FreeRuns {
   /**
    * A run of at least `pages`: the shortest of the first few in the lowest bin that has one; with
    * `low` the one at the lowest address.
+   * @param avoided flags of heads that it may not have: then all runs are looked at
    * @returns its first page, or 0
    */
-  find(pages: number, low: boolean): number {
+  find(pages: number, low: boolean, avoided: number = 0): number {
     const first = binOf(pages);
+    const limit = avoided === 0 ? scanLimit : this.#layout.pages;
     for (let bin = this.#nextBin(first); bin < setBins; bin = this.#nextBin(bin + 1)) {
-      const plain = this.#best(bin, pages, low, scanLimit);
+      const plain = this.#best(bin, pages, low, limit, avoided);
       if (plain !== endOfRuns) return plain;
-      const window = this.#best(setBins + bin, pages, low, scanLimit);
+      const window = this.#best(setBins + bin, pages, low, limit, avoided);
       if (window !== endOfRuns) return window;
     }
     // All that is left may stand deeper in the bin that also holds shorter runs.
-    return first < exactBins ? endOfRuns : this.#best(first, pages, low, this.#layout.pages);
+    return first < exactBins
+      ? endOfRuns
+      : this.#best(first, pages, low, this.#layout.pages, avoided);
   }
 
   /**
    * A run that contains an aligned slab window, from the shortest bin.
+   * @param avoided as for `find`
    * @returns its first page, or 0
    */
-  findWindow(low: boolean): number {
-    const limit = 2 * this.#slabPages - 1;
-    for (let bin = this.#slabPages; bin < limit; bin++) {
-      if (peek(this.#words, binsWord + setBins + bin) !== endOfRuns)
-        return this.#best(setBins + bin, 1, low, scanLimit);
+  findWindow(low: boolean, avoided: number = 0): number {
+    const anyPosition = 2 * this.#slabPages - 1;
+    const limit = avoided === 0 ? scanLimit : this.#layout.pages;
+    for (let bin = this.#slabPages; bin < anyPosition; bin++) {
+      const found = this.#best(setBins + bin, 1, low, limit, avoided);
+      if (found !== endOfRuns) return found;
     }
-    for (let bin = this.#nextBin(limit); bin < setBins; bin = this.#nextBin(bin + 1)) {
-      if (peek(this.#words, binsWord + bin) !== endOfRuns)
-        return this.#best(bin, 1, low, scanLimit);
+    for (let bin = this.#nextBin(anyPosition); bin < setBins; bin = this.#nextBin(bin + 1)) {
+      const found = this.#best(bin, 1, low, limit, avoided);
+      if (found !== endOfRuns) return found;
     }
     return endOfRuns;
   }
@@ -184,14 +210,15 @@ export class FreeRuns {
     return setBins;
   }
 
-  #best(bin: number, pages: number, low: boolean, limit: number): number {
+  #best(bin: number, pages: number, low: boolean, limit: number, avoided: number): number {
     const words = this.#words;
     let best = endOfRuns;
     let bestScore = 1 << 30; // more than any page or length
     let page = peek(words, binsWord + bin);
     for (let seen = 0; page !== endOfRuns && seen < limit; seen++) {
-      const length = lengthOf(this.#table.head(page));
-      if (length >= pages) {
+      const head = this.#table.head(page);
+      const length = lengthOf(head);
+      if (length >= pages && (head & avoided) === 0) {
         const score = low ? page : length;
         if (score < bestScore || (score === bestScore && page > best)) {
           best = page;

@@ -97,7 +97,7 @@ export abstract class Inspector {
     const limitPages = runs.isLimited ? runs.limitPages : Infinity;
     const usedPages = runs.usedPages();
     return explainRequest(
-      { region, views, owner: owner.slot, limitPages, usedPages },
+      { region, views, owner: owner.slot, limitPages, usedPages, isSystemFull: runs.isSystemFull },
       kind,
       sizeBytes,
     );

@@ -16,8 +16,8 @@
  * **Page descriptor**: two words for each page. All but the first page of a run are interior: word
  * 0 is zero.
  * ```
- * word 0   31    28 27                    9   8        7      6      5    3  2     0
- *          │  0    │ length in pages (19)  │remote │ kept  │ live │ kind  │ state │
+ * word 0   31 30   29       28    27                    9   8        7      6      5    3  2     0
+ *          │ 0  │ partly │ absent │ length in pages (19)  │remote │ kept  │ live │ kind  │ state │
  * word 1   31            26 25                     7  6              0
  *          │      0       │ tail length (19)       │ label (7)       │
  * ```
@@ -30,13 +30,21 @@
  * it was freed; whoever has the lock next merges it). Heads of live runs change by compare and
  * exchange, by anybody; all else in a segment's page table changes under the segment's lock.
  *
- * **Slab header**: one per window of a slab's size, all zero where the window is not a slab.
+ * A free run is *absent* when memory of it was given back to the system: pages of it are taken again
+ * before they are handed out, and nobody touches them before, not even to read. Absent *partly*: of
+ * it there may be more to give. A part of a free run is as absent as the whole, and two unlike ones
+ * make one that is absent partly.
+ *
+ * **Slab header**: one per window of a slab's size, words 0…2 zero where the window is not a slab.
  * ```
  * word 0   31     16 15       9   8      7    5 4       0
  *          │   0    │ owner (7) │ slab │ kind  │ class   │
  * word 1   blocks whose bit is set in `free`
  * word 2   news: bit w is set after a remote bit was set in word w (or w + 32) of the slab
+ * word 3   1 when the memory of the window is retained; stays, also without a slab
  * ```
+ * *Retained* memory is never given back to the system: slabs of metadata, and what the store asks
+ * for. Others read it and look afterwards whether it was still there (store/follower.ts).
  *
  * **Bitmaps**: one bit per granule, so an index needs no division, and a pointer into the middle of
  * a block simply has no `live` bit. The four words of 32 granules stand side by side, in one cache
@@ -53,7 +61,7 @@
  * **Index of free runs**: a cache over the page table, read and changed under the segment's lock,
  * rebuilt by whoever inherits that. In the segment's header page:
  * ```
- * word 16 lock │ 17 pending groups │ 18 used pages │ 32…43 bins in use │ 48…431 first page of each bin
+ * word 16 lock │ 17 pending groups │ 18 used pages │ 19 absent since │ 32…43 bins in use │ 48…431 first page of each bin
  * ```
  * and two words for each page, used where a free run starts: the next and the previous of its bin.
  *
@@ -87,6 +95,10 @@ export const headLive: number = 1 << 6;
 export const headKept: number = 1 << 7;
 /** Given back while the segment was locked. */
 export const headRemote: number = 1 << 8;
+/** Of a free run: memory of it may be with the system. */
+export const headAbsent: number = 1 << 28;
+/** Of an absent run: there may be more of it to give back. */
+export const headPartly: number = 1 << 29;
 export const headLengthShift = 9;
 export const tailShift = 7;
 export const ownerMask = 127;
@@ -107,6 +119,21 @@ export function kindOfHead(head: number): number {
 
 export function lengthOf(head: number): number {
   return (head >> headLengthShift) & lengthMask;
+}
+
+/** How absent a free run is: none of the flags, `headAbsent`, or both. */
+export function absenceOf(head: number): number {
+  return head & (headAbsent | headPartly);
+}
+
+/** Absence of a free run that is made of two. */
+export function jointAbsence(a: number, b: number): number {
+  return a === b ? a : headAbsent | headPartly;
+}
+
+/** Word 0 of a free run's first page. */
+export function packFree(absence: number, pages: number): number {
+  return packHead(stateFree, 0, absence, pages);
 }
 
 /** A run that was freed while its segment was locked: whoever has the lock merges it. */
@@ -134,6 +161,8 @@ export function packSlab(stack: number, owner: number): number {
 
 /** The word of a slab header that tells of remote frees. */
 export const slabNews = 2;
+/** The word of a slab header, slab or not, that tells whether the memory of its window is retained. */
+export const windowRetained = 3;
 
 /** Owner of what nobody owns: kept runs of the dead, slabs of those who left. */
 export const nobody = 127;
@@ -151,6 +180,8 @@ const headerWord: number = segmentHeaderByte >> 2;
 export const pendingGroupsWord: number = headerWord + 17;
 /** Pages handed out: in slabs, runs and extents, live or claimed. */
 export const usedPagesWord: number = headerWord + 18;
+/** Epoch of slot 0 when memory was given back last: whoever opens with `own` after that fills all holes. */
+export const absentSinceWord: number = headerWord + 19;
 export const binsInUseWord: number = headerWord + 32;
 export const binsWord: number = headerWord + 48;
 /** Two sets of bins. */

@@ -11,13 +11,16 @@ import { fail } from '../errors.ts';
 import type { Segment } from '../memory/region.ts';
 import { compareExchange, load, peek, poke, zero, type Words } from '../memory/words.ts';
 import {
+  absenceOf,
   binCount,
   binsWord,
   headLengthShift,
+  jointAbsence,
   lengthMask,
   lengthOf,
   nobody,
   ownerMask,
+  packFree,
   packHead,
   pendingGroupsWord,
   type SegmentLayout,
@@ -96,7 +99,7 @@ export class PageTable {
 
   /**
    * Turns pages [at, at + pages) of the free run [from, from + length) into a run with this head;
-   * what is left on either side stays free.
+   * what is left on either side stays free, and as absent as it was.
    */
   split(
     from: number,
@@ -108,16 +111,17 @@ export class PageTable {
   ): void {
     const end = from + length;
     const rest = end - (at + pages);
+    const absence = absenceOf(this.head(from));
     if (rest > 0) {
       this.setEnds(at + pages, rest, nobody);
-      this.setHead(at + pages, packHead(stateFree, 0, 0, rest));
+      this.setHead(at + pages, packFree(absence, rest));
     }
     this.setEnds(at, pages, owner);
     this.setHead(at, head);
     if (at > from) {
       // The commit: up to here all of it lay in the interior of the free run.
       this.setEnds(from, at - from, nobody);
-      this.setHead(from, packHead(stateFree, 0, 0, at - from));
+      this.setHead(from, packFree(absence, at - from));
     }
   }
 
@@ -126,15 +130,17 @@ export class PageTable {
    * @returns first page of the merged run; its length is in its head
    */
   merge(page: number, pages: number): number {
-    this.setHead(page, packHead(stateFree, 0, 0, pages)); // the commit
+    this.setHead(page, packFree(0, pages)); // the commit
     const left = this.freeBefore(page);
     const end = page + pages;
     const right = end < this.layout.pages ? this.head(end) : 0;
     const rightIsFree = stateOf(right) === stateFree;
     const first = left === 0 ? page : left;
     const length = (rightIsFree ? end + lengthOf(right) : end) - first;
+    let absence = left === 0 ? 0 : jointAbsence(absenceOf(this.head(left)), 0);
+    if (rightIsFree) absence = jointAbsence(absence, absenceOf(right));
     this.setEnds(first, length, nobody);
-    if (length !== pages) this.setHead(first, packHead(stateFree, 0, 0, length));
+    if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);
     if (rightIsFree) this.setHead(end, stateInterior);
     return first;

@@ -8,6 +8,7 @@
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
 import { add, and, clearBits, or, peek, poke, setBits, type Words } from '../memory/words.ts';
+import { giveBackMinBytes, retainPages } from './absent.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classGranulesMax, classOfGranules } from './classes.ts';
 import { counterWords, countOne, underWay } from './counters.ts';
@@ -147,6 +148,13 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.setKept(ref, false);
   }
 
+  retain(ref: Ref): void {
+    this.mustWrite();
+    const pages = Math.ceil(this.sizeOf(ref) / pageBytes);
+    const view = this.lookup.viewOf(ref) as SegmentView;
+    retainPages(view, this.region.slabShift, this.lookup.granuleOf(ref) >> pageGranules, pages);
+  }
+
   get usedBytes(): number {
     this.follow();
     return this.runs.usedPages() * pageBytes;
@@ -163,6 +171,12 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.runs.setLimit(Math.floor(limitBytes / pageBytes));
     this.relieve();
     add(this.control, layout.allocControl.pressure, 1);
+  }
+
+  giveBack(minBytes: number = giveBackMinBytes): number {
+    if (!(minBytes > 0)) fail('invalid_argument', `minBytes is ${minBytes}`);
+    this.mustWrite();
+    return this.runs.giveBack(Math.ceil(minBytes / pageBytes));
   }
 
   dropEmptySegments(): number {

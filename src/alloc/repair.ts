@@ -13,11 +13,15 @@ import { pageShift } from '../memory/region.ts';
 import { and, peek, zero } from '../memory/words.ts';
 import type { FreeRuns } from './free-runs.ts';
 import {
+  absenceOf,
+  headAbsent,
+  headPartly,
   isGivenBack,
+  jointAbsence,
   kindOfHead,
   lengthOf,
   nobody,
-  packHead,
+  packFree,
   pendingGroupsWord,
   stateFree,
   stateInterior,
@@ -58,7 +62,7 @@ export function freeRun(view: SegmentView, page: number, head: number, zeroKinds
   if (((zeroKinds >> kindOfHead(head)) & 1) === 1) {
     zero(view.segment.bytes, page << pageShift, (page + pages) << pageShift);
   }
-  view.table.setHead(page, packHead(stateFree, 0, 0, pages));
+  view.table.setHead(page, packFree(0, pages));
 }
 
 /** The bits are hints; all heads are looked at afterwards. */
@@ -75,19 +79,23 @@ function mergeFree(view: SegmentView): void {
   const { table, layout } = view;
   let page = layout.dataPage;
   while (page < layout.pages) {
-    const length = lengthOf(table.head(page));
+    const head = table.head(page);
+    const length = lengthOf(head);
     let end = page + length;
-    if (stateOf(table.head(page)) === stateFree) {
-      while (end < layout.pages && stateOf(table.head(end)) === stateFree)
+    if (stateOf(head) === stateFree) {
+      // Who died may have given back or taken a part of it.
+      let absence = absenceOf(head) === 0 ? 0 : headAbsent | headPartly;
+      while (end < layout.pages && stateOf(table.head(end)) === stateFree) {
+        absence = jointAbsence(absence, absenceOf(table.head(end)));
         end += lengthOf(table.head(end));
+      }
       table.setEnds(page, end - page, nobody);
-      if (end - page !== length) {
-        table.setHead(page, packHead(stateFree, 0, 0, end - page));
-        for (let stale = page + length; stale < end;) {
-          const next = stale + lengthOf(table.head(stale));
-          table.setHead(stale, stateInterior);
-          stale = next;
-        }
+      const merged = packFree(absence, end - page);
+      if (merged !== head) table.setHead(page, merged);
+      for (let stale = page + length; stale < end;) {
+        const next = stale + lengthOf(table.head(stale));
+        table.setHead(stale, stateInterior);
+        stale = next;
       }
     }
     page = end;

@@ -12,12 +12,13 @@ import { segmentLockWord } from '../memory/layout.ts';
 import { lockClosed, lockTokenOf, lockWaitOf } from '../memory/lock.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { load, peek, store, type Words } from '../memory/words.ts';
+import * as absent from './absent.ts';
 import { beginAllocation } from './counters.ts';
 import { formatSegment } from './format.ts';
-import { alignUp } from './free-runs.ts';
 import { metadataKind } from './kind.ts';
 import {
   allocControl,
+  headAbsent,
   kindOfHead,
   packHead,
   pageGranuleShift,
@@ -57,6 +58,8 @@ export class RunSpace {
   readonly #keeper: LockKeeper;
   readonly #onFollow: () => void;
   #growthPause = 0;
+  /** True when the last search passed over a run whose memory the system did not have. */
+  #refused = false;
 
   /**
    * @param views of all segments, shared with the other parts of an allocator; `follow` changes it
@@ -110,9 +113,34 @@ export class RunSpace {
     return 0;
   }
 
+  /** Whether the system had no memory when it was asked last, to grow or to take some again. */
+  get isSystemFull(): boolean {
+    return this.#refused || this.#growthPause > 0;
+  }
+
   /** Gives back a slab, or a run or extent that this owner has claimed. */
   release(number: number, page: number): void {
     (this.segments[number] as SegmentRuns).release(page);
+  }
+
+  /**
+   * Gives the memory of free runs of at least `minPages` back to the system. Passes over segments
+   * whose lock another owner has.
+   * @returns bytes that came free
+   */
+  giveBack(minPages: number): number {
+    this.follow();
+    let bytes = 0;
+    for (const segment of this.segments) {
+      if (!segment.tryEnter()) continue;
+      try {
+        if (this.#isCurrent(segment))
+          bytes += absent.giveBackRuns(this.region, segment.view, minPages);
+      } finally {
+        segment.leave();
+      }
+    }
+    return bytes;
   }
 
   /** Pages handed out. */
@@ -214,6 +242,7 @@ export class RunSpace {
 
   #allocate(head: number, pages: number): Ref {
     this.blocked = false;
+    this.#refused = false;
     this.follow();
     const { segments } = this;
     const count = segments.length;
@@ -245,40 +274,59 @@ export class RunSpace {
   /** Takes a run behind `than` out of a segment that is locked, and unlocks it. @returns 0 when it has none */
   #takeFrom(number: number, head: number, pages: number, than: Ref = 0): Ref {
     const segment = this.segments[number] as SegmentRuns;
-    const { free } = segment;
-    const { table, words } = segment.view;
+    let isCurrent = false;
+    let ref = 0;
+    try {
+      isCurrent = this.#isCurrent(segment);
+      if (isCurrent) ref = this.#take(segment, head, pages, than, absent.anyRun);
+    } finally {
+      segment.leave();
+    }
+    return isCurrent || than > 0 ? ref : this.#allocate(head, pages); // the segment may be another by now
+  }
+
+  #take(segment: SegmentRuns, head: number, pages: number, than: Ref, look: number): Ref {
+    const { free, view } = segment;
+    const { table, words } = view;
+    const { number } = view.segment;
     const forSlab = stateOf(head) === stateSlab;
     // Metadata fills a segment from its low end, all else from the high end: entries and tables never move, and one block of them
     // among the data would split it for good, so that no eviction makes room for a large part.
     const low = kindOfHead(head) === metadataKind;
-    const from = forSlab ? free.findWindow(low) : free.find(pages, low);
-    this.region.refresh();
-    const isCurrent = segment.view.segment === this.region.segments[number];
+    const avoided = look === absent.presentRun ? headAbsent : 0;
+    const from = forSlab ? free.findWindow(low, avoided) : free.find(pages, low, avoided);
+    if (from === 0) {
+      const mayExchange =
+        look === absent.presentRun && absent.giveBackRuns(this.region, view, 1) > 0;
+      return mayExchange ? this.#take(segment, head, pages, than, absent.exchangedRun) : 0;
+    }
     const length = free.lengthAt(from);
     const step = forSlab ? this.slabPages : 1;
-    const at = low ? alignUp(from, step) : (from + length - pages) & -step;
-    if (
-      from !== 0 &&
-      !(at >= from && at + pages <= from + length && from + length <= table.layout.pages)
-    ) {
-      segment.leave();
-      fail(
-        'pool_corrupt',
-        `Page ${from} of segment ${number} begins no free run that has ${pages} pages.`,
-      );
-    }
+    const at = free.placeIn(from, pages, step, low);
     const ref = (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
-    if (from === 0 || ref <= than || !isCurrent || !this.#reserve(words, pages)) {
-      segment.leave();
-      return isCurrent || than > 0 ? 0 : this.#allocate(head, pages); // the segment may be another by now
+    if (ref <= than || !this.#reserve(words, pages)) return 0;
+    let isThere = false;
+    try {
+      isThere = absent.takeAgain(this.region, view, from, at, pages);
+    } finally {
+      if (!isThere) store(words, usedPagesWord, peek(words, usedPagesWord) - pages);
     }
+    this.#refused ||= !isThere;
+    if (!isThere)
+      return look === absent.anyRun ? this.#take(segment, head, pages, than, absent.presentRun) : 0;
+    if (low && forSlab) absent.retainPages(view, this.region.slabShift, at, pages);
     if (!forSlab) beginAllocation(this.#owner.counters, ref);
     free.remove(from);
     table.split(from, length, at, pages, head, this.#owner.slot);
     if (at > from) free.insert(from, at - from);
     if (at + pages < from + length) free.insert(at + pages, from + length - at - pages);
-    segment.leave();
     return ref;
+  }
+
+  /** Whether a segment, whose lock we have, is still what it was taken for. */
+  #isCurrent({ view }: SegmentRuns): boolean {
+    this.region.refresh();
+    return view.segment === this.region.segments[view.segment.number];
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { pageBytes, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
+import { absentPagesOf, epochOf } from './absent.ts';
 import type { AllocatorStats, Fragmentation, Tier, Waste } from './api.ts';
 import { classBytes, classCount, stackCount } from './classes.ts';
 import { sumCounter } from './counters.ts';
@@ -27,6 +28,8 @@ export interface Totals {
   metadataPages: number;
   freePages: number;
   longestFreePages: number;
+  /** Free pages whose memory is with the system. */
+  absentPages: number;
   /** Blocks that another owner has freed and their own has yet to take back. */
   pendingBlocks: number;
   /** Per stack (kind · 32 + class). */
@@ -48,6 +51,7 @@ export function survey(
     metadataPages: 0,
     freePages: 0,
     longestFreePages: 0,
+    absentPages: 0,
     pendingBlocks: 0,
     slabs: new Int32Array(stackCount),
     liveBlocks: new Int32Array(stackCount),
@@ -55,9 +59,14 @@ export function survey(
     runPages: new Int32Array(2 * kinds.length),
     idlePages: new Int32Array(2 * kinds.length),
   };
+  const first = views[0];
+  const epoch = first === undefined ? 0 : epochOf(first.words);
   for (const view of views) {
     totals.metadataPages += view.layout.dataPage;
-    view.table.walk((page, head) => addRun(totals, view, page, head, slabShift), damaged);
+    view.table.walk((page, head) => {
+      addRun(totals, view, page, head, slabShift);
+      totals.absentPages += absentPagesOf(view, slabShift, epoch, page);
+    }, damaged);
   }
   return totals;
 }
@@ -176,6 +185,7 @@ function statsFrom(
     usedBytes,
     liveBytes: perKind.reduce((sum, share) => sum + share.liveBytes, 0),
     freeBytes: totals.freePages * pageBytes,
+    givenBackBytes: totals.absentPages * pageBytes,
     largestFreeRunBytes: totals.longestFreePages * pageBytes,
     kinds: perKind,
     tiers,

@@ -58,6 +58,7 @@ export class RefIndex {
     const ref = allocate(tableBytes(log2));
     if (ref === 0) return 0;
     Table.format(region, ref, log2);
+    allocator.retain(ref); // joined readers look into it first, and then whether it still is a table
     allocator.keep(ref);
     return ref;
   }

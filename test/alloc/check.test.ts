@@ -7,8 +7,10 @@ import {
   binCount,
   binsInUseWord,
   binsWord,
+  headAbsent,
   headKept,
   headLive,
+  headPartly,
   headRemote,
   lengthOf,
   nobody,
@@ -122,6 +124,16 @@ const damages: Damage[] = [
     'unknown bits',
     /has unknown bits/,
     ({ view, run }) => view.table.setHead(run, view.table.head(run) | (1 << 30)),
+  ],
+  [
+    'a run in use whose memory is given back',
+    /run at page \d+ is in use and absent/,
+    ({ view, run }) => view.table.setHead(run, view.table.head(run) | headAbsent),
+  ],
+  [
+    'a free run that is partly nothing',
+    /has unknown bits/,
+    ({ view, rest }) => view.table.setHead(rest, view.table.head(rest) | headPartly),
   ],
   ['an owner too many', /has owner 64/, ({ view, run }) => view.table.setEnds(run, 3, 64)],
   [

@@ -19,7 +19,7 @@ export const alloc = [
     file: 'src/alloc/pages.ts',
     from: `    if (rest > 0) {
       this.setEnds(at + pages, rest, nobody);
-      this.setHead(at + pages, packHead(stateFree, 0, 0, rest));
+      this.setHead(at + pages, packFree(absence, rest));
     }
     this.setEnds(at, pages, owner);
     this.setHead(at, head);`,
@@ -27,7 +27,7 @@ export const alloc = [
     this.setHead(at, head);
     if (rest > 0) {
       this.setEnds(at + pages, rest, nobody);
-      this.setHead(at + pages, packHead(stateFree, 0, 0, rest));
+      this.setHead(at + pages, packFree(absence, rest));
     }`,
     test: survivors,
     killer: dies('allocates metadata', 'does nothing'),
@@ -51,12 +51,12 @@ export const alloc = [
     why: 'the longer head is written while the neighbour still has one',
     file: 'src/alloc/pages.ts',
     from: `    this.setEnds(first, length, nobody);
-    if (length !== pages) this.setHead(first, packHead(stateFree, 0, 0, length));
+    if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);
     if (rightIsFree) this.setHead(end, stateInterior);`,
     to: `    this.setEnds(first, length, nobody);
     if (rightIsFree) this.setHead(end, stateInterior);
-    if (length !== pages) this.setHead(first, packHead(stateFree, 0, 0, length));
+    if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);`,
     test: survivors,
     killer: dies('frees a long run beside a free one', 'does nothing'),

@@ -8,6 +8,7 @@ import {
 } from '../../../src/alloc/allocator.ts';
 import { hasCode } from '../../../src/errors.ts';
 import type { Ref } from '../../../src/memory/region.ts';
+import { verifyAbsence } from './absence.ts';
 import { bytesOf } from './oracle.ts';
 import { SmallRegion, type SmallRegionShape } from './regions.ts';
 
@@ -93,8 +94,8 @@ export class House {
   free(slot: number, ref: Ref): void {
     const holding = this.held.get(ref) as Holding;
     this.verifyBytes(holding);
+    this.held.delete(ref); // first: another may have it before we are told
     this.of(slot).free(ref, holding.kind);
-    this.held.delete(ref);
   }
 
   verifyBytes({ ref, mark, sizeBytes }: Holding): void {
@@ -110,6 +111,7 @@ export class House {
     for (const [slot, allocator] of this.allocators)
       assert.deepEqual(allocator.check(), [], `slot ${slot}`);
     const [any] = this.allocators.values();
+    verifyAbsence(any?.region as SmallRegion);
     const live = new Set<Ref>();
     any?.walk(({ ref, kind, sizeBytes, kept }) => {
       live.add(ref);

@@ -6,6 +6,9 @@ import { kib, mib, type SmallRegionShape } from './regions.ts';
 
 export interface Operation {
   readonly name: string;
+  /** Whether it is about long runs; not beside one that leaves no room for them. */
+  readonly needsRoom?: boolean;
+  readonly leavesRoom?: boolean;
   /**
    * Brings about the state before it.
    * @param slot who will do it
@@ -186,7 +189,72 @@ export const operations: readonly Operation[] = [
     },
   },
   {
+    name: 'give free memory back to the system',
+    needsRoom: true,
+    prepare: (house, slot, other) => {
+      const runs = many(4, () => house.allocate(slot, 3, 17 * pageBytes));
+      house.allocate(other, 0, 3 * pageBytes);
+      house.free(slot, runs[0] as Ref);
+      house.of(slot).giveBack();
+      house.free(slot, runs[2] as Ref);
+      return { act: () => void house.of(slot).giveBack() };
+    },
+  },
+  {
+    name: 'take memory again',
+    needsRoom: true,
+    prepare: (house, slot) => {
+      house.of(slot).giveBack();
+      return {
+        act: () => {
+          house.allocate(slot, 3, 40 * pageBytes, false);
+          house.allocate(slot, 2, 3_000, false);
+          house.allocate(slot, 0, 3 * pageBytes, false);
+        },
+      };
+    },
+  },
+  {
+    name: 'free runs beside absent ones',
+    needsRoom: true,
+    prepare: (house, slot, other) => {
+      const runs = many(7, () => house.allocate(slot, 3, 17 * pageBytes));
+      for (const index of [0, 2, 4]) house.free(other, runs[index] as Ref);
+      house.of(other).giveBack();
+      // One between two, and one before the third.
+      const touches = [runs[1] as Ref, runs[5] as Ref];
+      return {
+        touches,
+        act: () => {
+          for (const ref of touches) house.free(slot, ref);
+        },
+      };
+    },
+  },
+  {
+    name: 'find memory when the system has none',
+    needsRoom: true,
+    prepare: (house, slot) => {
+      const runs = many(4, () => house.allocate(slot, 3, 24 * pageBytes));
+      house.of(slot).giveBack();
+      const ref = runs[1] as Ref;
+      house.free(slot, runs[3] as Ref);
+      house.free(slot, ref);
+      return {
+        act: () => {
+          house.regions.get(slot)?.setFull(true);
+          house.allocate(slot, 3, 24 * pageBytes, false);
+          house.allocate(slot, 3, 24 * pageBytes, false);
+          house.allocate(slot, 3, 24 * pageBytes, false);
+          house.allocate(slot, 2, 3_000, false);
+          house.regions.get(slot)?.setFull(false);
+        },
+      };
+    },
+  },
+  {
     name: 'grow',
+    leavesRoom: false,
     prepare: (house, slot) => {
       house.allocate(slot, 3, 1_900 * kib);
       return { act: () => void house.allocate(slot, 3, 180 * kib, false) };
@@ -194,6 +262,7 @@ export const operations: readonly Operation[] = [
   },
   {
     name: 'drop a segment',
+    leavesRoom: false,
     prepare: (house, slot) => {
       const ref = house.allocate(slot, 3, 1_900 * kib);
       const other = house.allocate(slot, 3, 180 * kib);

@@ -41,7 +41,15 @@ export interface SmallRegionShape {
 interface Kernel {
   readonly lives: Set<number>;
   changing: number;
+  /** Pages that the system has: number of the segment · 2^18 + page. */
+  readonly absent: Set<number>;
+  /** Pages that the system can still give. */
+  sparePages: number;
 }
+
+const pageBytes = 4096;
+/** What is in absent memory: whoever reads it finds this. */
+const poison = 0xaa;
 
 /**
  * A region of small segments whose owners can die and come back: `reopened` is what the next process
@@ -71,7 +79,12 @@ export class SmallRegion implements Region {
         const buffer = new SharedArrayBuffer(sizeBytes);
         return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
       });
-    this.#kernel = kernel ?? { lives: new Set(), changing: -1 };
+    this.#kernel = kernel ?? {
+      lives: new Set(),
+      changing: -1,
+      absent: new Set(),
+      sparePages: Infinity,
+    };
     if (all === undefined) store(this.#words, segmentCountWord, 1);
     this.refresh();
     if (kernel === undefined) this.#take(0);
@@ -147,6 +160,7 @@ export class SmallRegion implements Region {
       const segment = this.#all[known];
       if (segment === undefined) return false;
       store(segment.words, segmentLockWord, lockClosed);
+      this.#fill(segment);
       format(segment);
       store(this.#words, segmentCountWord, known + 1);
       store(segment.words, segmentLockWord, 0);
@@ -190,6 +204,48 @@ export class SmallRegion implements Region {
     return true;
   }
 
+  giveBack({ number, bytes }: Segment, fromByte: number, toByte: number): number {
+    const { absent } = this.#kernel;
+    const before = absent.size;
+    for (let at = fromByte; at < toByte; at += pageBytes) absent.add(pageKey(number, at));
+    bytes.fill(poison, fromByte, toByte);
+    this.#kernel.sparePages += absent.size - before;
+    return (absent.size - before) * pageBytes;
+  }
+
+  takeAgain({ number, bytes }: Segment, fromByte: number, toByte: number): boolean {
+    const { absent } = this.#kernel;
+    for (let at = fromByte; at < toByte; at += pageBytes) {
+      if (!absent.has(pageKey(number, at))) continue;
+      if (this.#kernel.sparePages === 0) return false;
+      this.#kernel.sparePages--;
+      absent.delete(pageKey(number, at));
+      bytes.fill(0, at, at + pageBytes);
+    }
+    return true;
+  }
+
+  /** From now on the system has memory, or none. */
+  setFull(isFull: boolean): void {
+    this.#kernel.sparePages = isFull ? 0 : Infinity;
+  }
+
+  isAbsent(number: number, page: number): boolean {
+    return this.#kernel.absent.has(pageKey(number, page * pageBytes));
+  }
+
+  /** As who opens with `own` does. */
+  fillHoles(): void {
+    for (const segment of this.#all) this.#fill(segment);
+  }
+
+  #fill({ number, sizeBytes, bytes }: Segment): void {
+    const { absent } = this.#kernel;
+    for (let at = 0; at < sizeBytes; at += pageBytes) {
+      if (absent.delete(pageKey(number, at))) bytes.fill(0, at, at + pageBytes);
+    }
+  }
+
   refresh(): void {
     const count = load(this.#words, segmentCountWord);
     this.segments.splice(count);
@@ -201,4 +257,8 @@ export class SmallRegion implements Region {
     releaseOwnerSlot(this.#words, this.ownerSlot);
     this.die();
   }
+}
+
+function pageKey(number: number, byte: number): number {
+  return number * 2 ** 18 + byte / pageBytes;
 }

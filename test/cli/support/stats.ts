@@ -38,6 +38,7 @@ export function sampleStats(values: Partial<PoolStats> = {}): PoolStats {
       usedBytes: 286 * mib,
       liveBytes: 268.15 * mib,
       freeBytes: 96 * mib,
+      givenBackBytes: 0,
       largestFreeRunBytes: 70.5 * mib,
       kinds: kindFigures,
       tiers: {
