@@ -1,10 +1,12 @@
 /** `cenote serve`: a pool over HTTP. */
 
-import { existsSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { systemClock } from '../base/clock.ts';
 import { fail, hasCode } from '../errors.ts';
 import { segmentPath } from '../memory/pool-files.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
+import { pressureEveryMs, PressureRelief } from '../pool/pressure.ts';
 import {
   assertAuthSafe,
   createServer,
@@ -173,9 +175,13 @@ async function servePool(
   }
   const sweeping = setInterval(() => sweep(pool, config, io), sweepEveryMs);
   sweeping.unref();
+  const relief = new PressureRelief(pool, (path) => readFileSync(path, 'latin1'), systemClock);
+  const relieving = setInterval(() => relieve(relief, config, io), pressureEveryMs);
+  relieving.unref();
   announce(pool, server, keyNotice(config, newKey, io), config, io);
   await aborted(signal);
   clearInterval(sweeping);
+  clearInterval(relieving);
   const { cutConnections } = await server.close({ deadlineMs: stopDeadlineMs });
   if (cutConnections > 0)
     printLine(io.stderr, `cut ${cutConnections} connections that were still busy`);
@@ -207,6 +213,16 @@ function sweep(pool: Pool, config: ServeConfig, io: Io): void {
     pool.sweepExpired(sweepEntries);
   } catch (error) {
     reportError(error, config.json, io);
+  }
+}
+
+/** Likewise. */
+function relieve(relief: PressureRelief, config: ServeConfig, io: Io): void {
+  try {
+    relief.look();
+  } catch (error) {
+    // A snapshot holds memory for as long as it takes; pressure that lasts is answered after it.
+    if (!hasCode(error, 'snapshot_in_progress')) reportError(error, config.json, io);
   }
 }
 

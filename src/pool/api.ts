@@ -4,6 +4,7 @@ import type { KindName } from '../alloc/kind.ts';
 import type { Clock } from '../base/clock.ts';
 import type { AllocatorStats, MapCell } from '../alloc/api.ts';
 import type { RegionHandle } from '../memory/region.ts';
+import type { StartedThread } from '../memory/worker-exit.ts';
 import type { Hooks } from '../store/hooks.ts';
 
 import type { ElementType, PartData, PartView } from '../store/element.ts';
@@ -11,6 +12,7 @@ import type { ElementType, PartData, PartView } from '../store/element.ts';
 import type { OperationName } from '../store/counters.ts';
 
 export type { KindName } from '../alloc/kind.ts';
+export type { StartedThread } from '../memory/worker-exit.ts';
 export { operationNames, type OperationName } from '../store/counters.ts';
 export { elementTypes, type ElementType, type PartData, type PartView } from '../store/element.ts';
 
@@ -43,7 +45,7 @@ export interface AppendOptions {
 export interface Lease {
   /**
    * View over pool memory; zero copy (but of a pool opened with `readOnly` a copy). Reading it after release is a bug: the memory may hold
-   * something else. @throws lease_released
+   * something else, or have gone back to the system, and reading is a fault where that has none left. @throws lease_released
    */
   readonly data: PartView;
   readonly version: number;
@@ -232,6 +234,17 @@ export interface Pool extends AsyncDisposable {
    * call again until `done`. Versions and what is read stay the same.
    */
   compact(limitBytes?: number): Compacted;
+  /**
+   * Gives memory that nothing is in back to the system: empty segments, and free memory of 64 KiB and more in one place. It is taken again when it is
+   * needed; where the system has none then, parts are evicted instead. After `compact` there is more to give. Returns how many bytes came free.
+   * @throws io_failed
+   */
+  trim(): number;
+  /**
+   * For shared pools, whose threads the kernel does not watch: when `worker` has ended without closing the pool that it joined, its leases end and
+   * its memory comes free. To be called in the turn that starts the worker. Mapped pools find out themselves.
+   */
+  watchWorker(worker: StartedThread): void;
   stats(): PoolStats;
   check(): CheckReport;
   memoryMap(cells: number): MapCell[];

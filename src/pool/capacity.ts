@@ -1,4 +1,4 @@
-/** Changing the bound of a pool in use. */
+/** Changing the bound of a pool in use, and giving back what it does not use. */
 
 import { fail } from '../errors.ts';
 import type { Store } from '../store/store.ts';
@@ -21,6 +21,30 @@ export function resize(store: Store, capacityBytes: number): void {
   region.commit({ capacityBytes });
   if (allocator.dropEmptySegments() > 0) store.follower.announce();
   allocator.setLimitBytes(limitFor(store, capacityBytes));
+}
+
+/**
+ * Gives the memory of empty segments and of free runs back to the system.
+ * @returns bytes that came free
+ * @throws io_failed
+ */
+export function trim(store: Store): number {
+  const { allocator, region } = store;
+  sweepRetired(store);
+  allocator.flush();
+  let bytes = allocator.giveBack();
+  const beforeBytes = presentBytes(store);
+  if (allocator.dropEmptySegments() > 0) {
+    store.follower.announce();
+    // Buffers of shared memory stay in every handle.
+    if (region.type === 'mapped') bytes += beforeBytes - presentBytes(store);
+  }
+  return bytes;
+}
+
+function presentBytes(store: Store): number {
+  const { reservedBytes, givenBackBytes } = store.allocator.stats();
+  return reservedBytes - givenBackBytes;
 }
 
 /** Data bytes that may be handed out under a bound. */

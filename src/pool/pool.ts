@@ -6,6 +6,7 @@ import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
 import { formatVersion } from '../memory/superblock-codec.ts';
+import type { StartedThread } from '../memory/worker-exit.ts';
 import { append } from '../store/append.ts';
 import { checkStore } from '../store/check.ts';
 import {
@@ -47,7 +48,7 @@ import type {
   PutOptions,
   SnapshotOptions,
 } from './api.ts';
-import { resize } from './capacity.ts';
+import { resize, trim } from './capacity.ts';
 import {
   appendSpecFor,
   checkOptions,
@@ -60,6 +61,7 @@ import {
 } from './options.ts';
 import { statsOf } from './stats.ts';
 import { writeSnapshot } from './snapshot.ts';
+import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
 const sweepDefault = 1000;
@@ -70,10 +72,12 @@ export class StorePool implements Pool {
   readonly readOnly: boolean;
   readonly #store: Store;
   #snapshotting = false;
+  readonly #workers: WatchedWorkers;
   #sweepFrom = 0;
 
   constructor(store: Store, path: string | undefined) {
     this.#store = store;
+    this.#workers = new WatchedWorkers(store);
     this.path = path;
     this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;
   }
@@ -246,6 +250,15 @@ export class StorePool implements Pool {
     return store.compactor.run(limitBytes);
   }
 
+  trim(): number {
+    return trim(this.#writable());
+  }
+
+  watchWorker(worker: StartedThread): void {
+    this.#readable();
+    this.#workers.watch(worker, () => !this.#snapshotting);
+  }
+
   stats(): PoolStats {
     const store = this.#readable();
     return store.follower.settled(() => statsOf(store));
@@ -278,6 +291,7 @@ export class StorePool implements Pool {
       await writeSnapshot(store, destination, options);
     } finally {
       this.#snapshotting = false;
+      this.#workers.recover();
     }
   }
 

@@ -6,17 +6,21 @@ import type { Store } from './store.ts';
 
 /** Recovers every other owner that died. The writer's. @returns how many there were */
 export function reapReaders(store: Store): number {
-  const { region } = store;
-  if (region.ownerSlot !== 0 || region.reclaim === undefined) return 0;
   let reaped = 0;
-  for (let slot = 1; slot < region.superblock.ownersMax; slot++) {
-    const clear = (): void => {
-      endLeases(store, slot);
-      store.allocator.clearOwner(slot);
-    };
-    if (region.reclaim(slot, clear)) reaped++;
+  for (let slot = 1; slot < store.region.superblock.ownersMax; slot++) {
+    if (reapReader(store, slot)) reaped++;
   }
   return reaped;
+}
+
+/** Recovers the owner of a slot. The writer's. @returns false when it lives, or there is none @throws pool_busy */
+export function reapReader(store: Store, slot: number): boolean {
+  const { region } = store;
+  if (region.ownerSlot !== 0 || region.reclaim === undefined) return false;
+  return region.reclaim(slot, () => {
+    endLeases(store, slot);
+    store.allocator.clearOwner(slot);
+  });
 }
 
 /** Ends every lease of an owner slot. */

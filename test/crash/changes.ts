@@ -137,6 +137,18 @@ const growth: Scenario[] = [
     },
   },
   {
+    name: 'trim, and put into what was given back',
+    memory: { capacityBytes: 8 * mib, segmentBytes: 4 * mib },
+    fill: both(put('gap', 'p', 'one', 3 * mib), bystanders, put('gap', 'q', 'two', 2 * mib)),
+    begin: ({ pool }) => {
+      pool.delete('gap');
+      return () => {
+        assert(pool.trim() > 0);
+        pool.put('a', 'p', pattern('new', 200 * kib));
+      };
+    },
+  },
+  {
     name: 'put that adds entries',
     fill: ({ pool }) => {
       for (let i = 0; i < 21; i++) pool.put(`some-${i}`, 'p', pattern(`${i}`, 50));

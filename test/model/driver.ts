@@ -23,6 +23,7 @@ const weights: readonly [Operation, number][] = [
   [operations.release, 40],
   [operations.list, 20],
   [operations.sweep, 10],
+  [operations.tidy, 8],
   [operations.setCapacity, 5],
   [operations.clockGoesBack, 4],
 ];

@@ -212,6 +212,13 @@ export function sweep(model: Model): void {
   model.owned.pool.sweepExpired(model.samples.oneIn(2) ? 100 : 2 ** 30);
 }
 
+/** Moves what is there, or gives back what is not: nobody sees any of it. */
+export function tidy(model: Model): void {
+  const { pool } = model.owned;
+  if (model.samples.oneIn(2)) pool.compact(2 ** 20);
+  else pool.trim();
+}
+
 export function setCapacity(model: Model): void {
   const bounds = model.rules.capacity;
   if (bounds === undefined) return;

@@ -132,6 +132,7 @@ describe.each(['shared', 'mapped'])('readers of a %s pool', (type) => {
     while (reading > 0) {
       for (let i = 0; i < batch; i++) writer.step();
       written += batch;
+      if (written % (20 * batch) === 0) of.trim();
       if (isComingAndGoing && written % (50 * batch) === 0) {
         of.setCapacity((written % (100 * batch) === 0 ? 16 : 8) * mib);
       }

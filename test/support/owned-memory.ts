@@ -9,7 +9,7 @@ import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
 import type { StoreOptions } from '../../src/store/options.ts';
 import type { Store } from '../../src/store/store.ts';
 import { BackedRegion } from '../../src/memory/backed-region.ts';
-import type { Backing } from '../../src/memory/backing.ts';
+import type { Backing, Range } from '../../src/memory/backing.ts';
 import { raiseEpoch } from '../../src/memory/owners.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
@@ -44,8 +44,10 @@ class KeptBacking implements Backing {
     return readSegmentSize(segment.words, segment.number, pool) === segment.sizeBytes;
   }
 
-  giveBack(): number {
-    return 0;
+  /** What was given back and is looked at all the same shows. */
+  giveBack({ bytes }: Segment, { fromByte, sizeBytes }: Range): number {
+    bytes.fill(0xaa, fromByte, fromByte + sizeBytes);
+    return sizeBytes;
   }
 
   takeAgain(): boolean {

@@ -33,6 +33,7 @@ export function header(view: InspectView, width: number, paint: Palette): string
   const room = [
     `${formatBytes(memory.freeBytes)} free in ${plural(stats.segments, 'segment')}`,
     `longest free run ${formatBytes(memory.largestFreeRunBytes)}`,
+    ...(memory.givenBackBytes > 0 ? [`${formatBytes(memory.givenBackBytes)} given back`] : []),
     stats.ownersAlive === 0 ? 'not open' : `open in ${plural(stats.ownersAlive, 'thread')}`,
   ];
   return [

@@ -53,6 +53,11 @@ function poolFamilies(stats: PoolStats): Family[] {
     gauge('used_bytes', 'Bytes of slabs, runs and extents handed out.', memory.usedBytes),
     gauge('live_bytes', 'Usable bytes of live allocations.', memory.liveBytes),
     gauge('free_bytes', 'Bytes that are free.', memory.freeBytes),
+    gauge(
+      'given_back_bytes',
+      'Bytes of free memory that are with the system.',
+      memory.givenBackBytes,
+    ),
     gauge('largest_free_run_bytes', 'Largest free run.', memory.largestFreeRunBytes),
     gauge('part_bytes', 'Bytes of live parts.', stats.partBytes),
     gauge('max_part_bytes', 'Largest part that fits an empty segment.', stats.maxPartBytes),
