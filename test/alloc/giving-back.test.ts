@@ -43,8 +43,9 @@ function runs({ oracle }: Subject, count: number, sizeBytes: number = long): Hel
   return Array.from({ length: count }, () => oracle.allocate(3, sizeBytes) as Held);
 }
 
-function release({ oracle }: Subject, held: readonly Held[]): void {
+function release({ oracle, allocator }: Subject, held: readonly Held[]): void {
   for (const one of held) oracle.free(oracle.held.indexOf(one));
+  allocator.flush();
 }
 
 /** What is free, as a number of pages. */
@@ -124,7 +125,6 @@ describe('free memory', () => {
     it.allocator.retain(table.ref);
     const block = it.oracle.allocate(0, 100) as Held;
     release(it, [table, block]);
-    it.allocator.flush();
     const pages = freePages(it);
     const given = it.allocator.giveBack();
     expect(given).toBeLessThanOrEqual((pages - 24) * page);
