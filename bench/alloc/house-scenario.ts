@@ -7,9 +7,9 @@ import { houseBars } from './bars.ts';
 import { castOf, freshly } from './cast.ts';
 import { type HeapName, type HeapOptions, heapNames } from './heaps/heap.ts';
 import { latencyBatch } from './house.ts';
-import { measureMemory } from './memory.ts';
+import { measureMemory, memoryOf } from './memory.ts';
 import { oursName } from './names.ts';
-import { emptyPlay, type Play } from './player.ts';
+import { emptyPlay, type MemoryRun, type Play } from './player.ts';
 import { recordHouse } from './replay-scenario.ts';
 import { ratioBetween, toAllocRow } from './rows.ts';
 import { type Played, playTogether, type TurnsPlan } from './turns.ts';
@@ -127,6 +127,7 @@ async function runHouse(
     const hasMemory = shape === 'steady' && !member.name.endsWith('void');
     const memory = hasMemory ? await measureMemory(member, one, play, heap, context) : undefined;
     const bars = member.name === oursName ? barsOf(workload, shape, context, played) : [];
+    bars.push(...compactionBars(memory));
     rows.push(toAllocRow({ workload: name, play, one, played, latency, memory, bars }));
   }
   return rows;
@@ -138,8 +139,15 @@ function barsOf(
   shape: Shape,
   { workers }: Context,
   played: readonly Played[],
-): readonly Bar[] {
+): Bar[] {
   return shape === 'steady'
     ? houseBars(name, workers, (other) => ratioBetween(played, oursName, other))
     : [];
+}
+
+/** Only ours can compact. */
+function compactionBars(memory: MemoryRun | undefined): Bar[] {
+  const value = memory === undefined ? undefined : memoryOf(memory)?.compactedRatio;
+  if (value === undefined) return [];
+  return [{ what: 'reserved/live after compaction', value, limit: 1.15, direction: 'atMost' }];
 }

@@ -65,13 +65,16 @@ function mean(values: readonly number[]): number {
 }
 
 /** Ratios are means over the second half of a run, when the table has long been half full. */
-export function memoryOf({ samples }: MemoryRun): Memory | undefined {
+export function memoryOf({ samples, compacted }: MemoryRun): Memory | undefined {
   const late = samples.slice(Math.floor(samples.length / 2)).filter((it) => it.usableBytes > 0);
   if (late.length === 0) return undefined;
   const peak = (of: (sample: Sample) => number): number => Math.max(...samples.map(of));
   return {
     usableRatio: mean(late.map((it) => it.usableBytes / it.requestedBytes)),
     reservedRatio: mean(late.map((it) => it.reservedBytes / it.usableBytes)),
+    ...(compacted === undefined
+      ? {}
+      : { compactedRatio: compacted.reservedBytes / compacted.usableBytes }),
     peakBytes: peak((it) => it.requestedBytes),
     peakReservedBytes: peak((it) => it.reservedBytes),
   };

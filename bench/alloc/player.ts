@@ -17,6 +17,8 @@ export interface Round {
 
 export interface MemoryRun {
   readonly samples: readonly Sample[];
+  /** At the end, after compaction. */
+  readonly compacted?: Sample;
   /** How `reservedBytes` was counted. */
   readonly how: string;
   readonly failures: number;

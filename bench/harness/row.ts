@@ -31,6 +31,8 @@ export interface Row {
   readonly usableRatio?: number;
   /** Reserved bytes over the usable bytes of what is live. */
   readonly reservedRatio?: number;
+  /** The same at the end of a run, after compaction. */
+  readonly compactedRatio?: number;
   readonly peakBytes?: number;
   readonly peakReservedBytes?: number;
   /** Memory over a long run. */
@@ -74,6 +76,8 @@ export interface SizeQuantiles {
 export interface Memory {
   readonly usableRatio: number;
   readonly reservedRatio?: number;
+  /** The same at the end of a run, after compaction. */
+  readonly compactedRatio?: number;
   readonly peakBytes: number;
   readonly peakReservedBytes: number;
 }

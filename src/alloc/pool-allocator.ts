@@ -263,7 +263,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     stacks[base + depthCell] = depth + 1;
   }
 
-  /** Frees a run of this owner's into the private cache; all else goes the slow way. */
+  /** Frees a run of this owner's; all else goes the slow way. */
   private freeRun(ref: Ref, kind: Kind, view: SegmentView): void {
     const granule = ref & this.granuleMask;
     const page = granule >> pageGranules;
@@ -277,9 +277,10 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       (head & ~layout.headKept) ===
         layout.packHead(layout.stateRun, kind, layout.headLive, pages) &&
       table.owner(page) === this.owner.slot;
-    if (!isMine || kind === 0 || !this.cache.takes(pages)) return this.freeSlowly(ref, kind);
+    if (!isMine || (kind | 0) !== kind) return this.freeSlowly(ref, kind);
     this.claim(ref, view, page);
-    this.cache.push(ref, pages);
+    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
+    else this.runs.release(view.segment.number, page);
   }
 
   /** Forgets what was held in private: it has been recovered. */

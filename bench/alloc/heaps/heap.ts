@@ -45,6 +45,8 @@ export interface Heap<H> {
   /** A table full of `none`. */
   slots(count: number): Slots<H>;
   reserved(): Reserved;
+  /** Moves blocks so that memory comes free, and gives it back; `slots` follow. Absent where blocks cannot move. */
+  compact?(slots: Slots<H>): void;
 }
 
 /** Bytes between two touches. */

@@ -7,11 +7,13 @@ import {
   openAllocator,
   type PoolAllocator,
 } from '../../../src/alloc/allocator.ts';
+import { classBytesMax } from '../../../src/alloc/classes.ts';
 import { kindOf } from '../../../src/alloc/kind.ts';
 import { freshIdentity } from '../../../src/memory/identity.ts';
 import { openMappedRegion } from '../../../src/memory/mapped.ts';
 import {
   granuleShift,
+  pageBytes,
   type Region,
   type RegionHandle,
   type Segment,
@@ -22,6 +24,7 @@ import {
   type HeapOptions,
   type Memory,
   type Reserved,
+  type Slots,
   type Source,
   touchEveryPage,
 } from './heap.ts';
@@ -104,6 +107,39 @@ export class OurHeap implements Heap<number> {
 
   slots(count: number): Int32Array {
     return new Int32Array(count);
+  }
+
+  /** Runs and extents move to where memory is fullest, from the emptier end on, until none can; then free runs go back to the system. */
+  compact(slots: Slots<number>): void {
+    const { allocator } = this;
+    for (let moved = 1; moved > 0;) {
+      moved = 0;
+      allocator.flush();
+      for (const k of this.#runsIn(slots)) {
+        const from = slots[k] as number;
+        const to = allocator.allocateNearer(from);
+        if (to === 0) continue;
+        const source = this.bytesOf(from);
+        const target = this.bytesOf(to);
+        const bytes = source.bytes.subarray(source.at, source.at + allocator.sizeOf(from));
+        target.bytes.set(bytes, target.at);
+        allocator.free(from, this.kind);
+        slots[k] = to;
+        moved += 1;
+      }
+    }
+    allocator.flush();
+    allocator.giveBack(pageBytes);
+  }
+
+  /** Slots of blocks that are no slab's, in the order of their places. */
+  #runsIn(slots: Slots<number>): number[] {
+    const found: number[] = [];
+    for (let k = 0; k < slots.length; k += 1) {
+      const ref = slots[k] as number;
+      if (ref !== 0 && this.allocator.sizeOf(ref) > classBytesMax) found.push(k);
+    }
+    return found.sort((a, b) => (slots[a] as number) - (slots[b] as number));
   }
 
   /** Resident pages of the pool's files where it has any; else all segments. */

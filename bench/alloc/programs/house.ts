@@ -71,7 +71,11 @@ export class HouseProgram<H> implements Program {
       const { bytes } = heap.reserved();
       samples.push({ operations: done + every, ...tally(house), reservedBytes: bytes });
     }
-    return { samples, how: heap.reserved().how, failures: house.failures };
+    const { how } = heap.reserved();
+    if (heap.compact === undefined) return { samples, how, failures: house.failures };
+    heap.compact(house.slots);
+    const compacted = { operations, ...tally(house), reservedBytes: heap.reserved().bytes };
+    return { samples, compacted, how, failures: house.failures };
   }
 
   #run(operations: number): void {
