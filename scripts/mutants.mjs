@@ -12,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
+import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
@@ -42,7 +43,7 @@ const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
 /** @type {readonly Mutant[]} */
-const mutants = [...store, ...memory, ...manyOwners, ...alloc];
+const mutants = [...store, ...memory, ...manyOwners, ...alloc, ...givingBack];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
 function mutated({ name, file, from, to }) {
