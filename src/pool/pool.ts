@@ -9,6 +9,7 @@ import { formatVersion } from '../memory/superblock-codec.ts';
 import type { StartedThread } from '../memory/worker-exit.ts';
 import { append } from '../store/append.ts';
 import { checkStore } from '../store/check.ts';
+import { compact } from '../store/compact.ts';
 import {
   invalidate,
   partOf,
@@ -247,7 +248,7 @@ export class StorePool implements Pool {
         `limitBytes must be a whole number from 1; got ${show(limitBytes)}.`,
       );
     }
-    return store.compactor.run(limitBytes);
+    return compact(store, limitBytes);
   }
 
   trim(): number {

@@ -8,19 +8,20 @@ import { commitSlot, field, idle, nextSelector, versionOf } from './entry.ts';
 import { countPart } from './remove.ts';
 import type { Store } from './store.ts';
 
-/** Commits bytes, length, checksum and version in one word. */
+/** Commits bytes, length, checksum and version in one word: `selector`, which is that of the idle slot. */
 export function commitBytes(
   words: Words,
   at: number,
   payload: Ref,
   sizeBytes: number,
   crc32: number,
+  selector: number = nextSelector(peek(words, at + field.selector)),
 ): void {
   const slot = idle(words, at);
   poke(words, slot + commitSlot.ref, payload);
   poke(words, slot + commitSlot.length, sizeBytes);
   poke(words, slot + commitSlot.crc32, crc32);
-  storeWord(words, at + field.selector, nextSelector(peek(words, at + field.selector)));
+  storeWord(words, at + field.selector, selector);
 }
 
 /** Counts what was committed. @returns the version */

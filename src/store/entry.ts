@@ -8,7 +8,7 @@
  *  2 traits (below)                                text, or unused when    34           crc32
  *  3 generation, low                               keyRef is set           35 hash, low
  *  4 generation, high                                                      36 blockBytes: room of the payload block
- *  5 selector: changes · 2 + slot                                           37 expiresAt ms, low
+ *  5 selector: changes · 2 + slot                                          37 expiresAt ms, low
  *  6 checkedEpoch                                                          38 expiresAt ms, high
  *  7 leases of owners 0–31                                                 39 sealKeyId
  *  8 leases of owners 32–63                                                40 sealRef
@@ -162,6 +162,11 @@ export function idle(words: Words, at: number): number {
 /** The selector after a change of bytes, length and version: the other slot, and one change more. */
 export function nextSelector(selector: number): number {
   return (selector ^ 1) + 2;
+}
+
+/** The selector after a move: the other slot, and the same version. */
+export function movedSelector(selector: number): number {
+  return selector ^ 1;
 }
 
 /** The block of bytes that were replaced under a lease, or 0. */

@@ -10,6 +10,7 @@ import { metadataKind, type Kind } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
+import { compact } from './compact.ts';
 import { field, hintBit, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
 import { reapReaders } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
@@ -107,15 +108,15 @@ export class Evictor {
 
   /** Where there is memory enough but in pieces, moving a little is better than evicting. @returns true when something was moved */
   #compacts(sizeBytes: number): boolean {
-    const { allocator, compactor } = this.#store;
-    if (sizeBytes <= classBytesMax || allocator.freeBytes < freeFactor * sizeBytes) return false;
+    if (sizeBytes <= classBytesMax) return false;
+    if (this.#store.allocator.freeBytes < freeFactor * sizeBytes) return false;
     if (this.#patience > 0) {
       this.#patience--;
       return false;
     }
     this.#patience = compactionInterval;
     const limitBytes = Math.max(moveMinBytes, moveFactor * sizeBytes);
-    return compactor.run(limitBytes).movedParts > 0;
+    return compact(this.#store, limitBytes).movedParts > 0;
   }
 
   #draw(): void {

@@ -4,11 +4,13 @@
  */
 
 import { crc32 } from '../base/checksum.ts';
+import { fail } from '../errors.ts';
 import { copyTargetOf, type Ref } from '../memory/region.ts';
-import { copyInto, peek, poke, store as storeWord, type Words } from '../memory/words.ts';
+import { copyInto, peek, type Words } from '../memory/words.ts';
+import { commitBytes } from './commit.ts';
 import { bump, counter } from './counters.ts';
-import { byteOf, commitSlot, committed, field, idle, segmentOf, trait } from './entry.ts';
-import { awaitParked, freeParked } from './parked.ts';
+import { byteOf, commitSlot, committed, field, movedSelector, segmentOf, trait } from './entry.ts';
+import { freeParked, leaveReplaced } from './parked.ts';
 import { bytesOfEntry } from './payload.ts';
 import type { Store } from './store.ts';
 
@@ -21,6 +23,7 @@ export function mayMove(store: Store, ref: Ref, words: Words, at: number): boole
 /**
  * Copies the bytes of a live part to the block `to`, looks whether they are those that were written, and commits.
  * @returns false when they are not, or the part may not move: nothing has changed, and `to` is the caller's
+ * @throws pool_corrupt for a part that claims more than its block has
  */
 export function movePart(store: Store, ref: Ref, words: Words, at: number, to: Ref): boolean {
   if (!mayMove(store, ref, words, at)) return false;
@@ -28,6 +31,12 @@ export function movePart(store: Store, ref: Ref, words: Words, at: number, to: R
   const from = committed(words, at);
   const length = peek(words, from + commitSlot.length);
   const sum = peek(words, from + commitSlot.crc32);
+  if (length < 0 || length > store.allocator.sizeOf(to)) {
+    fail(
+      'pool_corrupt',
+      `A part claims ${length} bytes in a block of ${store.allocator.sizeOf(to)}.`,
+    );
+  }
   const target = segmentOf(store.region, to);
   const toByte = byteOf(store.region, to);
   copyInto(copyTargetOf(target), toByte, bytesOfEntry(store.region, words, at));
@@ -37,12 +46,7 @@ export function movePart(store: Store, ref: Ref, words: Words, at: number, to: R
     return false;
   }
   store.allocator.keep(to);
-  const slot = idle(words, at);
-  poke(words, slot + commitSlot.ref, to);
-  poke(words, slot + commitSlot.length, length);
-  poke(words, slot + commitSlot.crc32, sum);
-  storeWord(words, at + field.selector, peek(words, at + field.selector) ^ 1);
-  if (store.isLeased(words, at)) awaitParked(store, ref);
-  else freeParked(store, ref, words, at);
+  commitBytes(words, at, to, length, sum, movedSelector(peek(words, at + field.selector)));
+  leaveReplaced(store, ref, words, at);
   return true;
 }

@@ -8,13 +8,19 @@ import { commitSlot, field, idle, parked, segmentOf, trait, wordOf } from './ent
 import { wipe } from './payload.ts';
 import type { Store } from './store.ts';
 
+/** Frees the bytes whose place others took, or lets them wait: to be called after the commit. */
+export function leaveReplaced(store: Store, ref: Ref, words: Words, at: number): void {
+  if (store.isLeased(words, at)) awaitParked(store, ref);
+  else freeParked(store, ref, words, at);
+}
+
 /** Notes an entry with parked bytes, whose leases will end. */
 export function awaitParked(store: Store, ref: Ref): void {
   store.parked.add(ref);
   poke(store.control, store.controlAt + control.parkedParts, store.parked.size);
 }
 
-/** Frees the parked bytes of an entry, if it has any. It has no lease. */
+/** Frees the parked bytes of an entry that has no lease. Without such bytes nothing happens. */
 export function freeParked(store: Store, ref: Ref, words: Words, at: number): void {
   const block = parked(words, at);
   if (block === 0) return;

@@ -129,9 +129,21 @@ export function reservePayload(
 export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payload | undefined {
   if (sizeBytes === 0) return emptyPayload();
   const ref = store.allocator.allocate(kind, sizeBytes);
-  if (ref === 0) return undefined;
+  return ref === 0
+    ? undefined
+    : chargeIfAllowed(store, kind, ref, sizeBytes, usableBytes(sizeBytes));
+}
+
+/** Takes a block out of the budget; `undefined` when that does not allow it: the block is free again. */
+export function chargeIfAllowed(
+  store: Store,
+  kind: Kind,
+  ref: Ref,
+  sizeBytes: number,
+  blockBytes: number,
+): Payload | undefined {
   try {
-    return charge(store, kind, ref, sizeBytes, usableBytes(sizeBytes));
+    return charge(store, kind, ref, sizeBytes, blockBytes);
   } catch (error) {
     if (hasCode(error, 'budget_exceeded')) return undefined;
     throw error;
@@ -139,7 +151,7 @@ export function reserveFree(store: Store, kind: Kind, sizeBytes: number): Payloa
 }
 
 /** Takes a block out of the budget. @throws budget_exceeded: the block is free again */
-export function charge(
+function charge(
   store: Store,
   kind: Kind,
   ref: Ref,

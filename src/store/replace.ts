@@ -15,7 +15,7 @@ import type { Ref } from '../memory/region.ts';
 import { peek, poke, type Words } from '../memory/words.ts';
 import { commitBytes, noteChange } from './commit.ts';
 import { commitSlot, committed, field, segmentOf, selectorMax, traitsOf, wordOf } from './entry.ts';
-import { awaitParked, freeParked } from './parked.ts';
+import { freeParked, leaveReplaced } from './parked.ts';
 import type { PartSpec, Payload } from './publish.ts';
 import type { Store } from './store.ts';
 
@@ -38,8 +38,7 @@ export function replaceInPlace(store: Store, spec: PartSpec, payload: Payload, o
   poke(words, at + field.checkedEpoch, spec.checkedEpoch ?? store.epoch);
   poke(words, at + field.uses, 0);
   poke(words, at + field.hints, 0);
-  if (store.isLeased(words, at)) awaitParked(store, old);
-  else freeParked(store, old, words, at);
+  leaveReplaced(store, old, words, at);
   return noteChange(store, words, at, growthBytes, payload.sizeBytes);
 }
 

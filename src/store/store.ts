@@ -13,7 +13,6 @@ import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
-import { Compactor } from './compact.ts';
 import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
 import { Entries } from './entries.ts';
@@ -57,7 +56,6 @@ export class Store {
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
-  readonly compactor: Compactor = new Compactor(this);
   readonly follower: Follower;
   readonly isOfContext: (ref: Ref) => boolean = contextMatcher(this);
   readonly random: Random;

@@ -123,8 +123,8 @@ export const store = [
     from: `  poke(words, slot + commitSlot.ref, payload);
   poke(words, slot + commitSlot.length, sizeBytes);
   poke(words, slot + commitSlot.crc32, crc32);
-  storeWord(words, at + field.selector, nextSelector(peek(words, at + field.selector)));`,
-    to: `  storeWord(words, at + field.selector, nextSelector(peek(words, at + field.selector)));
+  storeWord(words, at + field.selector, selector);`,
+    to: `  storeWord(words, at + field.selector, selector);
   poke(words, slot + commitSlot.ref, payload);
   poke(words, slot + commitSlot.length, sizeBytes);
   poke(words, slot + commitSlot.crc32, crc32);`,
@@ -426,7 +426,7 @@ export const store = [
     name: 'replaced bytes that are freed under a lease',
     why: 'the selector is changed first, and the bits are looked at then: who leased in between reads on',
     file: 'src/store/replace.ts',
-    from: 'if (store.isLeased(words, at)) awaitParked(store, old);\n  else freeParked(store, old, words, at);',
+    from: 'leaveReplaced(store, old, words, at);',
     to: 'freeParked(store, old, words, at);',
     test: leases,
     killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
@@ -507,9 +507,8 @@ export const store = [
     name: 'bytes that move under a lease',
     why: 'a reader may have leased the old place between the look and the commit',
     file: 'src/store/move.ts',
-    from: `  if (store.isLeased(words, at)) awaitParked(store, ref);
-  else freeParked(store, ref, words, at);`,
-    to: `  freeParked(store, ref, words, at);`,
+    from: `leaveReplaced(store, ref, words, at);`,
+    to: `freeParked(store, ref, words, at);`,
     test: 'test/pool/interleaved-leases.test.ts',
     killer:
       'a lease that is taken while the writer puts it elsewhere and moves it holds what it shows',
@@ -527,8 +526,8 @@ export const store = [
     name: 'a move that counts as a change',
     why: 'versions are what users compare',
     file: 'src/store/move.ts',
-    from: `peek(words, at + field.selector) ^ 1);`,
-    to: `(peek(words, at + field.selector) ^ 1) + 2);`,
+    from: `, movedSelector(peek(words, at + field.selector)));`,
+    to: `);`,
     test: 'test/store/compact.test.ts',
     killer: 'compaction brings free memory together and loses nothing',
   },
@@ -541,5 +540,14 @@ export const store = [
     to: ``,
     test: crash,
     killer: 'killed at every access compaction',
+  },
+  {
+    name: 'a secret that is copied and not wiped',
+    why: 'a copy that is not used must not stay in free memory',
+    file: 'src/store/compact.ts',
+    from: `sensitive: (traits & trait.sensitive) !== 0`,
+    to: `sensitive: false`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction leaves no copy of a secret that it does not move',
   },
 ];

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
+import { CenoteError } from '../../src/errors.ts';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { read, refuses } from '../pool/support/pools.ts';
@@ -111,6 +112,49 @@ describe('compaction', () => {
     expect(compactAll()).toBe(0);
     expect(pool.stats().operations.corruptParts).toBeGreaterThan(0);
     expect(pool.check().ok).toBe(false);
+  });
+
+  it('leaves no copy of a secret that it does not move', () => {
+    pool.put('gap', 'p', new Uint8Array(40 * kib));
+    const random = new Random(seed());
+    const secret = Buffer.from(Array.from({ length: 20 * kib }, () => random.below(256)));
+    pool.put('secret', 'p', secret, { sensitive: true });
+    pool.delete('gap');
+    const lease = pool.get('secret', 'p') as Lease;
+    const memory = Buffer.from(lease.data.buffer);
+    (lease.data as Uint8Array)[0] = 0;
+    lease.release();
+    expect(pool.compact().movedParts).toBe(0);
+    const { corruptParts } = pool.stats().operations;
+    expect(corruptParts).toBe(1);
+    const end = secret.subarray(-2000);
+    expect(memory.indexOf(end)).toBe(memory.lastIndexOf(end));
+  });
+
+  it('moves nothing where the budget allows no second copy, and gives back what it reserved', async () => {
+    let reserved = 0;
+    let isTight = false;
+    const budget = {
+      reserve(_kind: string, sizeBytes: number): void {
+        if (isTight) throw new CenoteError('budget_exceeded', 'tight');
+        reserved += sizeBytes;
+      },
+      refund(_kind: string, sizeBytes: number): void {
+        reserved -= sizeBytes;
+      },
+    };
+    await pool.close();
+    pool = await openPool({ capacityBytes: 16 * mib, hooks: { budget } });
+    pool.put('gap', 'p', new Uint8Array(40 * kib));
+    pool.put('a', 'p', new Uint8Array(20 * kib));
+    pool.delete('gap');
+    const before = reserved;
+    isTight = true;
+    expect(pool.compact()).toEqual({ movedParts: 0, movedBytes: 0, done: true });
+    isTight = false;
+    expect(pool.compact().movedParts).toBe(1);
+    expect(reserved).toBe(before);
+    expect(pool.check().errors).toEqual([]);
   });
 
   it('refuses what is no limit', () => {

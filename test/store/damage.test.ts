@@ -78,6 +78,8 @@ function use(pool: Pool): void {
   attempt(() => pool.stats());
   attempt(() => pool.memoryMap(16));
   if (pool.readOnly) return;
+  attempt(() => pool.compact());
+  attempt(() => pool.trim());
   for (let i = 0; i < 2 * parts; i++) {
     attempt(() => pool.put(`new${i}`, 'x', new Uint8Array(20_000), { tags: ['all'] }));
   }
