@@ -178,15 +178,6 @@ export class FreeRuns {
     return endOfRuns;
   }
 
-  /** Length of the longest run. */
-  longest(): number {
-    for (let bin = setBins - 1; bin > 0; bin--) {
-      const longest = Math.max(this.#longestIn(bin), this.#longestIn(setBins + bin));
-      if (longest > 0) return longest;
-    }
-    return 0;
-  }
-
   /**
    * A run that a slab fits into by its position, where others of its length have no room for one,
    * has a bin of the second set.
@@ -228,16 +219,6 @@ export class FreeRuns {
       page = peek(words, this.#links + 2 * page);
     }
     return best;
-  }
-
-  #longestIn(bin: number): number {
-    let longest = 0;
-    let page = peek(this.#words, binsWord + bin);
-    for (let seen = 0; page !== endOfRuns && seen < this.#layout.pages; seen++) {
-      longest = Math.max(longest, this.lengthAt(page));
-      page = peek(this.#words, this.#links + 2 * page);
-    }
-    return longest;
   }
 
   /**

@@ -299,11 +299,10 @@ export function poolFull(store: Store, sizeBytes: number): never {
   bump(store.control, store.countersAt + counter.poolFull, 1);
   const { parts, pinnedParts, retiredParts } = control;
   const at = (which: number): number => peek(store.control, store.controlAt + which);
-  const { usedBytes, reservedBytes, largestFreeRunBytes } = store.allocator.stats();
+  const { usedBytes, freeBytes } = store.allocator; // its statistics walk all memory: too much for a refusal
   fail(
     'pool_full',
-    `No room for ${sizeBytes} bytes: ${usedBytes} of ${reservedBytes} bytes are in use by ${at(parts)} parts ` +
-      `(${at(pinnedParts)} pinned, ${at(retiredParts)} replaced but leased); the largest free run has ` +
-      `${largestFreeRunBytes} bytes and nothing else may go.`,
+    `No room for ${sizeBytes} bytes: ${usedBytes} bytes are in use by ${at(parts)} parts (${at(pinnedParts)} pinned, ` +
+      `${at(retiredParts)} replaced but leased), ${freeBytes} are free and too few or in pieces, and nothing else may go.`,
   );
 }

@@ -8,18 +8,10 @@ import { CenoteError } from '../../src/errors.ts';
 import type { Ref } from '../../src/memory/region.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { Random } from './support/random.ts';
+import { fill } from './support/fill.ts';
 import { kib, mib, sharedRegion, SmallRegion } from './support/regions.ts';
 
 const page = 4096;
-
-function fill(allocator: PoolAllocator, kind: number, sizeBytes: number): Ref[] {
-  const refs: Ref[] = [];
-  for (let ref = allocator.allocate(kind, sizeBytes); ref !== 0;) {
-    refs.push(ref);
-    ref = allocator.allocate(kind, sizeBytes);
-  }
-  return refs;
-}
 
 function quiet(allocator: PoolAllocator): unknown {
   return { ...allocator.stats(), allocations: 0, frees: 0, failures: 0 };

@@ -2,21 +2,12 @@
 
 import { describe, expect, test } from 'vitest';
 import { createAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
-import type { Ref } from '../../src/memory/region.ts';
 import { hasCode } from '../../src/errors.ts';
 import { House } from './support/house.ts';
+import { fill } from './support/fill.ts';
 import { kib, mib, sharedRegion } from './support/regions.ts';
 
 const page = 4096;
-
-function fill(allocator: PoolAllocator, kind: number, sizeBytes: number): Ref[] {
-  const refs: Ref[] = [];
-  for (let ref = allocator.allocate(kind, sizeBytes); ref !== 0;) {
-    refs.push(ref);
-    ref = allocator.allocate(kind, sizeBytes);
-  }
-  return refs;
-}
 
 const make = (): PoolAllocator => createAllocator(sharedRegion({ capacityBytes: 4 * mib }));
 

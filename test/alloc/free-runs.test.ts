@@ -53,7 +53,6 @@ function sound(index: FreeRuns, runs: readonly Run[]): void {
   const faults: string[] = [];
   expect(index.check((fault) => faults.push(fault))).toBe(runs.length);
   expect(faults).toEqual([]);
-  expect(index.longest()).toBe(runs.reduce((most, { pages }) => Math.max(most, pages), 0));
 }
 
 /** Disjoint runs at random, most of them short. */
