@@ -51,6 +51,11 @@ export const errorTable = {
       'Free space on the file system that holds the pool (for Docker: --shm-size), or lower capacityBytes.',
   },
   budget_exceeded: { httpStatus: 429, resp: 'ERR', advice: 'Wait, or ask for a larger quota.' },
+  rate_limited: {
+    httpStatus: 429,
+    resp: 'ERR',
+    advice: 'Retry after the time that Retry-After states.',
+  },
 
   // --- state ---
   pool_busy: {
