@@ -11,7 +11,7 @@
  * A key of at most 60 bytes of text sits in its entry's third line; a longer one in a metadata block of its own.
  */
 
-import { hashHigh, hashLow, hashWords } from '../base/hash.ts';
+import { hashHigh, hashLow, hashText, hashWords } from '../base/hash.ts';
 import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
@@ -24,6 +24,7 @@ export const inlineKeyWords = 16;
 
 const scratchWordCount = 1 + (2 * nameMaxBytes) / 4;
 const encoder = new TextEncoder();
+const anyPart = '-';
 
 /**
  * The key under consideration: encoded once per operation into scratch words. One per store; not re-entrant.
@@ -39,23 +40,41 @@ export class Key {
   readonly #idWords: Words = new Int32Array(1 + nameMaxBytes / 4);
   readonly #seedLow: number;
   readonly #seedHigh: number;
+  /** The names that the words stand for; undefined: something else. */
+  #id: string | undefined;
+  #part = '';
+  /** Names of parts are few: the last one in words, and a 0 behind it; of no bytes when it is not ASCII. */
+  readonly #partWords: Words = new Int32Array(2 + nameMaxBytes / 4);
+  #partText = '';
+  #partBytes = 0;
 
   constructor(seedLow: number, seedHigh: number) {
     this.#seedLow = seedLow;
     this.#seedHigh = seedHigh;
+    this.#setPart(anyPart);
   }
 
   /** @throws invalid_argument unless both are 1–512 bytes of well-formed text */
   set(id: string, part: string): void {
-    const idEnd = this.#encode(id, 4, 'context id');
-    this.idBytes = idEnd - 4;
-    const end = this.#encode(part, idEnd, 'part name');
-    this.#finish(end, this.idBytes | ((end - idEnd) << 16));
+    if (id === this.#id && part === this.#part) return; // asked for again: a get, and then an append
+    this.#id = undefined;
+    const length = typeof id === 'string' ? id.length : 0;
+    if (length === 0 || length > nameMaxBytes) badName(id, 'context id');
+    if (part !== this.#partText) this.#setPart(part);
+    const partBytes = this.#partBytes;
+    const { words } = this;
+    const isAscii =
+      partBytes > 0 &&
+      hashText(words, id, partBytes, this.#partWords, this.#seedLow, this.#seedHigh);
+    if (isAscii) this.#take(length, (length + partBytes + 7) >> 2);
+    else this.#setWide(id, part);
+    this.#id = id;
+    this.#part = part;
   }
 
   /** A key of which only the context is asked for. @throws as `set` */
   setContext(id: string): void {
-    this.set(id, '-');
+    this.set(id, anyPart);
   }
 
   /** Hash of a tag's text with the pool's seed. */
@@ -74,9 +93,9 @@ export class Key {
     }
     const count = 1 + ((idBytes + partBytes + 3) >> 2);
     if (at + count > words.length) return false;
+    this.#id = undefined;
     for (let i = 0; i < count; i++) this.words[i] = peek(words, at + i);
-    this.idBytes = idBytes;
-    this.#finish(4 + idBytes + partBytes, header);
+    this.#finish(idBytes, 4 + idBytes + partBytes);
     return true;
   }
 
@@ -119,39 +138,40 @@ export class Key {
     for (let i = 0; i < this.length; i++) poke(words, at + i, this.words[i] as number);
   }
 
-  #finish(endByte: number, header: number): void {
-    this.length = (endByte + 3) >> 2;
-    this.words[0] = header;
-    hashWords(this.words, 0, this.length, this.#seedLow, this.#seedHigh);
+  #finish(idBytes: number, endByte: number): void {
+    const count = (endByte + 3) >> 2;
+    this.words[0] = idBytes | ((endByte - 4 - idBytes) << 16);
+    hashWords(this.words, 0, count, this.#seedLow, this.#seedHigh);
+    this.#take(idBytes, count);
+  }
+
+  #take(idBytes: number, length: number): void {
+    this.idBytes = idBytes;
+    this.length = length;
     this.low = hashLow;
     this.high = hashHigh;
   }
 
-  /**
-   * Appends text at byte `at`, whole words at a time (bytes read back as words would stall). Bytes behind it up to the word's end are 0.
-   * @returns the byte after the text
-   */
-  #encode(text: string, at: number, what: string): number {
-    const length = typeof text === 'string' ? text.length : 0;
-    if (length === 0 || length > nameMaxBytes) badName(text, what);
-    const { words } = this;
-    let word = (at & 3) === 0 ? 0 : (words[at >> 2] as number);
-    let to = at;
+  #setPart(part: string): void {
+    const length = typeof part === 'string' ? part.length : 0;
+    if (length === 0 || length > nameMaxBytes) badName(part, 'part name');
+    this.#partWords.fill(0);
+    this.#partBytes = length;
     for (let i = 0; i < length; i++) {
-      const code = text.charCodeAt(i);
-      if (code > 0x7f) return this.#encodeWide(text, at, what);
-      word |= code << ((to & 3) << 3);
-      to++;
-      if ((to & 3) === 0) {
-        words[(to >> 2) - 1] = word;
-        word = 0;
-      }
+      const code = part.charCodeAt(i);
+      if (code > 0x7f) this.#partBytes = 0;
+      this.#partWords[i >> 2] = (this.#partWords[i >> 2] as number) | (code << ((i & 3) << 3));
     }
-    if ((to & 3) !== 0) words[to >> 2] = word;
-    return to;
+    this.#partText = part;
   }
 
-  #encodeWide(text: string, at: number, what: string): number {
+  #setWide(id: string, part: string): void {
+    const idEnd = this.#encode(id, 4, 'context id');
+    this.#finish(idEnd - 4, this.#encode(part, idEnd, 'part name'));
+  }
+
+  /** @returns the byte after the text; bytes behind it up to the word's end are 0 */
+  #encode(text: string, at: number, what: string): number {
     if (!text.isWellFormed()) badName(text, what);
     const { read, written } = encoder.encodeInto(text, this.bytes.subarray(at, at + nameMaxBytes));
     if (read !== text.length) badName(text, what);
