@@ -9,7 +9,7 @@
  */
 
 import type { OsCalls } from './os.ts';
-import { pageBytes } from './region.ts';
+import { pageBytes, segmentOver } from './region.ts';
 import type { Segment } from './region.ts';
 
 interface Mapping {
@@ -44,22 +44,22 @@ export function mapSegment(
   }
   mappings.set(buffer, mapping);
   collected.register(buffer, mapping, mapping);
-  return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
+  return segmentOver(buffer, number, sizeBytes);
 }
 
 /** Lets a segment go: every view of it reads zeros from now on. */
 export function releaseSegment(segment: Segment): void {
-  const mapping = mappings.get(segment.bytes.buffer);
+  const mapping = mappings.get(segment.buffer);
   if (mapping === undefined) return;
-  mappings.delete(segment.bytes.buffer);
+  mappings.delete(segment.buffer);
   // Someone has moved the memory to another ArrayBuffer with transfer(): nobody knows when that one goes.
   if (segment.bytes.byteLength === 0) collected.unregister(mapping);
   mapping.os.mapZeros(mapping.address, mapping.sizeBytes);
 }
 
 /** Where the bytes of a segment are. That of a buffer does not begin at a page. */
-export function addressOf({ bytes }: Segment, os: OsCalls): number {
-  return mappings.get(bytes.buffer)?.address ?? os.addressOf(bytes);
+export function addressOf({ buffer, bytes }: Segment, os: OsCalls): number {
+  return mappings.get(buffer)?.address ?? os.addressOf(bytes);
 }
 
 /**
@@ -67,7 +67,7 @@ export function addressOf({ bytes }: Segment, os: OsCalls): number {
  * @returns false when there is nothing to do: shared and private memory, a released segment, an older kernel
  */
 export function prefault(segment: Segment, fromByte: number, sizeBytes: number): boolean {
-  const mapping = mappings.get(segment.bytes.buffer);
+  const mapping = mappings.get(segment.buffer);
   if (mapping === undefined || mapping.access !== 'shared') return false;
   const from = Math.floor(Math.max(fromByte, 0) / pageBytes) * pageBytes;
   const end = Math.min(fromByte + sizeBytes, mapping.sizeBytes);

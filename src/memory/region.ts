@@ -21,6 +21,8 @@ export type Ref = number;
 export interface Segment {
   readonly number: number;
   readonly sizeBytes: number;
+  /** What `words` and `bytes` show, from its first byte on: asking these for it would cost a get a tenth. */
+  readonly buffer: ArrayBufferLike;
   readonly words: Words;
   readonly bytes: Uint8Array;
   /**
@@ -28,6 +30,12 @@ export interface Segment {
    * (64 KiB in 0.7 µs, against 2.0 into a SharedArrayBuffer). Never handed out: unlike `bytes` it does not keep the memory.
    */
   readonly copies?: Uint8Array;
+}
+
+/** A segment in the first `sizeBytes` of a buffer. */
+export function segmentOver(buffer: ArrayBufferLike, number: number, sizeBytes: number): Segment {
+  const words = new Int32Array(buffer, 0, sizeBytes >> 2);
+  return { number, sizeBytes, buffer, words, bytes: new Uint8Array(buffer, 0, sizeBytes) };
 }
 
 /** Where to copy into a segment. */

@@ -17,7 +17,7 @@ import { placeSegment } from './numa.ts';
 import { optionalCalls } from './optional-os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
-import { pageBytes } from './region.ts';
+import { pageBytes, segmentOver } from './region.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-header.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
@@ -38,15 +38,6 @@ function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: nu
   return os === undefined ? segment : { ...segment, copies: os.alias(segment.bytes) };
 }
 
-function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
-  return {
-    number,
-    sizeBytes,
-    words: new Int32Array(buffer, 0, sizeBytes >> 2),
-    bytes: new Uint8Array(buffer, 0, sizeBytes),
-  };
-}
-
 /** Gives pages back to the system, those that lie in `range` as a whole: buffers do not begin at a page. @returns bytes that were in memory */
 function forgetPages({ bytes }: Segment, range: Range): number {
   const os = optionalCalls();
@@ -61,10 +52,10 @@ function forgetPages({ bytes }: Segment, range: Range): number {
 
 class SharedBacking implements Backing {
   readonly handle: SharedHandle;
-  readonly #over: typeof segmentOver;
+  readonly #over: typeof writtenSegment;
 
   /** `over` makes a segment of a buffer. */
-  constructor(handle: SharedHandle, over: typeof segmentOver) {
+  constructor(handle: SharedHandle, over: typeof writtenSegment) {
     this.handle = handle;
     this.#over = over;
   }

@@ -281,7 +281,7 @@ export class Store {
     }
     this.touch(words, at);
     const code = (traits >>> trait.elementShift) & trait.elementMask;
-    const view = viewOf(code, segment.bytes.buffer, segment.bytes.byteOffset + byte, sizeBytes);
+    const view = viewOf(code, segment.buffer, byte, sizeBytes);
     return new LeaseView(
       this,
       ref,

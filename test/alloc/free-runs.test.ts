@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { FreeRuns } from '../../src/alloc/free-runs.ts';
 import { packHead, segmentLayout, stateFree, stateInterior } from '../../src/alloc/layout.ts';
 import { PageTable } from '../../src/alloc/pages.ts';
+import { segmentOver } from '../../src/memory/region.ts';
 import type { SegmentView } from '../../src/alloc/segment-view.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { Random } from './support/random.ts';
@@ -21,7 +22,7 @@ const layout = segmentLayout(2 ** 30, 16);
 const words = new Int32Array(layout.dataPage * 1024);
 const view: SegmentView = {
   ...({} as SegmentView),
-  segment: { number: 0, sizeBytes: 2 ** 30, words, bytes: new Uint8Array(words.buffer) },
+  segment: { ...segmentOver(words.buffer, 0, words.byteLength), sizeBytes: 2 ** 30 },
   layout,
   table: new PageTable(words, layout),
   words,

@@ -11,6 +11,7 @@ import type { Store } from '../../src/store/store.ts';
 import { BackedRegion } from '../../src/memory/backed-region.ts';
 import type { Backing, Range } from '../../src/memory/backing.ts';
 import { raiseEpoch } from '../../src/memory/owners.ts';
+import { segmentOver } from '../../src/memory/region.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
 import { createSharedRegion } from '../../src/memory/shared.ts';
@@ -59,15 +60,6 @@ class KeptBacking implements Backing {
   remove(): void {}
   close(): void {}
   isHeld(): undefined {}
-}
-
-function segmentOver(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
-  return {
-    number,
-    sizeBytes,
-    words: new Int32Array(buffer, 0, sizeBytes >> 2),
-    bytes: new Uint8Array(buffer, 0, sizeBytes),
-  };
 }
 
 /** Fixed identity: the same memory for the same operations. */

@@ -1,6 +1,7 @@
 /** Regions for tests of the allocator. */
 
 import { createSharedRegion } from '../../../src/memory/shared.ts';
+import { segmentOver } from '../../../src/memory/region.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from '../../../src/memory/region.ts';
 import type { Superblock } from '../../../src/memory/superblock.ts';
 import { fail } from '../../../src/errors.ts';
@@ -75,10 +76,9 @@ export class SmallRegion implements Region {
     this.slabShift = shape.slabShift ?? 14;
     this.#all =
       all ??
-      shape.segmentBytes.map((sizeBytes, number) => {
-        const buffer = new SharedArrayBuffer(sizeBytes);
-        return { number, sizeBytes, words: new Int32Array(buffer), bytes: new Uint8Array(buffer) };
-      });
+      shape.segmentBytes.map((sizeBytes, number) =>
+        segmentOver(new SharedArrayBuffer(sizeBytes), number, sizeBytes),
+      );
     this.#kernel = kernel ?? {
       lives: new Set(),
       changing: -1,
