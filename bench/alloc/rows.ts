@@ -1,6 +1,6 @@
 /** Rows of the suite `alloc`. */
 
-import { Histogram } from '../harness/histogram.ts';
+import { Histogram } from '../../src/base/histogram.ts';
 import {
   type Bar,
   quantilesOf,

@@ -3,7 +3,7 @@
  * of the machine's mood meets all of them alike.
  */
 
-import { Histogram } from './histogram.ts';
+import { Histogram } from '../../src/base/histogram.ts';
 import { agree } from './stats.ts';
 
 export interface Subject {

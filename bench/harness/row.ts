@@ -1,6 +1,6 @@
 /** One line of a result, and the bars it is held against. */
 
-import type { Histogram } from './histogram.ts';
+import type { Histogram } from '../../src/base/histogram.ts';
 import type { Measured } from './rounds.ts';
 import { median } from './stats.ts';
 

@@ -1,7 +1,7 @@
 /** A thousand pools of 4 MiB in one process, each with a part of every kind: what one pool costs. */
 
 import type { KindName, Pool } from 'cenote';
-import { Histogram } from '../harness/histogram.ts';
+import { Histogram } from '../../src/base/histogram.ts';
 import { type Row, toRow } from '../harness/row.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { openBenchPool, payloadOf, type RegionType } from '../store/pools.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { Histogram } from '../harness/histogram.ts';
+import { Histogram } from '../../src/base/histogram.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readArgs } from '../../bench/args.ts';
 import { toCsv } from '../../bench/harness/csv.ts';
-import { Histogram } from '../../bench/harness/histogram.ts';
+import { Histogram } from '../../src/base/histogram.ts';
 import { describeMachine } from '../../bench/harness/machine.ts';
 import { barText, toTable, writeReport } from '../../bench/harness/report.ts';
 import { type Bar, isMet, type Row, toRow } from '../../bench/harness/row.ts';
