@@ -32,6 +32,11 @@ export const errorTable = {
     advice: 'Read the part again and retry with its current version.',
   },
   not_found: { httpStatus: 404, resp: 'ERR', advice: 'Check the context id and the part name.' },
+  trace_malformed: {
+    httpStatus: 400,
+    resp: 'ERR',
+    advice: 'Give the format of the trace (--format), or mend what the message names.',
+  },
   range_not_satisfiable: {
     httpStatus: 416,
     resp: 'ERR',
@@ -150,6 +155,11 @@ export const errorTable = {
     httpStatus: 500,
     resp: 'ERR',
     advice: 'Stop what listens there, or choose another address; port 0 takes a free one.',
+  },
+  target_unavailable: {
+    httpStatus: 502,
+    resp: 'ERR',
+    advice: 'Check that a server answers at that address, on that port and in that protocol.',
   },
   unauthorized: { httpStatus: 401, resp: 'NOAUTH', advice: 'Send Authorization: Bearer KEY.' },
   forbidden: {

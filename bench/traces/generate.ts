@@ -4,7 +4,7 @@
  */
 
 import { Xorshift } from '../harness/random.ts';
-import { numbered, type Trace } from './load.ts';
+import { TraceBuilder, type Trace } from '../../src/kv/traces/trace.ts';
 
 export interface TraceShape {
   readonly name: string;
@@ -79,10 +79,12 @@ export function generateTrace(shape: TraceShape, seed: number): Trace {
     }
   }
   requests.sort((a, b) => a.at - b.at);
-  return numbered(
-    shape.name,
-    requests.flatMap(({ blocks }) => blocks),
-  );
+  const builder = new TraceBuilder(shape.name);
+  for (const { at, blocks } of requests) {
+    builder.begin(at * 1000);
+    for (const block of blocks) builder.add(block);
+  }
+  return builder.build();
 }
 
 function sharedPrompt(shape: TraceShape, random: Xorshift): number[] {

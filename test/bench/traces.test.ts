@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { agenticShape, conversationShape, generateTrace } from '../../bench/traces/generate.ts';
-import { numbered } from '../../bench/traces/load.ts';
 import { lruHits } from '../../bench/traces/lru.ts';
+import { TraceBuilder, type Trace } from '../../src/kv/traces/trace.ts';
 import { Xorshift } from '../../bench/harness/random.ts';
 import { seed } from '../support/seed.ts';
+
+/** One request of all blocks: `lruHits` takes each alone. */
+function traceOf(references: Int32Array): Trace {
+  const builder = new TraceBuilder('made up');
+  builder.begin(0);
+  for (const block of references) builder.add(block);
+  return builder.build();
+}
 
 /** By definition: a list in order of use. */
 function naiveHits(references: Int32Array, capacity: number): number {
@@ -25,28 +33,18 @@ describe('lruHits', () => {
     const random = new Xorshift(seed());
     for (const capacity of [1, 2, 7, 30, 64]) {
       const references = Int32Array.from({ length: 2000 }, () => random.below(8) * random.below(8));
-      expect(lruHits(references, 64, capacity)).toBe(naiveHits(references, capacity));
+      expect(lruHits(traceOf(references), capacity)).toBe(naiveHits(references, capacity));
     }
   });
 
   it('finds nothing in a loop one longer than its capacity', () => {
     const loop = Int32Array.from({ length: 300 }, (_, index) => index % 11);
-    expect(lruHits(loop, 11, 10)).toBe(0);
-    expect(lruHits(loop, 11, 11)).toBe(289);
+    expect(lruHits(traceOf(loop), 10)).toBe(0);
+    expect(lruHits(traceOf(loop), 11)).toBe(289);
   });
 
   it('refuses a capacity of nothing', () => {
-    expect(() => lruHits(new Int32Array(1), 1, 0)).toThrow(RangeError);
-  });
-});
-
-describe('numbered', () => {
-  it('numbers blocks in order of first appearance', () => {
-    expect(numbered('t', [90, 7, 90, 3])).toEqual({
-      name: 't',
-      references: Int32Array.of(0, 1, 0, 2),
-      distinct: 3,
-    });
+    expect(() => lruHits(traceOf(new Int32Array(1)), 0)).toThrow(RangeError);
   });
 });
 

@@ -10,8 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { agenticShape, conversationShape, generateTrace } from '../../bench/traces/generate.ts';
-import { dataFolder, loadTrace, type Trace, type TraceName } from '../../bench/traces/load.ts';
+import { dataFolder, loadTrace, type TraceName } from '../../bench/traces/load.ts';
 import { lruHits } from '../../bench/traces/lru.ts';
+import type { Trace } from '../../src/kv/traces/trace.ts';
 import type { OpenOptions, Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { seed } from '../support/seed.ts';
@@ -101,7 +102,7 @@ async function runCase(trace: Trace, its: Case): Promise<void> {
     const outcome = replay(pool, trace, new Uint8Array(its.payloadBytes));
     const references = trace.references.length;
     const capacity = Math.round(outcome.residentMean);
-    const exact = (lruHits(trace.references, trace.distinct, capacity) / references) * 100;
+    const exact = (lruHits(trace, capacity) / references) * 100;
     const ours = (outcome.hits / references) * 100;
     const written = (outcome.puts * its.payloadBytes) / its.capacityBytes;
     process.stdout.write(
@@ -135,11 +136,10 @@ const cases: readonly (Case & { readonly trace: TraceName })[] = [
 
 describe('a pool written to ten times its capacity and more', () => {
   for (const one of cases) {
-    const trace = loadTrace(one.trace);
-    const title = `${one.trace}, ${one.region}, ${one.capacityBytes / mib} MiB`;
-    const absent = `: skipped, ${dataFolder()} has no such trace (set CENOTE_DATA)`;
-    it.skipIf(trace === undefined)(title + (trace === undefined ? absent : ''), async () => {
-      await runCase(trace as Trace, one);
+    it(`${one.trace}, ${one.region}, ${one.capacityBytes / mib} MiB`, async (context) => {
+      const trace = await loadTrace(one.trace);
+      if (trace === undefined) context.skip(`${dataFolder()} has no such trace (set CENOTE_DATA)`);
+      else await runCase(trace, one);
     });
   }
 

@@ -1,0 +1,73 @@
+/** A trace played against a cache of numbered blocks that exists on paper only. */
+
+import { requestCount, type Trace } from '../traces/trace.ts';
+import { LruBlocks } from './lru.ts';
+import { OptimalBlocks } from './optimum.ts';
+
+/** A cache that is asked by requests of one trace, in their order. */
+export interface BlockCache {
+  /** Blocks that went, or were not let in, for want of room. */
+  readonly evictions: number;
+  has(block: number): boolean;
+  /** A request has used its blocks: they are in the cache now, as far as it wants and has room for them. */
+  use(request: number): void;
+}
+
+/** `lru` evicts what was used longest ago, `min` knows the future: nothing can hit more. */
+export const policyNames = ['lru', 'min'] as const;
+export type PolicyName = (typeof policyNames)[number];
+
+type NewCache = new (trace: Trace, capacityBlocks: number) => BlockCache;
+const caches: Readonly<Record<PolicyName, NewCache>> = { lru: LruBlocks, min: OptimalBlocks };
+
+/**
+ * Plays a trace, some requests at a time.
+ *
+ * A block hits only when it and every earlier block of its request are in the cache: that is what a prompt's prefix is worth to an engine.
+ */
+export class Simulation {
+  readonly #trace: Trace;
+  readonly #cache: BlockCache;
+  #next = 0;
+  #hits = 0;
+
+  /** @param capacityBlocks at least 1 */
+  constructor(trace: Trace, policy: PolicyName, capacityBlocks: number) {
+    this.#trace = trace;
+    this.#cache = new caches[policy](trace, capacityBlocks);
+  }
+
+  /** Requests played. */
+  get requests(): number {
+    return this.#next;
+  }
+
+  get done(): boolean {
+    return this.#next === requestCount(this.#trace);
+  }
+
+  get hits(): number {
+    return this.#hits;
+  }
+
+  get evictions(): number {
+    return this.#cache.evictions;
+  }
+
+  play(requests: number): void {
+    const end = Math.min(requestCount(this.#trace), this.#next + requests);
+    for (; this.#next < end; this.#next += 1) {
+      this.#hits += this.#prefixHits(this.#next);
+      this.#cache.use(this.#next);
+    }
+  }
+
+  #prefixHits(request: number): number {
+    const { references, starts } = this.#trace;
+    const start = starts[request] as number;
+    const end = starts[request + 1] as number;
+    let at = start;
+    while (at < end && this.#cache.has(references[at] as number)) at += 1;
+    return at - start;
+  }
+}
