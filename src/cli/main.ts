@@ -6,6 +6,7 @@ import { exitOk, exitUsage, parseArguments, UsageError, type Command } from './c
 import { commandHelp, mainHelp } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo, type Io } from './io.ts';
+import { replayCommand } from './replay.ts';
 import { reportError } from './report.ts';
 import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
@@ -19,6 +20,7 @@ export const commands: readonly Command[] = [
   checkCommand,
   snapshotCommand,
   restoreCommand,
+  replayCommand,
   benchCommand,
 ];
 

@@ -1,0 +1,253 @@
+/** `cenote replay TRACE`: real request traces, against caches on paper or against a server. */
+
+import { policyNames, type PolicyName } from '../kv/replay/cache.ts';
+import { readTrace, traceFormats, type TraceFormat } from '../kv/traces/read.ts';
+import { requestCount, type Trace } from '../kv/traces/trace.ts';
+import { fail } from '../errors.ts';
+import {
+  exitFailed,
+  exitInterrupted,
+  exitOk,
+  UsageError,
+  type Arguments,
+  type Command,
+} from './command.ts';
+import { formatCount, formatShortCount, parseBytes, parseInteger } from './format.ts';
+import { printJson, printLine, type Io } from './io.ts';
+import { Progress } from './progress.ts';
+import { headerBytes } from './replay/block-bytes.ts';
+import type { Speed } from './replay/player.ts';
+import { serveTrace } from './replay/serve-trace.ts';
+import { simulate } from './replay/simulate.ts';
+import { parseTarget, type Target } from './replay/target.ts';
+import { serverTable, simulatedTable, traceLine } from './replay/view.ts';
+import { reportError } from './report.ts';
+import { listenForStop, type Stop } from './stop.ts';
+
+const maxCapacityBlocks = 2 ** 31 - 1;
+const maxBlockBytes = 2 ** 29;
+const maxConcurrency = 256;
+const maxSpeed = 1e6;
+
+export const replayCommand: Command = {
+  name: 'replay',
+  summary: 'Play a trace of requests against a cache on paper, or against a server',
+  about: [
+    'In process it tells how many prompt blocks a cache of so many blocks would have hit, beside the offline optimum. A ' +
+      'block counts as hit when it and all earlier blocks of its request are there, since that is the prefix that an ' +
+      'engine need not compute again.',
+    'With --target every block is real bytes on a server: each request asks for its blocks in order, reads the prefix ' +
+      'that is there, compares it with what was written, and writes the rest. What a run leaves behind expires an hour ' +
+      'after its end. A key is taken from the environment as CENOTE_API_KEY, or from the URL: resp://:KEY@HOST:PORT.',
+    'Traces may be gzipped. mooncake: JSON lines with timestamp (ms) and hash_ids. csv: a header with id, and perhaps ' +
+      'time (s) and request, which joins consecutive rows. azure: TIMESTAMP, ContextTokens, GeneratedTokens; their ' +
+      'prompts share nothing. oraclegeneral: the 24-byte records of libCacheSim.',
+  ],
+  positionals: [{ name: 'TRACE', help: 'the file of a trace' }],
+  options: {
+    format: {
+      value: 'FORMAT',
+      help: `${traceFormats.join(', ')}. Default: as the file's name and header say.`,
+    },
+    policy: {
+      value: 'POLICY',
+      help: `In process: ${policyNames.join(', ')} or all.`,
+      fallback: 'lru',
+    },
+    'capacity-blocks': {
+      value: 'N,N…',
+      help: 'In process: capacities of the cache.',
+      fallback: '1000,5000,10000,50000',
+    },
+    target: { value: 'URL', help: 'A server: resp://HOST:PORT or http://HOST:PORT.' },
+    'block-bytes': { value: 'SIZE', help: 'On a server: bytes of a block.', fallback: '16KiB' },
+    concurrency: {
+      value: 'N',
+      help: 'On a server: connections; each plays one request at a time.',
+      fallback: '4',
+    },
+    speed: {
+      value: 'N|flat',
+      help: 'On a server: keep arrival times, N times as fast; flat: each request as soon as a connection is free.',
+      fallback: 'flat',
+    },
+  },
+  examples: [
+    {
+      line: 'cenote replay trace.jsonl.gz --capacity-blocks 5000 --json',
+      what: 'what LRU would hit',
+    },
+    {
+      line: 'cenote replay trace.jsonl.gz --policy all',
+      what: 'all policies at several capacities',
+    },
+    {
+      line: 'cenote replay trace.jsonl.gz --target resp://127.0.0.1:6380',
+      what: 'a server, as fast as it goes',
+    },
+    {
+      line: 'cenote replay trace.jsonl.gz --target http://127.0.0.1:8080 --speed 60',
+      what: 'an hour of arrivals in a minute',
+    },
+  ],
+  exitCodes: [
+    { code: 0, meaning: 'played to the end' },
+    {
+      code: 1,
+      meaning: 'the trace or the server failed, or a block held other bytes than were written',
+    },
+    { code: 2, meaning: 'the command line is wrong' },
+    { code: exitInterrupted, meaning: 'interrupted; what was played is shown' },
+  ],
+  async run(args: Arguments, io: Io): Promise<number> {
+    const format = readFormat(args);
+    const plan = readPlan(args, io.env);
+    using stop = listenForStop(() => {});
+    const trace = await readTrace(args.positional(0), { format, signal: stop.signal });
+    printLine(io.stderr, traceLine(trace, io.err));
+    const json = args.flag('json');
+    return plan.target === undefined
+      ? await playOnPaper(trace, plan, json, stop, io)
+      : await playOnServer(trace, plan, json, stop, io);
+  },
+};
+
+interface PaperPlan {
+  readonly target: undefined;
+  readonly policies: readonly PolicyName[];
+  readonly capacities: readonly number[];
+}
+
+interface ServerPlan {
+  readonly target: Target;
+  readonly blockBytes: number;
+  readonly concurrency: number;
+  readonly speed: Speed;
+}
+
+/** Everything that can be wrong with the options is found here, before the trace is read. */
+function readPlan(args: Arguments, env: NodeJS.ProcessEnv): PaperPlan | ServerPlan {
+  const target = args.setting('target');
+  const foreign =
+    target === undefined ? ['block-bytes', 'concurrency', 'speed'] : ['policy', 'capacity-blocks'];
+  for (const name of foreign) {
+    if (!args.required(name).given) continue;
+    const place =
+      target === undefined ? 'on a server: give --target too' : 'in process: leave --target out';
+    throw new UsageError(`--${name} is for a replay ${place}`, 'See: cenote replay --help');
+  }
+  if (target === undefined)
+    return { target, policies: readPolicies(args), capacities: readCapacities(args) };
+  return {
+    target: parseTarget(target.text, env),
+    blockBytes: readBlockBytes(args),
+    concurrency: args.integer('concurrency', 1, maxConcurrency),
+    speed: readSpeed(args),
+  };
+}
+
+function readFormat(args: Arguments): TraceFormat | undefined {
+  const setting = args.setting('format');
+  if (setting === undefined) return undefined;
+  const format = traceFormats.find((name) => name === setting.text);
+  if (format !== undefined) return format;
+  throw new UsageError(
+    `--format '${setting.text}' is not known`,
+    `Formats: ${traceFormats.join(', ')}.`,
+  );
+}
+
+function readPolicies(args: Arguments): readonly PolicyName[] {
+  const { text } = args.required('policy');
+  if (text === 'all') return policyNames;
+  const policy = policyNames.find((name) => name === text);
+  if (policy !== undefined) return [policy];
+  throw new UsageError(
+    `--policy '${text}' is not known`,
+    `Policies: ${policyNames.join(', ')}, all.`,
+  );
+}
+
+function readCapacities(args: Arguments): readonly number[] {
+  const { text, source } = args.required('capacity-blocks');
+  return text.split(',').map((word) => parseInteger(word, source, 1, maxCapacityBlocks));
+}
+
+function readBlockBytes(args: Arguments): number {
+  const { text, source } = args.required('block-bytes');
+  const blockBytes = parseBytes(text, source);
+  if (blockBytes >= headerBytes && blockBytes <= maxBlockBytes) return blockBytes;
+  return fail(
+    'invalid_argument',
+    `${source} '${text}' is not a size from ${headerBytes} to ${maxBlockBytes} bytes`,
+  );
+}
+
+function readSpeed(args: Arguments): Speed {
+  const { text, source } = args.required('speed');
+  if (text === 'flat') return text;
+  const speed = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (speed > 0 && speed <= maxSpeed) return speed;
+  return fail(
+    'invalid_argument',
+    `${source} '${text}' is neither flat nor a number up to ${maxSpeed}`,
+  );
+}
+
+async function playOnPaper(
+  trace: Trace,
+  { policies, capacities }: PaperPlan,
+  json: boolean,
+  stop: Stop,
+  io: Io,
+): Promise<number> {
+  const progress = progressOf('blocks', io);
+  const rows = await simulate({
+    trace,
+    policies,
+    capacities,
+    signal: stop.signal,
+    nowMs: () => performance.now(),
+    onProgress: (done, total) => progress.update(done, total),
+  });
+  const isComplete = rows.length === policies.length * capacities.length;
+  endProgress(progress, isComplete);
+  if (json) printJson(io.stdout, policies.length * capacities.length === 1 ? rows[0] : rows);
+  else for (const line of simulatedTable(rows, io.out)) printLine(io.stdout, line);
+  return isComplete ? exitOk : exitInterrupted;
+}
+
+async function playOnServer(
+  trace: Trace,
+  plan: ServerPlan,
+  json: boolean,
+  stop: Stop,
+  io: Io,
+): Promise<number> {
+  const progress = progressOf('requests', io);
+  const { report, failure } = await serveTrace({
+    ...plan,
+    trace,
+    signal: stop.signal,
+    nowMs: () => performance.now(),
+    onProgress: (figures) => progress.update(figures.requests, requestCount(trace)),
+  });
+  endProgress(progress, report.complete);
+  if (json) printJson(io.stdout, report);
+  else for (const line of serverTable(report, io.out)) printLine(io.stdout, line);
+  if (failure !== undefined) return reportError(failure, json, io);
+  if (!report.complete) return exitInterrupted;
+  return report.wrong > 0 ? exitFailed : exitOk;
+}
+
+function progressOf(unit: string, io: Io): Progress {
+  const { stderr: output, err: paint, clock } = io;
+  const format = (amount: number): string =>
+    amount < 100_000 ? formatCount(amount) : formatShortCount(amount);
+  return new Progress({ label: `replay, ${unit}`, output, paint, clock, format });
+}
+
+function endProgress(progress: Progress, isComplete: boolean): void {
+  if (isComplete) progress.finish();
+  else progress.note('interrupted: this is what was played');
+}
