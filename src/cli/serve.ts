@@ -20,6 +20,7 @@ import { parseBytes } from './format.ts';
 import { printLine, type Io } from './io.ts';
 import { reportError } from './report.ts';
 import { bannerJson, bannerText, type Banner, type KeyNotice } from './serve-banner.ts';
+import { spaceNote } from './serve-space.ts';
 import { aborted, listenForStop } from './stop.ts';
 import { version } from './version.ts';
 
@@ -140,7 +141,11 @@ async function openServedPool(config: ServeConfig, io: Io): Promise<Pool> {
   const capacity =
     config.capacityBytes === undefined ? {} : { capacityBytes: config.capacityBytes };
   try {
-    return await openPool({ path: config.layout.poolFolder, ...capacity });
+    // Opening reserves a first segment: said before it, the note explains why that may fail.
+    if (config.capacityBytes !== undefined) warnOfSpace(config, config.capacityBytes, io);
+    const pool = await openPool({ path: config.layout.poolFolder, ...capacity });
+    if (config.capacityBytes === undefined) warnOfSpace(config, pool.stats().capacityBytes, io);
+    return pool;
   } catch (error) {
     if (!hasCode(error, 'koffi_missing') && !hasCode(error, 'platform_unsupported')) throw error;
     const note = `${io.err.yellow('note:')} contexts will be gone when the server stops: ${error.message}`;
@@ -148,6 +153,10 @@ async function openServedPool(config: ServeConfig, io: Io): Promise<Pool> {
     printLine(io.stderr, `  ${error.advice}`);
     return openPool(capacity);
   }
+}
+
+function warnOfSpace(config: ServeConfig, capacityBytes: number, io: Io): void {
+  for (const line of spaceNote(config.dataPath, capacityBytes, io.err)) printLine(io.stderr, line);
 }
 
 /** Serves until the signal aborts. The pool is left open. */
