@@ -59,7 +59,10 @@ export const replayCommand: Command = {
       help: 'In process: capacities of the cache.',
       fallback: '1000,5000,10000,50000',
     },
-    target: { value: 'URL', help: 'A server: resp://HOST:PORT or http://HOST:PORT.' },
+    target: {
+      value: 'URL',
+      help: 'A server: resp://HOST:PORT (also of Redis) or http://HOST:PORT.',
+    },
     'block-bytes': { value: 'SIZE', help: 'On a server: bytes of a block.', fallback: '16KiB' },
     concurrency: {
       value: 'N',
@@ -210,9 +213,10 @@ async function playOnPaper(
     nowMs: () => performance.now(),
     onProgress: (done, total) => progress.update(done, total),
   });
-  const isComplete = rows.length === policies.length * capacities.length;
+  const wanted = policies.length * capacities.length;
+  const isComplete = rows.length === wanted;
   endProgress(progress, isComplete);
-  if (json) printJson(io.stdout, policies.length * capacities.length === 1 ? rows[0] : rows);
+  if (json) printJson(io.stdout, wanted === 1 && isComplete ? rows[0] : rows);
   else for (const line of simulatedTable(rows, io.out)) printLine(io.stdout, line);
   return isComplete ? exitOk : exitInterrupted;
 }

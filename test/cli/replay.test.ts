@@ -116,6 +116,21 @@ describe('cenote replay in process', () => {
     expect(io.stderr.text).toContain('interrupted: this is what was played');
   });
 
+  it('prints no row that was not played', async () => {
+    using scratch = new Scratch();
+    const io = testIo();
+    const write = io.stderr.write.bind(io.stderr);
+    io.stderr.write = (text) => {
+      // The line that says what the trace is comes before the first run.
+      if (text.includes('distinct')) process.emit('SIGINT', 'SIGINT');
+      return write(text);
+    };
+    const path = written(scratch, generated(20));
+    const { code, stdout } = await run(['replay', path, '--capacity-blocks', '9', '--json'], io);
+    expect(code).toBe(130);
+    expect(JSON.parse(stdout.text)).toEqual([]);
+  });
+
   it.each([
     [['--policy', 's3fifo'], "--policy 's3fifo' is not known", 'Policies: lru, min, all.'],
     [

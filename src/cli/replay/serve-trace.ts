@@ -67,7 +67,7 @@ export async function serveTrace(options: ServerRunOptions): Promise<ServerRun> 
   const durationMs = speed === 'flat' ? 0 : (trace.arrivalsMs.at(-1) as number) / speed;
   const lanes: Lane[] = [];
   try {
-    for (let index = 0; index < options.concurrency; index += 1) {
+    for (let index = 0; index < options.concurrency && !options.signal.aborted; index += 1) {
       // A prefix of its own: a second run must not find the blocks of the first.
       const prefix = `replay:${run.toString(36)}:`;
       const ttlMs = durationMs + keepMs;

@@ -17,11 +17,11 @@ const defaultPorts = { resp: 6380, http: 8080 } as const;
 const keyVariable = 'CENOTE_API_KEY';
 
 /**
- * Reads `resp://host:port` or `http://host:port`. A key stands in the URL (`resp://:KEY@host`, `resp://TENANT:KEY@host`) or in the environment.
+ * Reads `resp://host:port` (or `redis://`, which is the same) or `http://host:port`. A key stands in the URL (`resp://:KEY@host`, `resp://TENANT:KEY@host`) or in the environment.
  * @throws UsageError
  */
 export function parseTarget(text: string, env: NodeJS.ProcessEnv): Target {
-  const match = /^(resp|http):\/\//i.exec(text);
+  const match = /^(resp|redis|http):\/\//i.exec(text);
   // For URLs of other protocols than those of the web, the parser leaves host names as they are.
   const url = match === null ? undefined : parseUrl(`http://${text.slice(match[0].length)}`);
   const isBare = url?.path === '/';
@@ -30,7 +30,7 @@ export function parseTarget(text: string, env: NodeJS.ProcessEnv): Target {
       `--target '${withoutKey(text)}' is not resp://HOST:PORT or http://HOST:PORT`,
       `The key stands in the environment as ${keyVariable}, or in front of the host: resp://:KEY@HOST:PORT.`,
     );
-  const protocol = (match[1] as string).toLowerCase() as Target['protocol'];
+  const protocol = (match[1] as string).toLowerCase() === 'http' ? 'http' : 'resp';
   // The parser drops the port that is http's own.
   const given = /:80\/?$/.test(text) ? '80' : url.port;
   const port = given === '' ? defaultPorts[protocol] : Number(given);

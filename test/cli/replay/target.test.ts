@@ -7,6 +7,7 @@ describe('a target', () => {
     ['resp://localhost', { protocol: 'resp', host: 'localhost', port: 6380 }],
     ['http://localhost', { protocol: 'http', host: 'localhost', port: 8080 }],
     ['RESP://127.0.0.1:7000/', { protocol: 'resp', host: '127.0.0.1', port: 7000 }],
+    ['redis://127.0.0.1:6379', { protocol: 'resp', port: 6379, name: 'resp://127.0.0.1:6379' }],
     ['resp://[::1]:80', { protocol: 'resp', host: '::1', port: 80 }],
     ['http://[::1]', { protocol: 'http', host: '::1', port: 8080, name: 'http://[::1]:8080' }],
     ['resp://:a%2Fb@h:1', { host: 'h', key: 'a/b', tenant: undefined, name: 'resp://h:1' }],
@@ -25,7 +26,7 @@ describe('a target', () => {
   it.each([
     'localhost:6380',
     'https://h:1',
-    'redis://h:1',
+    'rediss://h:1',
     'resp://',
     'resp://h:99999',
     'resp://h:1/path',
