@@ -1,0 +1,105 @@
+/** What is learned from groups of blocks, and what they are worth by it. */
+
+import type { Random } from '../../base/random.ts';
+import { ageBuckets, ageEdges, ageWidths, bucketOf } from './ages.ts';
+import { asOnArrival, featureCount } from './features.ts';
+import { Groups } from './groups.ts';
+import { Model } from './model.ts';
+import type { RequestList } from './request-list.ts';
+
+/** Groups of a request that are learned from. */
+const learnersMax = 3;
+/** Of so many learners one learns about what is known on arrival. */
+const arrivalShare = 4;
+
+export class Learner {
+  readonly groups: Groups = new Groups();
+  readonly model: Model = new Model();
+  nowS = 0;
+  readonly #random: Random;
+  readonly #arrivalBins = new Uint8Array(featureCount);
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Takes in what has survived until then. Time does not go back. */
+  setTime(nowMs: number): void {
+    this.nowS = Math.max(this.nowS, nowMs / 1000);
+    this.groups.advance(this.nowS, this.#survived);
+  }
+
+  reset(): void {
+    this.groups.reset();
+    this.model.reset();
+  }
+
+  /** A request uses blocks of the group again: one return, however many they are. */
+  returned(group: number, seenBy: number): void {
+    const { groups } = this;
+    if (groups.running[group] === 1 || groups.seenBy[group] === seenBy) return;
+    groups.seenBy[group] = seenBy;
+    if (groups.weight[group] === 0) return;
+    this.#learn(group, bucketOf(this.nowS - (groups.usedAtS[group] as number)), 1);
+  }
+
+  /** Chooses the groups of a request that are learned from, one in each third, and how much they count. */
+  choose(list: RequestList): void {
+    const { groupCount } = list;
+    const learners = Math.min(groupCount, learnersMax);
+    const weight = groupCount / Math.max(learners, 1) / Math.sqrt(Math.max(groupCount, 1));
+    for (let i = 0; i < learners; i++) {
+      const from = Math.floor((i * groupCount) / learners);
+      const to = Math.floor(((i + 1) * groupCount) / learners);
+      const group = list.groups[from + this.#random.below(to - from)] as number;
+      this.groups.weight[group] = weight;
+      this.groups.onArrival[group] = this.#random.below(arrivalShare) === 0 ? 1 : 0;
+    }
+  }
+
+  #learn(group: number, bucket: number, outcome: 0 | 1): void {
+    const { bins, weight, onArrival } = this.groups;
+    const at = group * featureCount;
+    if (onArrival[group] === 0) {
+      this.model.learn(bins, at, bucket, outcome, weight[group] as number);
+      return;
+    }
+    const known = this.#arrivalBins;
+    for (let feature = 0; feature < featureCount; feature++) {
+      known[feature] = asOnArrival(feature, bins[at + feature] as number);
+    }
+    this.model.learn(known, 0, bucket, outcome, weight[group] as number);
+  }
+
+  /** What a block of the group is worth now: between the worths at both ends of the age bucket that it is in. */
+  worth(group: number): number {
+    const groups = this.groups;
+    const ageS = this.nowS - (groups.usedAtS[group] as number);
+    const bucket = bucketOf(ageS);
+    if (groups.worthBucket[group] !== bucket) {
+      this.model.hazards(groups.bins, group * featureCount);
+      const before = this.model.worth(bucket);
+      groups.worthBucket[group] = bucket;
+      groups.worthBefore[group] = before;
+      groups.worthAfter[group] = bucket + 1 < ageBuckets ? this.model.worth(bucket + 1) : before;
+    }
+    const share = (ageS - (ageEdges[bucket] as number)) / (ageWidths[bucket] as number);
+    const into = Math.min(share, 1);
+    const before = groups.worthBefore[group] as number;
+    return before + ((groups.worthAfter[group] as number) - before) * into;
+  }
+
+  /** What a block of the group will be worth, with what is known before its request has ended. */
+  worthOnArrival(group: number): number {
+    const groups = this.groups;
+    if ((groups.arrivalWorth[group] as number) < 0) {
+      this.model.hazards(groups.bins, group * featureCount);
+      groups.arrivalWorth[group] = this.model.worth(0);
+    }
+    return groups.arrivalWorth[group] as number;
+  }
+
+  readonly #survived = (group: number, bucket: number): void => {
+    this.#learn(group, bucket, 0);
+  };
+}
