@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { conversationShape, generateTrace } from '../../bench/traces/generate.ts';
 import { dataFolder, tracePath } from '../../bench/traces/load.ts';
-import { Simulation } from '../../src/kv/replay/cache.ts';
+import { policyNames, Simulation } from '../../src/kv/replay/cache.ts';
 import type { Trace } from '../../src/kv/traces/trace.ts';
 import { requestsOf } from '../kv/support.ts';
 import { testKey } from '../server/support/client.ts';
@@ -69,18 +69,11 @@ describe('cenote replay in process', () => {
     const table = (await run(words)).stdout.text.trimEnd().split('\n');
     expect(table[0]).toMatch(/^policy +capacity +hits +hit ratio +optimum +evictions +blocks\/s$/);
     expect(table.slice(1).map((line) => line.split(/ +/).slice(0, 2))).toEqual([
-      ['lru', '100'],
-      ['min', '100'],
-      ['lru', '1,000'],
-      ['min', '1,000'],
+      ...policyNames.map((name) => [name, '100']),
+      ...policyNames.map((name) => [name, '1,000']),
     ]);
     const rows = JSON.parse((await run([...words, '--json'])).stdout.text) as object[];
-    expect(rows).toMatchObject([
-      { policy: 'lru' },
-      { policy: 'min' },
-      { policy: 'lru' },
-      { policy: 'min' },
-    ]);
+    expect(rows).toMatchObject([...policyNames, ...policyNames].map((policy) => ({ policy })));
   });
 
   it('hits what is known of the conversation trace', async (context) => {
@@ -132,7 +125,11 @@ describe('cenote replay in process', () => {
   });
 
   it.each([
-    [['--policy', 's3fifo'], "--policy 's3fifo' is not known", 'Policies: lru, min, all.'],
+    [
+      ['--policy', 'sieve'],
+      "--policy 'sieve' is not known",
+      `Policies: ${policyNames.join(', ')}, all.`,
+    ],
     [
       ['--format', 'zip'],
       "--format 'zip' is not known",

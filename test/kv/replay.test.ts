@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it, type TestContext } from 'vitest';
-import { dataFolder, loadTrace, tracePath, type TraceName } from '../../bench/traces/load.ts';
+import { dataFolder, loadTrace, type TraceName } from '../../bench/traces/load.ts';
 import { Simulation, type PolicyName } from '../../src/kv/replay/cache.ts';
 import { MaxHeap } from '../../src/kv/replay/max-heap.ts';
+import { sizedMisses } from '../../src/kv/replay/sized.ts';
 import type { Trace } from '../../src/kv/traces/trace.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { chains, requestsOf, traceOf } from './support.ts';
@@ -211,37 +211,22 @@ describe('MaxHeap', () => {
 describe('a block trace of libCacheSim', () => {
   const mib = 2 ** 20;
 
-  it('misses in an LRU of bytes as often as libCacheSim says', async (context) => {
+  it.for([
+    ['lru', 'test_LRU'],
+    ['fifo', 'test_FIFO'],
+    ['belady', 'test_Belady'],
+  ] as const)('misses in %s as often as libCacheSim says', async ([policy, test], context) => {
     const trace = await published(context, 'cloudPhysics');
-    const expected = JSON.parse(
+    const { algos } = JSON.parse(
       readFileSync(join(dataFolder(), 'libcachesim_expected_misses.json'), 'utf8'),
-    ) as { readonly algos: { readonly test_LRU: { readonly miss_cnt: readonly number[] } } };
-    const records = gunzipSync(readFileSync(tracePath('cloudPhysics') as string));
-    const misses = expected.algos.test_LRU.miss_cnt.map((_, step) =>
-      byteLruMisses(trace, records, (step + 1) * 128 * mib),
-    );
-    expect(misses).toEqual(expected.algos.test_LRU.miss_cnt);
+    ) as { readonly algos: Readonly<Record<string, { readonly miss_cnt: readonly number[] }>> };
+    const expected = algos[test]?.miss_cnt ?? [];
+    expect(expected).toHaveLength(8);
+    const misses = expected.map((_, step) => sizedMisses(trace, policy, (step + 1) * 128 * mib));
+    expect(misses).toEqual(expected);
   });
 
-  /** Sizes are read from the records themselves; which block it is, is what the reader says. */
-  function byteLruMisses(trace: Trace, records: Buffer, capacityBytes: number): number {
-    const sizes = new Map<number, number>();
-    let usedBytes = 0;
-    let misses = 0;
-    for (const [request, block] of trace.references.entries()) {
-      const before = sizes.get(block);
-      const sizeBytes = before ?? records.readUInt32LE(request * 24 + 12);
-      sizes.delete(block);
-      sizes.set(block, sizeBytes);
-      if (before !== undefined) continue;
-      misses += 1;
-      usedBytes += sizeBytes;
-      for (const [oldest, oldestBytes] of sizes) {
-        if (usedBytes <= capacityBytes) break;
-        sizes.delete(oldest);
-        usedBytes -= oldestBytes;
-      }
-    }
-    return misses;
-  }
+  it('refuses a trace without sizes', () => {
+    expect(() => sizedMisses(traceOf([[1]]), 'lru', mib)).toThrow('does not tell how large');
+  });
 });

@@ -1,21 +1,22 @@
 /**
- * What is known of a block when it is ranked, in bins: eight features of the request that used it last, five of the block.
+ * What is known of a block when it is ranked, in bins: nine features of the request that used it last, five of the block.
  *
  * ```
  *  0 output × evidence   1 gap × evidence   2 prompt length   3 new blocks   4 evidence before × evidence
  *  5 output before       6 prompt growth    7 session frailty
- *  8 turn × uses         9 the block's own gap   10 fan-out   11 depth   12 status
+ *  8 turn × uses         9 the block's own gap   10 fan-out   11 depth   12 status   13 evidence alone
  * ```
  * *Evidence* is what was said of the session's future: nothing, how the request stopped, or an outside hint.
  */
 
 import type { SessionHint, StopReason } from '../api.ts';
 
-export const featureCount = 13;
+export const featureCount = 14;
 /** The first ones are the same for all blocks of a request. */
 export const requestFeatures = 8;
 
-/** What a group of blocks has in features 0, 1 and 4 is not known before its request has ended. */
+/** What a group of blocks has in features 0, 1, 4 and this one is not known before its request has ended. */
+export const evidenceFeature = 13;
 export const evidenceBins = 5;
 /** Turn or uses: 1, 2, 3, 4, 5–6, 7–9, 10–15, 16–31, more. */
 const countBins = 9;
@@ -42,6 +43,7 @@ export const binCounts: readonly number[] = [
   6,
   depthEdges.length,
   6,
+  evidenceBins,
 ];
 
 /** Where the bins of each feature begin among all. */
@@ -123,8 +125,9 @@ export function statusBin(isNew: boolean, relationTo: number): number {
   return (isNew ? 0 : 3) + relationTo;
 }
 
-/** The bin of features 0, 1 or 4 with nothing known of the end. */
+/** The bin of a feature with nothing known of the end. */
 export function asOnArrival(feature: number, bin: number): number {
   if (feature === 0) return unknownOutput * evidenceBins;
+  if (feature === evidenceFeature) return 0;
   return feature === 1 || feature === 4 ? bin - (bin % evidenceBins) : bin;
 }

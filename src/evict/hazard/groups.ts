@@ -27,6 +27,8 @@ export class Groups {
   record: Int32Array = new Int32Array(firstGroups);
   /** The last request that was seen to use a block of it. */
   seenBy: Int32Array = new Int32Array(firstGroups);
+  /** 1: LRU would keep its blocks. */
+  isRecent: Uint8Array = new Uint8Array(firstGroups);
   /** 1 while its request runs. */
   running: Uint8Array = new Uint8Array(firstGroups);
   /** Bucket for which the two worths stand, at its beginning and at its end. */
@@ -52,6 +54,7 @@ export class Groups {
     this.onArrival[group] = 0;
     this.record[group] = record;
     this.running[group] = 1;
+    this.isRecent[group] = 0;
     this.arrivalWorth[group] = -1;
     this.worthBucket[group] = noBucket;
     return group;
@@ -69,6 +72,11 @@ export class Groups {
     for (let bucket = 0; bucket < ageBuckets; bucket++) {
       if (this.#waiting[bucket] === none) this.#waiting[bucket] = group;
     }
+  }
+
+  /** The next newer group, or none. */
+  after(group: number): number {
+    return this.#next[group] as number;
   }
 
   /** Tells of each group that has lived through a bucket since. */
@@ -128,6 +136,7 @@ export class Groups {
     this.onArrival = grown(this.onArrival, count);
     this.record = grown(this.record, count);
     this.seenBy = grown(this.seenBy, count);
+    this.isRecent = grown(this.isRecent, count);
     this.running = grown(this.running, count);
     this.worthBucket = grown(this.worthBucket, count);
     this.worthBefore = grown(this.worthBefore, count);

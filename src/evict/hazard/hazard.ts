@@ -13,6 +13,7 @@ import {
   countBin,
   depthBin,
   evidenceBins,
+  evidenceFeature,
   evidenceOf,
   fanBin,
   featureCount,
@@ -22,6 +23,7 @@ import {
   statusBin,
 } from './features.ts';
 import type { Groups } from './groups.ts';
+import { Guard } from './guard.ts';
 import { KnownBlocks, none } from './known.ts';
 import { Learner } from './learner.ts';
 import { openRequest } from './opening.ts';
@@ -38,6 +40,7 @@ export class Hazard implements Policy {
   readonly #learner: Learner;
   readonly #groups: Groups;
   readonly #records = new Records();
+  readonly #guard: Guard;
   readonly #requests: RequestList[] = [];
   /** Block in each place, or none. */
   readonly #blockAt: Int32Array;
@@ -56,6 +59,7 @@ export class Hazard implements Policy {
     this.#candidates = new Candidates(places, random);
     this.#known = new KnownBlocks(places);
     this.#blockAt = new Int32Array(places).fill(none);
+    this.#guard = new Guard(this.#groups, places);
   }
 
   begin(
@@ -82,6 +86,7 @@ export class Hazard implements Policy {
     }
     const last = knownPrefix > 0 ? (list.blocks[knownPrefix - 1] as number) : none;
     const before = last === none ? none : (known.group[last] as number);
+    this.#judge(list);
     openRequest(this.#learner, this.#records, list, before, knownPrefix, inputTokens);
     for (let depth = 0; depth < count; depth++) this.#noteReturn(list.blocks[depth] as number);
     for (let depth = 0; depth < count; depth++) this.#noteUse(list, depth);
@@ -139,6 +144,7 @@ export class Hazard implements Policy {
     if (this.#next !== noPlace && this.#candidates.has(this.#next)) return true;
     const lowest = this.#draw();
     if (this.#next === noPlace) return false;
+    if (this.#guard.isOn) return true;
     const block = (this.#requests[request] as RequestList).blocks[depth] as number;
     if (lowest <= this.#learner.worthOnArrival(this.#known.group[block] as number)) return true;
     this.#next = noPlace;
@@ -177,7 +183,9 @@ export class Hazard implements Policy {
       bins[at] = outputBin(outputTokens) * evidenceBins + evidence;
       bins[at + 1] = (bins[at + 1] as number) + evidence;
       bins[at + 4] = (bins[at + 4] as number) + evidence;
+      bins[at + evidenceFeature] = evidence;
       this.#groups.enqueue(group, this.#learner.nowS);
+      this.#guard.joined(group);
     }
     this.#learner.choose(list);
     for (let i = 0; i < groupCount; i++) this.#drop(list.groups[i] as number, 0);
@@ -190,6 +198,7 @@ export class Hazard implements Policy {
     this.#known.reset();
     this.#learner.reset();
     this.#records.reset();
+    this.#guard.reset();
     this.#blockAt.fill(none);
     for (const list of this.#requests) list.clear();
     this.#running = none;
@@ -230,6 +239,7 @@ export class Hazard implements Policy {
     bins[10] = fanBin(known.children[block] as number);
     bins[11] = depthBin(depth);
     bins[12] = statusBin(isNew, list.relation);
+    bins[evidenceFeature] = 0;
     let group = list.lastGroup();
     if (group === none || !this.#isLike(group)) {
       bins.set(list.shared);
@@ -259,9 +269,31 @@ export class Hazard implements Policy {
     const groups = this.#groups;
     const live = (groups.live[group] as number) - blocks;
     groups.live[group] = live;
+    this.#guard.lost(group, blocks);
     if (live > 0 || groups.running[group] === 1) return;
     this.#records.release(groups.record[group] as number);
+    this.#guard.left(group);
     groups.release(group);
+  }
+
+  /** Higher: to be kept rather. */
+  #rank(group: number): number {
+    return this.#guard.isOn ? (this.#groups.usedAtS[group] as number) : this.#learner.worth(group);
+  }
+
+  /** Compares what was hit with what LRU would have hit. */
+  #judge(list: RequestList): void {
+    const { place, group } = this.#known;
+    const { blocks, count } = list;
+    let hits = 0;
+    while (hits < count && place[blocks[hits] as number] !== noPlace) hits++;
+    let lruHits = 0;
+    while (lruHits < count && this.#lruHas(group[blocks[lruHits] as number] as number)) lruHits++;
+    this.#guard.judge(count, hits, lruHits);
+  }
+
+  #lruHas(group: number): boolean {
+    return group !== none && (this.#groups.running[group] === 1 || this.#guard.wouldKeep(group));
   }
 
   /** Looks at candidates; the least worthy is next. @returns what it is worth */
@@ -273,7 +305,7 @@ export class Hazard implements Policy {
     for (let i = 0; i < draws; i++) {
       const place = this.#candidates.draw();
       const block = this.#blockAt[place] as number;
-      const worth = block === none ? 0 : this.#learner.worth(this.#known.group[block] as number);
+      const worth = block === none ? -1 : this.#rank(this.#known.group[block] as number);
       if (worth > lowest) continue;
       const depth = block === none ? 0 : (this.#known.depth[block] as number);
       if (worth === lowest && depth <= lowestDepth) continue;

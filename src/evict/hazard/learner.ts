@@ -16,6 +16,8 @@ export class Learner {
   readonly groups: Groups = new Groups();
   readonly model: Model = new Model();
   nowS = 0;
+  /** When the first request came; below 0: none has. */
+  #startS = -1;
   readonly #random: Random;
   readonly #arrivalBins = new Uint8Array(featureCount);
 
@@ -26,10 +28,12 @@ export class Learner {
   /** Takes in what has survived until then. Time does not go back. */
   setTime(nowMs: number): void {
     this.nowS = Math.max(this.nowS, nowMs / 1000);
+    if (this.#startS < 0) this.#startS = this.nowS;
     this.groups.advance(this.nowS, this.#survived);
   }
 
   reset(): void {
+    this.#startS = -1;
     this.groups.reset();
     this.model.reset();
   }
@@ -40,7 +44,10 @@ export class Learner {
     if (groups.running[group] === 1 || groups.seenBy[group] === seenBy) return;
     groups.seenBy[group] = seenBy;
     if (groups.weight[group] === 0) return;
-    this.#learn(group, bucketOf(this.nowS - (groups.usedAtS[group] as number)), 1);
+    const bucket = bucketOf(this.nowS - (groups.usedAtS[group] as number));
+    // Survivals are told at the end of a bucket only: before there can be one, returns alone would make it look much better than it is.
+    const isOpen = this.nowS - this.#startS < (ageEdges[bucket + 1] as number);
+    if (!isOpen) this.#learn(group, bucket, 1);
   }
 
   /** Chooses the groups of a request that are learned from, one in each third, and how much they count. */

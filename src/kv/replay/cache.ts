@@ -1,8 +1,13 @@
 /** A trace played against a cache of numbered blocks that exists on paper only. */
 
 import { requestCount, type Trace } from '../traces/trace.ts';
+import { Hazard } from '../../evict/hazard/hazard.ts';
+import { Lfu } from '../../evict/lfu.ts';
+import { ArcBlocks } from './arc.ts';
+import { PolicyBlocks } from './learning.ts';
 import { LruBlocks } from './lru.ts';
 import { OptimalBlocks } from './optimum.ts';
+import { S3FifoBlocks } from './s3fifo.ts';
 
 /** A cache that is asked by requests of one trace, in their order. */
 export interface BlockCache {
@@ -13,12 +18,21 @@ export interface BlockCache {
   use(request: number): void;
 }
 
-/** `lru` evicts what was used longest ago, `min` knows the future: nothing can hit more. */
-export const policyNames = ['lru', 'min'] as const;
+/** `hazard` learns, `min` knows the future: nothing can hit more. */
+export const policyNames = ['lru', 'lfu', 's3fifo', 'arc', 'hazard', 'min'] as const;
 export type PolicyName = (typeof policyNames)[number];
 
-type NewCache = new (trace: Trace, capacityBlocks: number) => BlockCache;
-const caches: Readonly<Record<PolicyName, NewCache>> = { lru: LruBlocks, min: OptimalBlocks };
+type CreateCache = (trace: Trace, capacityBlocks: number) => BlockCache;
+const caches: Readonly<Record<PolicyName, CreateCache>> = {
+  lru: (trace, capacity) => new LruBlocks(trace, capacity),
+  lfu: (trace, capacity) =>
+    new PolicyBlocks(trace, capacity, (places, random) => new Lfu(places, random)),
+  s3fifo: (trace, capacity) => new S3FifoBlocks(trace, capacity),
+  arc: (trace, capacity) => new ArcBlocks(trace, capacity),
+  hazard: (trace, capacity) =>
+    new PolicyBlocks(trace, capacity, (places, random) => new Hazard(places, random)),
+  min: (trace, capacity) => new OptimalBlocks(trace, capacity),
+};
 
 /**
  * Plays a trace, some requests at a time.
@@ -34,7 +48,7 @@ export class Simulation {
   /** @param capacityBlocks at least 1 */
   constructor(trace: Trace, policy: PolicyName, capacityBlocks: number) {
     this.#trace = trace;
-    this.#cache = new caches[policy](trace, capacityBlocks);
+    this.#cache = caches[policy](trace, capacityBlocks);
   }
 
   /** Requests played. */

@@ -1,10 +1,10 @@
 /** The offline optimum: Belady's MIN with bypass. It knows what comes, so no cache of the same size hits more. */
 
-import { requestCount, type Trace } from '../traces/trace.ts';
+import type { Trace } from '../traces/trace.ts';
 import type { BlockCache } from './cache.ts';
 import { MaxHeap } from './max-heap.ts';
+import { never, nextUses } from './next-uses.ts';
 
-const never = 0x7fffffff;
 /** A rank is the request that wants the block next, and below it how deep the block stands in its request. */
 const depths = 2 ** 20;
 const absent = -1;
@@ -28,7 +28,7 @@ export class OptimalBlocks implements BlockCache {
   constructor(trace: Trace, capacityBlocks: number) {
     this.#trace = trace;
     this.#capacity = capacityBlocks;
-    this.#nextRequest = nextRequests(trace);
+    this.#nextRequest = nextUses(trace);
     this.#ranks = new Float64Array(trace.distinct).fill(absent);
   }
 
@@ -74,19 +74,4 @@ export class OptimalBlocks implements BlockCache {
       return;
     }
   }
-}
-
-/** For each reference, the next request that has its block. */
-function nextRequests(trace: Trace): Int32Array {
-  const { references, starts } = trace;
-  const next = new Int32Array(references.length);
-  const wanted = new Int32Array(trace.distinct).fill(never);
-  for (let request = requestCount(trace) - 1; request >= 0; request -= 1) {
-    const start = starts[request] as number;
-    const end = starts[request + 1] as number;
-    // All of a request is read before it is written: a block that it has twice is not wanted by itself.
-    for (let at = start; at < end; at += 1) next[at] = wanted[references[at] as number] as number;
-    for (let at = start; at < end; at += 1) wanted[references[at] as number] = request;
-  }
-  return next;
 }

@@ -4,7 +4,7 @@
  * ```
  * byte 0         4                    12          16                       24   little endian
  *      ┌─────────┬────────────────────┬───────────┬────────────────────────┐
- *      │ time, s │ id of the block    │ size      │ next time it is wanted │    the last two are not used here
+ *      │ time, s │ id of the block    │ size      │ next time it is wanted │    the last is not used here
  *      └─────────┴────────────────────┴───────────┴────────────────────────┘
  * ```
  */
@@ -23,7 +23,7 @@ export function oracleGeneralReader(builder: TraceBuilder): TraceReader {
       let at = 0;
       for (; at + recordBytes <= bytes.length; at += recordBytes) {
         builder.begin(bytes.readUInt32LE(at) * 1000);
-        builder.add(idAt(bytes, at + 4));
+        builder.add(idAt(bytes, at + 4), bytes.readUInt32LE(at + 12));
       }
       rest = Buffer.from(bytes.subarray(at));
     },

@@ -9,10 +9,7 @@
 
 import { fail } from '../../errors.ts';
 import { LineReader, type TraceReader } from './lines.ts';
-import type { TraceBuilder } from './trace.ts';
-
-/** Tokens of a block where the trace counts tokens: that of the traces which number their blocks. */
-export const tokensPerBlock = 512;
+import { tokensPerBlock, type TraceBuilder } from './trace.ts';
 
 /** More tokens than any prompt has. */
 const maxTokens = 2 ** 31 - 1;
@@ -40,16 +37,16 @@ export function tableReader(
 function azureRows(builder: TraceBuilder, header: readonly string[]): OnRow {
   const time = columnOf(header, 'timestamp');
   const tokens = columnOf(header, 'contexttokens');
+  const generated = header.indexOf('generatedtokens');
   return (cells, number) => {
     const text = cells[time] ?? '';
     const atMs = Date.parse(
       `${text.replace(' ', 'T')}${/(Z|[+-]\d\d:?\d\d)$/i.test(text) ? '' : 'Z'}`,
     );
     if (Number.isNaN(atMs)) fail('trace_malformed', `line ${number}: '${text}' is not a time`);
-    builder.begin(atMs);
-    const count = numberIn(cells[tokens], number, 'a number of tokens');
-    if (count < 0 || count > maxTokens || !Number.isInteger(count))
-      fail('trace_malformed', `line ${number}: ${count} is not a number of tokens`);
+    const count = tokensIn(cells[tokens], number);
+    const outputTokens = generated < 0 ? 0 : tokensIn(cells[generated], number);
+    builder.begin(atMs, { inputTokens: count, outputTokens });
     builder.addFresh(Math.ceil(count / tokensPerBlock));
   };
 }
@@ -69,6 +66,13 @@ function plainRows(builder: TraceBuilder, header: readonly string[]): OnRow {
     }
     builder.add(name);
   };
+}
+
+function tokensIn(cell: string | undefined, number: number): number {
+  const count = numberIn(cell, number, 'a number of tokens');
+  if (count < 0 || count > maxTokens || !Number.isInteger(count))
+    fail('trace_malformed', `line ${number}: ${count} is not a number of tokens`);
+  return count;
 }
 
 function columnOf(header: readonly string[], title: string): number {
