@@ -5,6 +5,7 @@ import { copyTargetOf, type Ref } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
 import { byteOf, segmentOf } from './entry.ts';
 import {
+  admitContext,
   checkVersion,
   freePayload,
   type PartSpec,
@@ -39,7 +40,9 @@ export class PartDraft {
     this.#part = part;
     this.#spec = spec;
     store.key.set(id, part);
-    checkVersion(store, store.findFresh(), spec.ifVersion);
+    const old = store.findFresh();
+    checkVersion(store, old, spec.ifVersion);
+    admitContext(store, old);
     this.#payload = this.#reserve(reserveBytes, reserveBytes);
     store.drafts.add(this);
   }
@@ -70,6 +73,7 @@ export class PartDraft {
       store.key.set(this.#id, this.#part);
       const old = store.findFresh();
       checkVersion(store, old, this.#spec.ifVersion);
+      admitContext(store, old);
       const payload = this.#payload;
       payload.sizeBytes = this.#sizeBytes;
       payload.crc32 = store.options.checksums ? this.#crc : undefined;

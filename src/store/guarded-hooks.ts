@@ -19,7 +19,12 @@ export class GuardedHooks {
     this.#budget = hooks.budget;
   }
 
-  // Written out four times: a closure would be an allocation in every put, with hooks or without.
+  /** True where contexts are counted: only then it is worth looking whether a write makes one. */
+  get countsContexts(): boolean {
+    return this.#budget?.admitContext !== undefined;
+  }
+
+  // Written out six times: a closure would be an allocation in every put, with hooks or without.
 
   record(action: AuditAction, id: string, part: string, version: number): void {
     if (this.audit === undefined) return;
@@ -46,6 +51,29 @@ export class GuardedHooks {
       this.tierSink.leaving(id, part, version, bytes, reason);
     } catch (error) {
       report(error);
+    } finally {
+      this.running = nested;
+    }
+  }
+
+  opened(sizeBytes: number): void {
+    if (this.#budget?.opened === undefined) return;
+    const nested = this.#enter();
+    try {
+      this.#budget.opened(sizeBytes);
+    } catch (error) {
+      report(error);
+    } finally {
+      this.running = nested;
+    }
+  }
+
+  /** @throws budget_exceeded, or what else the budget throws */
+  admitContext(contexts: number): void {
+    if (this.#budget?.admitContext === undefined) return;
+    const nested = this.#enter();
+    try {
+      this.#budget.admitContext(contexts);
     } finally {
       this.running = nested;
     }

@@ -9,9 +9,13 @@ import type { KindName } from '../alloc/kind.ts';
 
 /** Bytes and contexts are reserved before work and refunded on every exit path. Called synchronously. */
 export interface Budget {
+  /** Told once, when a pool is opened: bytes of blocks that it holds from before. They are refunded like those reserved since. */
+  opened?(sizeBytes: number): void;
   /** @throws budget_exceeded: the operation then changes nothing */
   reserve(kind: KindName, sizeBytes: number): void;
   refund(kind: KindName, sizeBytes: number): void;
+  /** Asked before a context comes to be; there are `contexts` already. @throws budget_exceeded: the operation then changes nothing */
+  admitContext?(contexts: number): void;
 }
 
 export type AuditAction = 'put' | 'append' | 'get' | 'delete' | 'evict' | 'expire' | 'invalidate';

@@ -46,6 +46,7 @@ export function openStore(
   if (region.superblock.rootParts === 0) return { store: createStore(region, choices, options) };
   if (!isComplete(region)) return recover(region, choices, options);
   const store = new Store(region, openAllocator(region, choices), options);
+  tellBudget(store);
   gatherRetired(store);
   begin(store, false);
   reapReaders(store);
@@ -57,8 +58,25 @@ export function openStore(
 function recover(region: Region, choices: AllocatorChoices, options: StoreOptions): OpenedStore {
   const recovery = recoverStore(region, openAllocator(region, { zeroKinds: allKinds }), options);
   const store = new Store(region, openAllocator(region, choices), options);
+  tellBudget(store);
   gatherRetired(store);
   return { store, recovery };
+}
+
+/** What is held from before, as it will be refunded: before anything of it is. */
+function tellBudget(store: Store): void {
+  if (store.options.hooks.budget?.opened === undefined) return;
+  let heldBytes = 0;
+  for (let ordinal = 0; ordinal < store.entries.count; ordinal++) {
+    const ref = store.entries.at(ordinal);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    const held = peek(words, at + field.state) & stateMask;
+    if (held !== state.live && held !== state.retired) continue;
+    const blocks = parked(words, at) === 0 ? 1 : 2;
+    heldBytes += blocks * peek(words, at + field.blockBytes);
+  }
+  store.hooks.opened(heldBytes);
 }
 
 /** Attaches without owning: a thread that reads, or an inspection. */

@@ -9,7 +9,7 @@ import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import { copyTargetOf, type Ref } from '../memory/region.ts';
 import { copyInto, peek, poke, store as storeWord } from '../memory/words.ts';
-import { linkContext, relinkContext } from './context-chain.ts';
+import { headOf, linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
   byteOf,
@@ -67,6 +67,7 @@ const indexEvictions = 128;
 export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   const old = store.findFresh();
   checkVersion(store, old, spec.ifVersion);
+  admitContext(store, old);
   store.protectedEntry = old;
   try {
     const payload = reservePayload(store, spec.kind, bytes.length);
@@ -96,6 +97,13 @@ export function checkVersion(store: Store, ref: Ref, ifVersion: number | undefin
   bump(store.control, store.countersAt + counter.versionConflicts, 1);
   const found = current === 0 ? 'there is no such part' : `the current version is ${current}`;
   fail('version_conflict', `Expected version ${ifVersion}, but ${found}.`);
+}
+
+/** Asks the budget when the part that `store.key` names, which is not there, would make a context. @throws budget_exceeded */
+export function admitContext(store: Store, old: Ref): void {
+  if (old !== 0 || !store.hooks.countsContexts) return;
+  if (headOf(store, store.key.contextTag()) !== 0) return;
+  store.hooks.admitContext(peek(store.control, store.controlAt + control.contexts));
 }
 
 /**

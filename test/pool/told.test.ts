@@ -1,5 +1,7 @@
 /** What hooks are told: every byte that is taken is given back, every change is recorded, and what leaves is shown as it was. */
 
+import { cpSync } from 'node:fs';
+
 import { describe, expect, it } from 'vitest';
 import { CenoteError } from '../../src/errors.ts';
 import type { KindName, OpenOptions, Pool } from '../../src/pool/api.ts';
@@ -153,6 +155,85 @@ describe('a budget', () => {
     refuses(() => of.put('c', 'p', filled(1, 1)), 'budget_exceeded');
     of.delete('a');
     expectNothingReserved(told);
+    expectSound(of);
+  });
+});
+
+describe('a budget of an existing pool', () => {
+  /** A budget that knows the bytes of all blocks, those from before included. */
+  function counting(): { heldBytes: number; readonly hooks: Partial<Hooks> } {
+    const counted = {
+      heldBytes: 0,
+      hooks: {
+        budget: {
+          opened: (sizeBytes: number) => void (counted.heldBytes += sizeBytes),
+          reserve: (_: KindName, sizeBytes: number) => void (counted.heldBytes += sizeBytes),
+          refund: (_: KindName, sizeBytes: number) => void (counted.heldBytes -= sizeBytes),
+        },
+      },
+    };
+    return counted;
+  }
+
+  it.each(['closed', 'died'])('that was %s is told what there is', async (ending) => {
+    const path = freshPath();
+    const first = counting();
+    const before = await pool({ path, capacityBytes: 4 * mib, hooks: first.hooks });
+    expect(first.heldBytes).toBe(0);
+    for (let i = 0; i < 100; i++) before.put(`${i}`, 'p', filled(50 * i, 1));
+    before.append('7', 'p', filled(10_000, 1));
+    const { heldBytes } = first;
+    expect(heldBytes).toBeGreaterThan(240_000);
+    let copy = path;
+    if (ending === 'closed') {
+      await before.close();
+    } else {
+      copy = freshPath();
+      cpSync(path, copy, { recursive: true });
+    }
+    const second = counting();
+    const after = await pool({ path: copy, hooks: second.hooks });
+    expect(second.heldBytes).toBe(heldBytes);
+    for (const { id } of after.list()) after.delete(id);
+    expect(second.heldBytes).toBe(0);
+  });
+});
+
+describe('a budget of contexts', () => {
+  it('is asked before a context comes to be, and only then', async () => {
+    const asked: number[] = [];
+    const of = await pool({
+      capacityBytes: 4 * mib,
+      hooks: {
+        budget: {
+          reserve: () => {},
+          refund: () => {},
+          admitContext(contexts) {
+            asked.push(contexts);
+            if (contexts >= 2) throw new CenoteError('budget_exceeded', 'Two are enough.');
+          },
+        },
+      },
+    });
+    of.put('a', 'p', 'text');
+    of.put('a', 'q', 'text');
+    of.put('a', 'p', 'other');
+    of.append('b', 'p', 'text');
+    of.append('b', 'q', 'text');
+    expect(asked).toEqual([0, 1]);
+    const late = of.beginPut('a', 'r', 10);
+    const { liveBytes } = of.stats().memory;
+    refuses(() => of.put('c', 'p', 'text'), 'budget_exceeded');
+    refuses(() => of.append('c', 'p', 'text'), 'budget_exceeded');
+    refuses(() => of.beginPut('c', 'p', 10), 'budget_exceeded');
+    expect(of.stats()).toMatchObject({ contexts: 2, memory: { liveBytes } });
+    of.delete('a');
+    of.put('c', 'p', 'text');
+    // The draft's context went meanwhile, and another took its place.
+    refuses(() => late.commit(), 'budget_exceeded');
+    of.delete('b');
+    of.put('d', 'p', 'text');
+    expect(of.list().map(({ id }) => id)).toEqual(['c', 'd']);
     expectSound(of);
   });
 });
