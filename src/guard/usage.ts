@@ -1,0 +1,122 @@
+/** What a tenant uses, held against its quotas: reserved before work, refunded after it. */
+
+import type { Clock } from '../base/clock.ts';
+import { fail } from '../errors.ts';
+import type { Budget } from '../store/hooks.ts';
+import type { Quotas, TenantRefusal } from './api.ts';
+import { Throttled } from './throttled.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+/** What one that may do nothing is told to wait. */
+const hourMs = 3_600_000;
+
+export class Usage {
+  readonly #clock: Clock;
+  #quotas: Quotas = {};
+  #maxInFlightBytes = Infinity;
+  #bucket: TokenBucket | undefined;
+  #storedBytes: number | undefined;
+  running = 0;
+  inFlightBytes = 0;
+  operations = 0;
+  readonly refusals: Record<TenantRefusal, number> = { rate_limited: 0, budget_exceeded: 0 };
+
+  constructor(quotas: Quotas, clock: Clock) {
+    this.#clock = clock;
+    this.quotas = quotas;
+  }
+
+  get quotas(): Quotas {
+    return this.#quotas;
+  }
+
+  /** What is reserved already stays so. */
+  set quotas(quotas: Quotas) {
+    const { opsPerSecond, inFlightBytes } = quotas;
+    // An unchanged rate keeps its bucket: setting it again gives nobody a second's worth more.
+    if (opsPerSecond !== this.#quotas.opsPerSecond) {
+      this.#bucket =
+        opsPerSecond === undefined ? undefined : new TokenBucket(opsPerSecond, this.#clock);
+    }
+    this.#maxInFlightBytes = inFlightBytes ?? Infinity;
+    this.#quotas = quotas;
+  }
+
+  get storedBytes(): number | undefined {
+    return this.#storedBytes;
+  }
+
+  /** One operation and its bytes. @throws budget_exceeded, rate_limited: nothing is reserved then */
+  begin(inFlightBytes: number): void {
+    this.#checkInFlight(inFlightBytes);
+    if (this.#bucket !== undefined) this.#throttle(this.#bucket);
+    this.inFlightBytes += inFlightBytes;
+    this.running++;
+    this.operations++;
+  }
+
+  /** @throws budget_exceeded: nothing is reserved then */
+  grow(inFlightBytes: number): void {
+    this.#checkInFlight(inFlightBytes);
+    this.inFlightBytes += inFlightBytes;
+  }
+
+  end(inFlightBytes: number): void {
+    this.inFlightBytes -= inFlightBytes;
+    this.running--;
+  }
+
+  /** The budget of a pool that is about to be opened: it counts anew. */
+  budget(): Budget {
+    this.#storedBytes = 0;
+    return {
+      opened: (sizeBytes) => this.#store(sizeBytes),
+      reserve: (_, sizeBytes) => {
+        this.#checkStored(sizeBytes);
+        this.#store(sizeBytes);
+      },
+      refund: (_, sizeBytes) => this.#store(-sizeBytes),
+      admitContext: (contexts) => this.#checkContexts(contexts),
+    };
+  }
+
+  #store(sizeBytes: number): void {
+    this.#storedBytes = (this.#storedBytes ?? 0) + sizeBytes;
+  }
+
+  #checkInFlight(sizeBytes: number): void {
+    if (this.inFlightBytes + sizeBytes <= this.#maxInFlightBytes) return;
+    this.#refuse(
+      `Running operations hold ${this.inFlightBytes} of ${this.#maxInFlightBytes} bytes in flight; ${sizeBytes} more do not fit.`,
+    );
+  }
+
+  #checkStored(sizeBytes: number): void {
+    const { storedBytes: max } = this.#quotas;
+    const held = this.#storedBytes ?? 0;
+    if (max === undefined || held + sizeBytes <= max) return;
+    this.#refuse(`Parts hold ${held} of ${max} bytes; ${sizeBytes} more do not fit.`);
+  }
+
+  #checkContexts(contexts: number): void {
+    const { contexts: max } = this.#quotas;
+    if (max === undefined || contexts < max) return;
+    this.#refuse(`There are ${contexts} contexts, and no more than ${max} may be.`);
+  }
+
+  #refuse(message: string): never {
+    this.refusals.budget_exceeded++;
+    fail('budget_exceeded', message);
+  }
+
+  #throttle(bucket: TokenBucket): void {
+    const waitMs = bucket.take();
+    if (waitMs === 0) return;
+    this.refusals.rate_limited++;
+    const { opsPerSecond } = this.#quotas;
+    throw new Throttled(
+      `More than ${opsPerSecond} operations per second were begun.`,
+      Math.min(waitMs, hourMs),
+    );
+  }
+}
