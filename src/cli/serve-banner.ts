@@ -21,7 +21,10 @@ export interface Banner {
   readonly keysFile: string;
   readonly poolType: 'mapped' | 'shared';
   readonly poolPath: string | undefined;
+  /** Of all pools together. */
   readonly capacityBytes: number;
+  readonly tenants: number;
+  /** Of tenant `default`. */
   readonly contexts: number;
   readonly key: KeyNotice;
   /** False keeps a preset key out of logs: the reader of a terminal may see it, a log collector need not. */
@@ -79,7 +82,10 @@ function keyLines(banner: Banner, paint: Palette): string[] {
 }
 
 function poolLine(banner: Banner): string {
-  const figures = `${formatCount(banner.contexts)} contexts, capacity ${formatBytes(banner.capacityBytes)}`;
+  const others = banner.tenants - 1;
+  const more =
+    others === 0 ? '' : `, ${formatCount(others)} more ${others === 1 ? 'tenant' : 'tenants'}`;
+  const figures = `${formatCount(banner.contexts)} contexts${more}, capacity ${formatBytes(banner.capacityBytes)}`;
   if (banner.poolPath === undefined)
     return `in shared memory: gone when the server stops (${figures})`;
   return `${printable(banner.poolPath)} (${figures})`;

@@ -1,20 +1,15 @@
-/** `cenote serve`: a pool over HTTP. */
+/** `cenote serve`: the pools of a data folder over HTTP. */
 
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { fail, hasCode } from '../errors.ts';
-import { segmentPath } from '../memory/pool-files.ts';
-import type { Pool } from '../pool/api.ts';
-import { openPool } from '../pool/open.ts';
+import { loadOrCreateKey, presetKeys } from '../guard/first-key.ts';
+import { maintainEveryMs, openGuard, type DataGuard } from '../guard/data-guard.ts';
+import { dataLayout, type DataLayout } from '../guard/layout.ts';
+import { assertAuthSafe } from '../guard/loopback.ts';
+import { defaultTenant } from '../guard/quotas.ts';
 import { pressureEveryMs, PressureRelief } from '../pool/pressure.ts';
-import {
-  assertAuthSafe,
-  createServer,
-  dataLayout,
-  loadOrCreateKey,
-  type CenoteServer,
-  type DataLayout,
-} from '../server/index.ts';
+import { createServer, type CenoteServer } from '../server/server.ts';
 import { exitOk, type Arguments, type Command } from './command.ts';
 import { parseBytes } from './format.ts';
 import { printLine, type Io } from './io.ts';
@@ -24,20 +19,16 @@ import { spaceNote } from './serve-space.ts';
 import { aborted, listenForStop } from './stop.ts';
 import { version } from './version.ts';
 
-/** Expired parts are removed in the background: so many entries are looked at, so often. */
-const sweepEveryMs = 1000;
-const sweepEntries = 10_000;
-
 /** Running requests have this long to end once the server is asked to stop. */
 const stopDeadlineMs = 10_000;
 
 export const serveCommand: Command = {
   name: 'serve',
-  summary: 'Serve contexts over HTTP from a pool on this machine',
+  summary: 'Serve contexts over HTTP from pools on this machine',
   about: [
-    'The pool lies in DATA/tenants/default and outlives the server, also a kill -9. The first start makes an API key and ' +
-      'shows it once; CENOTE_API_KEY gives one of your own. Options count before environment variables, these before ' +
-      'defaults.',
+    'Each tenant has a pool in DATA/tenants/NAME that outlives the server, also a kill -9; there is one named default. ' +
+      'The first start makes an API key and shows it once; CENOTE_API_KEY gives one of your own. See `cenote tenants` and ' +
+      '`cenote keys`. Options count before environment variables, these before defaults.',
     'SIGINT (Ctrl-C) and SIGTERM stop the server when running requests are answered, within 10 s; a second signal ' +
       'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, pool, path, dataPath, ' +
       'capacityBytes, contexts}, and key at the first start.',
@@ -64,14 +55,14 @@ export const serveCommand: Command = {
     },
     capacity: {
       value: 'SIZE',
-      help: 'Bound on the memory of the pool: 512m, 2GiB, 1e9. A pool that exists keeps its own unless this is given.',
+      help: 'Bound on the memory of all pools: 512m, 2GiB, 1e9. A data folder that exists keeps its own unless this is given.',
       env: 'CENOTE_CAPACITY',
       fallback: '2GiB',
     },
     'no-auth': { help: 'Ask for no key. Refused unless only this machine can reach the address.' },
   },
   examples: [
-    { line: 'cenote serve', what: 'on port 8080, with a pool in ./data' },
+    { line: 'cenote serve', what: 'on port 8080, with its data in ./data' },
     {
       line: 'cenote serve --http 9000 --data /var/lib/cenote --capacity 16GiB',
       what: 'with settings of its own',
@@ -99,11 +90,11 @@ export const serveCommand: Command = {
         `${name}: stopping when running requests are answered; once more stops at once`,
       );
     });
-    const pool = await openServedPool(config, io);
+    const guard = await openServedGuard(config, io);
     try {
-      await servePool(pool, config, io, stop.signal);
+      await serveGuard(guard, config, io, stop.signal);
     } finally {
-      await pool.close();
+      await guard.close();
     }
     printLine(io.stderr, 'stopped');
     return exitOk;
@@ -115,8 +106,10 @@ interface ServeConfig {
   readonly port: number;
   readonly dataPath: string;
   readonly layout: DataLayout;
-  /** Undefined: a pool that exists keeps its own. */
+  /** Undefined: as before … */
   readonly capacityBytes: number | undefined;
+  /** … and this where there is nothing from before. */
+  readonly newCapacityBytes: number;
   readonly withAuth: boolean;
   readonly json: boolean;
 }
@@ -131,27 +124,37 @@ function readConfig(args: Arguments): ServeConfig {
   const capacityBytes = parseBytes(capacity.text, capacity.source);
   const withAuth = !args.flag('no-auth');
   if (!withAuth) assertAuthSafe(host, 'none');
-  const keepsItsOwn = !capacity.given && existsSync(segmentPath(layout.poolFolder, 0));
-  const bound = keepsItsOwn ? undefined : capacityBytes;
-  return { host, port, dataPath, layout, capacityBytes: bound, withAuth, json: args.flag('json') };
+  return {
+    host,
+    port,
+    dataPath,
+    layout,
+    capacityBytes: capacity.given ? capacityBytes : undefined,
+    newCapacityBytes: capacityBytes,
+    withAuth,
+    json: args.flag('json'),
+  };
 }
 
-/** The pool of the data folder; where this machine cannot map files, one that lasts as long as the process. */
-async function openServedPool(config: ServeConfig, io: Io): Promise<Pool> {
-  const capacity =
-    config.capacityBytes === undefined ? {} : { capacityBytes: config.capacityBytes };
+/** The data folder; where this machine cannot map files, pools that last as long as the process. */
+async function openServedGuard(config: ServeConfig, io: Io): Promise<DataGuard> {
+  const options = {
+    withKeys: config.withAuth,
+    extraKeys: config.withAuth ? presetKeys({ env: io.env }) : [],
+    capacityBytes: config.capacityBytes,
+    newCapacityBytes: config.newCapacityBytes,
+    onError: (error: unknown): void => void reportError(error, config.json, io),
+  };
+  // Opening reserves a first segment: said before it, the note explains why that may fail.
+  const onCapacity = (bytes: number): void => warnOfSpace(config, bytes, io);
   try {
-    // Opening reserves a first segment: said before it, the note explains why that may fail.
-    if (config.capacityBytes !== undefined) warnOfSpace(config, config.capacityBytes, io);
-    const pool = await openPool({ path: config.layout.poolFolder, ...capacity });
-    if (config.capacityBytes === undefined) warnOfSpace(config, pool.stats().capacityBytes, io);
-    return pool;
+    return await openGuard(config.dataPath, { ...options, onCapacity });
   } catch (error) {
     if (!hasCode(error, 'koffi_missing') && !hasCode(error, 'platform_unsupported')) throw error;
     const note = `${io.err.yellow('note:')} contexts will be gone when the server stops: ${error.message}`;
     printLine(io.stderr, note);
     printLine(io.stderr, `  ${error.advice}`);
-    return openPool(capacity);
+    return openGuard(config.dataPath, { ...options, poolType: 'shared' });
   }
 }
 
@@ -159,20 +162,17 @@ function warnOfSpace(config: ServeConfig, capacityBytes: number, io: Io): void {
   for (const line of spaceNote(config.dataPath, capacityBytes, io.err)) printLine(io.stderr, line);
 }
 
-/** Serves until the signal aborts. The pool is left open. */
-async function servePool(
-  pool: Pool,
+/** Serves until the signal aborts. The guard is left open. */
+async function serveGuard(
+  guard: DataGuard,
   config: ServeConfig,
   io: Io,
   signal: AbortSignal,
 ): Promise<void> {
-  const { keyring, newKey } = config.withAuth
-    ? await loadOrCreateKey(config.dataPath, { env: io.env })
-    : { keyring: 'none' as const, newKey: undefined };
+  const newKey = config.withAuth ? await firstKey(guard, config, io) : undefined;
   const server = createServer({
-    pool,
+    guard,
     http: { host: config.host, port: config.port },
-    auth: keyring,
     onError: (error) => void reportError(error, config.json, io),
   });
   try {
@@ -182,18 +182,29 @@ async function servePool(
     if (newKey !== undefined) rmSync(config.layout.keysFile, { force: true });
     throw error;
   }
-  const sweeping = setInterval(() => sweep(pool, config, io), sweepEveryMs);
-  sweeping.unref();
-  const relief = new PressureRelief(pool, (path) => readFileSync(path, 'latin1'), systemClock);
+  const maintaining = setInterval(() => guard.maintain(), maintainEveryMs);
+  maintaining.unref();
+  const relief = new PressureRelief(guard, (path) => readFileSync(path, 'latin1'), systemClock);
   const relieving = setInterval(() => relieve(relief, config, io), pressureEveryMs);
   relieving.unref();
-  announce(pool, server, keyNotice(config, newKey, io), config, io);
+  announce(guard, server, keyNotice(config, newKey, io), config, io);
   await aborted(signal);
-  clearInterval(sweeping);
+  clearInterval(maintaining);
   clearInterval(relieving);
   const { cutConnections } = await server.close({ deadlineMs: stopDeadlineMs });
   if (cutConnections > 0)
     printLine(io.stderr, `cut ${cutConnections} connections that were still busy`);
+}
+
+/** Makes a key at the first start. */
+async function firstKey(
+  guard: DataGuard,
+  config: ServeConfig,
+  io: Io,
+): Promise<string | undefined> {
+  const { newKey } = await loadOrCreateKey(config.dataPath, { env: io.env });
+  if (newKey !== undefined) await guard.reload();
+  return newKey;
 }
 
 /** @throws address_unavailable */
@@ -217,15 +228,6 @@ const listenReasons: Readonly<Record<string, string>> = {
 };
 
 /** An error here is nobody's request: it is reported, and the server goes on. */
-function sweep(pool: Pool, config: ServeConfig, io: Io): void {
-  try {
-    pool.sweepExpired(sweepEntries);
-  } catch (error) {
-    reportError(error, config.json, io);
-  }
-}
-
-/** Likewise. */
 function relieve(relief: PressureRelief, config: ServeConfig, io: Io): void {
   try {
     relief.look();
@@ -245,21 +247,22 @@ function keyNotice(config: ServeConfig, newKey: string | undefined, io: Io): Key
 }
 
 function announce(
-  pool: Pool,
+  guard: DataGuard,
   server: CenoteServer,
   key: KeyNotice,
   config: ServeConfig,
   io: Io,
 ): void {
-  const { contexts, capacityBytes } = pool.stats();
+  const contexts = guard.poolStats(defaultTenant)?.contexts ?? 0;
   const banner: Banner = {
     version: version(),
     url: server.urls[0] as string,
     dataPath: config.dataPath,
     keysFile: config.layout.keysFile,
-    poolType: pool.path === undefined ? 'shared' : 'mapped',
-    poolPath: pool.path,
-    capacityBytes,
+    poolType: guard.poolType,
+    poolPath: guard.poolType === 'mapped' ? config.layout.poolFolder : undefined,
+    tenants: guard.tenants().length,
+    capacityBytes: guard.capacityBytes,
     contexts,
     key,
     showPresetKey: io.stdout.isTTY === true,

@@ -1,6 +1,7 @@
 /** Where a server may do without keys. */
 
 import { fail } from '../errors.ts';
+import type { Auth } from './keyring.ts';
 
 /** True for hosts that only this machine can reach. */
 export function isLoopback(host: string): boolean {
@@ -10,8 +11,8 @@ export function isLoopback(host: string): boolean {
 }
 
 /** A server without keys listens on loopback only. @throws invalid_argument */
-export function assertAuthSafe(host: string, withKeys: boolean): void {
-  if (withKeys || isLoopback(host)) return;
+export function assertAuthSafe(host: string, auth: Auth): void {
+  if (auth !== 'none' || isLoopback(host)) return;
   fail(
     'invalid_argument',
     `A server without authentication is refused on ${JSON.stringify(host)}: listen on 127.0.0.1, or use a key.`,

@@ -1,8 +1,11 @@
-/** The server of a pool: makes the parts, and starts and stops them. */
+/** The server of pools: makes the parts, and starts and stops them. */
 
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
-import { assertAuthSafe, type Auth } from './auth.ts';
+import type { ServedGuard } from '../guard/api.ts';
+import type { Auth } from '../guard/keyring.ts';
+import { assertAuthSafe } from '../guard/loopback.ts';
+import { poolGuard } from '../guard/pool-guard.ts';
 import type { Service } from './http/exchange.ts';
 import { handle } from './http/handle.ts';
 import { InFlight } from './http/in-flight.ts';
@@ -14,12 +17,14 @@ import { Traffic, type TrafficStats } from './http/traffic.ts';
 import { Wire } from './http/wire.ts';
 
 export interface ServerOptions {
-  /** Stays open when the server closes. */
-  readonly pool: Pool;
+  /** One pool, of one tenant; with `auth`. Stays open when the server closes. */
+  readonly pool?: Pool;
+  /** Keys that are accepted; `none` is refused except on loopback. */
+  readonly auth?: Auth;
+  /** In place of `pool` and `auth`: many tenants with a pool each. Stays open when the server closes. */
+  readonly guard?: ServedGuard;
   /** Default 127.0.0.1, port 8080; port 0 takes a free one. */
   readonly http?: { readonly host?: string; readonly port?: number };
-  /** Keys that are accepted; `none` is refused except on loopback. */
-  readonly auth: Auth;
   readonly limits?: Partial<HttpLimits>;
   /** Gives /metrics without a credential. Default false: counts say what is stored here. */
   readonly publicMetrics?: boolean;
@@ -64,16 +69,17 @@ const maxPort = 65_535;
  * const server = createServer({ pool, auth: keyring });
  * await server.listen();
  *
- * @throws invalid_argument for limits out of bounds, or no authentication on an address that others
- * can reach
+ * @throws invalid_argument for limits out of bounds, no authentication on an address that others can
+ * reach, or neither a pool with `auth` nor a guard
  */
 export function createServer(options: ServerOptions): CenoteServer {
   const { host = defaultHost, port = defaultPort } = options.http ?? {};
   if (!Number.isInteger(port) || port < 0 || port > maxPort) {
     fail('invalid_argument', `A port is a whole number from 0 to ${maxPort}; got ${port}.`);
   }
-  assertAuthSafe(host, options.auth);
-  const service = serviceOf(options);
+  const guard = guardOf(options);
+  if (guard.anonymous !== undefined) assertAuthSafe(host, 'none');
+  const service = serviceOf(options, guard);
   const router = new Router(routes);
   const wire = new Wire(service, (exchange) => handle(exchange, router));
   const urls: string[] = [];
@@ -97,11 +103,16 @@ export function createServer(options: ServerOptions): CenoteServer {
   };
 }
 
-function serviceOf(options: ServerOptions): Service {
+function guardOf({ pool, auth, guard }: ServerOptions): ServedGuard {
+  if (guard !== undefined && pool === undefined && auth === undefined) return guard;
+  if (guard === undefined && pool !== undefined && auth !== undefined) return poolGuard(pool, auth);
+  return fail('invalid_argument', 'A server takes a pool and auth, or a guard in place of both.');
+}
+
+function serviceOf(options: ServerOptions, guard: ServedGuard): Service {
   const limits = resolveLimits(options.limits);
   return {
-    pool: options.pool,
-    auth: options.auth,
+    guard,
     limits,
     publicMetrics: options.publicMetrics ?? false,
     inFlight: new InFlight(limits.maxInFlightBytes),

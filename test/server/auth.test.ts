@@ -190,8 +190,9 @@ it('gives metrics to everyone only when told to', async () => {
 });
 
 it('shows the pool to its own tenant only', async () => {
-  const { call: keyed } = await serve({ auth: new Keyring([keyRecord('theirs', 0, 'acme')]) });
-  expect(codeOf(await keyed('GET', '/v1/stats', { key: 'theirs' }))).toBe('forbidden 403');
+  const auth = new Keyring([keyRecord('theirs', 0, { tenant: 'acme' })]);
+  const { call: keyed } = await serve({ auth });
+  expect(codeOf(await keyed('GET', '/v1/stats', { key: 'theirs' }))).toBe('unauthorized 401');
 });
 
 it('lets no key pass when there are none', async () => {

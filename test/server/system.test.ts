@@ -47,7 +47,8 @@ describe('openapi.json', () => {
     for (const route of routes) {
       const operation = paths[route.path]?.[route.method.toLowerCase()];
       expect(operation?.operationId).toBe(route.operation);
-      expect(operation?.security === undefined).toBe(route.open !== true);
+      const scopes = route.scope === undefined ? undefined : [{ key: [route.scope] }];
+      expect(operation?.security).toEqual(route.open === true ? [] : scopes);
       const inQuery = operation?.parameters.filter((parameter) => parameter.in === 'query') ?? [];
       expect(inQuery.map(({ name }) => name)).toEqual((route.query ?? []).map(({ name }) => name));
       expect(operation?.requestBody === undefined).toBe(route.body === undefined);
@@ -96,7 +97,9 @@ describe('metrics and statistics', () => {
     for (const line of text.trimEnd().split('\n')) {
       const head = /^# (HELP|TYPE) (cenote_[a-z_]+) (.+)$/.exec(line);
       if (head === null) {
-        const sample = /^(cenote_[a-z_]+)(\{[a-z]+="[\w]+"\})? (-?[\d.e+-]+)$/.exec(line);
+        const sample = /^(cenote_[a-z_]+)(\{[a-z]+="\w+"(?:,[a-z]+="\w+")*\})? (-?[\d.e+-]+)$/.exec(
+          line,
+        );
         expect(sample, line).not.toBeNull();
         expect(sample?.[1]).toBe(family);
         expect(values.has(`${sample?.[1]}${sample?.[2] ?? ''}`)).toBe(false);
@@ -108,14 +111,18 @@ describe('metrics and statistics', () => {
         expect(head[3], line).toBe(family.endsWith('_total') ? 'counter' : 'gauge');
       }
     }
-    expect(values.get('cenote_parts')).toBe(1);
-    expect(values.get('cenote_part_bytes')).toBe(5);
-    expect(values.get('cenote_puts_total')).toBe(1);
-    expect(values.get('cenote_hits_total')).toBe(1);
-    expect(values.get('cenote_misses_total')).toBe(1);
-    expect(values.get('cenote_capacity_bytes')).toBe(pool.stats().capacityBytes);
-    expect(values.get('cenote_used_ratio')).toBeGreaterThan(0);
+    const of = (name: string): number | undefined => values.get(`cenote_${name}{tenant="default"}`);
+    expect(of('parts')).toBe(1);
+    expect(of('part_bytes')).toBe(5);
+    expect(of('puts_total')).toBe(1);
+    expect(of('hits_total')).toBe(1);
+    expect(of('misses_total')).toBe(1);
+    expect(of('capacity_bytes')).toBe(pool.stats().capacityBytes);
+    expect(of('used_ratio')).toBeGreaterThan(0);
     expect(values.get('cenote_http_responses_total{status="404"}')).toBe(1);
+    expect(of('tenant_operations_total')).toBe(4);
+    expect(of('tenant_running_operations')).toBe(1);
+    expect(values.get('cenote_tenants')).toBe(1);
     expect(values.get('cenote_http_connections')).toBe(1);
     expect(values.get('cenote_http_running_requests')).toBe(1);
   });

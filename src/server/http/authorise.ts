@@ -6,34 +6,29 @@
 import type { IncomingMessage } from 'node:http';
 
 import { fail } from '../../errors.ts';
-import { defaultTenant, isLoopback, type Auth } from '../auth.ts';
-import { Refusal } from './problem.ts';
+import type { Caller, Guard } from '../../guard/api.ts';
+import { isLoopback } from '../../guard/loopback.ts';
+import { bearerChallenge, Refusal } from './problem.ts';
 import { show } from './schema.ts';
 
 /** @throws unauthorized, forbidden */
-export function authorise(auth: Auth, req: IncomingMessage): void {
-  if (auth === 'none') {
+export function authorise(guard: Guard, req: IncomingMessage): Caller {
+  if (guard.anonymous !== undefined) {
     refuseBrowsers(req);
-    return;
+    return guard.anonymous;
   }
   const header = req.headers.authorization;
   if (header === undefined) {
-    throw new Refusal('unauthorized', 'The request has no Authorization header.', {
-      'WWW-Authenticate': 'Bearer realm="cenote"',
-    });
+    fail('unauthorized', 'The request has no Authorization header.');
   }
   const key = /^Bearer +([\x21-\x7e]+) *$/i.exec(header)?.[1];
-  const tenant = key === undefined ? undefined : auth.tenantOf(key);
-  if (tenant === undefined) {
-    const message =
-      key === undefined ? 'Authorization is not "Bearer KEY".' : 'The key is not known.';
-    throw new Refusal('unauthorized', message, {
-      'WWW-Authenticate': 'Bearer realm="cenote", error="invalid_token"',
-    });
-  }
-  if (tenant !== defaultTenant) {
-    fail('forbidden', `The key is of tenant ${show(tenant)}, which has no pool here.`);
-  }
+  const caller = key === undefined ? undefined : guard.identify(key);
+  if (caller !== undefined) return caller;
+  const message =
+    key === undefined ? 'Authorization is not "Bearer KEY".' : 'The key is not known.';
+  throw new Refusal('unauthorized', message, {
+    'WWW-Authenticate': `${bearerChallenge}, error="invalid_token"`,
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import { fail } from '../../errors.ts';
 import type { ContextInfo, Hint, ListOptions, PartInfo } from '../../pool/api.ts';
 import { readJson } from './body.ts';
 import { isConditional } from './etag.ts';
-import type { RoutedExchange } from './exchange.ts';
+import type { PoolExchange } from './exchange.ts';
 import { maxTtlMs } from './parameters.ts';
 import { nameSchema, type ObjectSchema } from './schema.ts';
 import { sendJson } from './send.ts';
@@ -59,8 +59,8 @@ export const invalidateSchema: ObjectSchema = {
 };
 
 /** One page of contexts; `next`, when present, is the `after` of the next page. */
-export function listContexts(exchange: RoutedExchange): void {
-  const { service, query } = exchange;
+export function listContexts(exchange: PoolExchange): void {
+  const { pool, query } = exchange;
   const limit = query.integer('limit') ?? defaultListed;
   const prefix = query.text('prefix');
   const after = query.text('after');
@@ -69,52 +69,51 @@ export function listContexts(exchange: RoutedExchange): void {
     ...(prefix !== undefined && { prefix }),
     ...(after !== undefined && { after }),
   };
-  const contexts = service.pool.list(options);
+  const contexts = pool.list(options);
   const last = contexts.at(-1);
   const next = last !== undefined && contexts.length === limit ? { next: last.id } : {};
   sendJson(exchange, 200, { contexts: contexts.map(contextJson), ...next });
 }
 
 /** Parts in the order of their names, a page at a time; `partCount` says how many there are. */
-export function describeContext(exchange: RoutedExchange): void {
-  const { service, id, query } = exchange;
+export function describeContext(exchange: PoolExchange): void {
+  const { pool, id, query } = exchange;
   const limit = query.integer('limit') ?? defaultListed;
   const after = query.text('after');
   const context =
-    service.pool.context(id, { limit, ...(after !== undefined && { after }) }) ?? notFound(id);
+    pool.context(id, { limit, ...(after !== undefined && { after }) }) ?? notFound(id);
   sendJson(exchange, 200, contextJson(context));
 }
 
-export function deleteContext(exchange: RoutedExchange): void {
-  const { service, req, id } = exchange;
+export function deleteContext(exchange: PoolExchange): void {
+  const { pool, req, id } = exchange;
   if (isConditional(req)) {
     fail(
       'invalid_argument',
       'A context has no version: If-Match and If-None-Match apply to parts.',
     );
   }
-  sendJson(exchange, 200, { deleted: found(service.pool.delete(id), id) });
+  sendJson(exchange, 200, { deleted: found(pool.delete(id), id) });
 }
 
-export async function expire(exchange: RoutedExchange): Promise<void> {
+export async function expire(exchange: PoolExchange): Promise<void> {
   const { ttlMs, part } = await readJson(exchange, expireSchema);
-  const { pool } = exchange.service;
-  const { id } = exchange;
+  const { pool, id } = exchange;
   const time = typeof ttlMs === 'number' ? ttlMs : undefined;
   sendParts(exchange, pool.expire(id, time, textOf(part)), textOf(part));
 }
 
-export async function pin(exchange: RoutedExchange): Promise<void> {
+export async function pin(exchange: PoolExchange): Promise<void> {
   const part = textOf((await readJson(exchange, pinSchema))['part']);
-  sendParts(exchange, exchange.service.pool.pin(exchange.id, part), part);
+  sendParts(exchange, exchange.pool.pin(exchange.id, part), part);
 }
 
-export async function unpin(exchange: RoutedExchange): Promise<void> {
+export async function unpin(exchange: PoolExchange): Promise<void> {
   const part = textOf((await readJson(exchange, pinSchema))['part']);
-  sendParts(exchange, exchange.service.pool.unpin(exchange.id, part), part);
+  sendParts(exchange, exchange.pool.unpin(exchange.id, part), part);
 }
 
-export async function hint(exchange: RoutedExchange): Promise<void> {
+export async function hint(exchange: PoolExchange): Promise<void> {
   const { closed, toolPending, stop } = await readJson(exchange, hintSchema);
   const reason = stopReasons.find((candidate) => candidate === stop);
   const given: Hint = {
@@ -122,15 +121,15 @@ export async function hint(exchange: RoutedExchange): Promise<void> {
     ...(typeof toolPending === 'boolean' && { toolPending }),
     ...(reason !== undefined && { stop: reason }),
   };
-  sendParts(exchange, exchange.service.pool.hint(exchange.id, given));
+  sendParts(exchange, exchange.pool.hint(exchange.id, given));
 }
 
-export async function invalidate(exchange: RoutedExchange): Promise<void> {
+export async function invalidate(exchange: PoolExchange): Promise<void> {
   const { tag } = await readJson(exchange, invalidateSchema);
-  sendJson(exchange, 200, { deleted: exchange.service.pool.invalidate({ tag: String(tag) }) });
+  sendJson(exchange, 200, { deleted: exchange.pool.invalidate({ tag: String(tag) }) });
 }
 
-function sendParts(exchange: RoutedExchange, parts: number, part?: string): void {
+function sendParts(exchange: PoolExchange, parts: number, part?: string): void {
   sendJson(exchange, 200, { parts: found(parts, exchange.id, part) });
 }
 

@@ -4,8 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { CenoteError } from '../../errors.ts';
 import type { Pool } from '../../pool/api.ts';
-import type { Auth } from '../auth.ts';
-import type { InFlight } from './in-flight.ts';
+import type { Caller, ServedGuard } from '../../guard/api.ts';
+import type { InFlight, Reservation } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
 import type { Query } from './query.ts';
 import type { Traffic } from './traffic.ts';
@@ -14,8 +14,7 @@ import type { Traffic } from './traffic.ts';
 export type Phase = 'serving' | 'draining' | 'closing';
 
 export interface Service {
-  readonly pool: Pool;
-  readonly auth: Auth;
+  readonly guard: ServedGuard;
   readonly limits: HttpLimits;
   readonly publicMetrics: boolean;
   readonly inFlight: InFlight;
@@ -29,6 +28,8 @@ export interface Exchange {
   readonly service: Service;
   readonly req: IncomingMessage;
   readonly res: ServerResponse;
+  /** What the request holds; undefined until it has a caller. Given back when its answer is sent. */
+  reservation: Reservation | undefined;
   /** The client waits for `100 Continue` before it sends its body, and has not got it. */
   awaitsContinue: boolean;
   /** The message broke while its body was arriving. */
@@ -42,6 +43,16 @@ export interface RoutedExchange extends Exchange {
   readonly id: string;
   readonly part: string;
   readonly query: Query;
+  /** Undefined for routes that need no credential. */
+  readonly caller: Caller | undefined;
+}
+
+/** An exchange about what the caller's pool keeps. */
+export interface PoolExchange extends RoutedExchange {
+  readonly caller: Caller;
+  readonly pool: Pool;
+  readonly reservation: Reservation;
 }
 
 export type Handler = (exchange: RoutedExchange) => void | Promise<void>;
+export type PoolHandler = (exchange: PoolExchange) => void | Promise<void>;

@@ -2,7 +2,8 @@
 
 import { fail } from '../../errors.ts';
 import { authorise } from './authorise.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, PoolHandler, RoutedExchange } from './exchange.ts';
+import { Reservation } from './in-flight.ts';
 import { parseQuery, splitTarget } from './query.ts';
 import type { Router } from './router.ts';
 import { sendProblem, settled } from './send.ts';
@@ -21,21 +22,42 @@ export async function handle(exchange: Exchange, router: Router): Promise<void> 
     sendProblem(exchange, error);
   }
   await done;
+  exchange.reservation?.close();
   service.traffic.running--;
 }
 
-/** In this order: nothing is looked up, and no body read, for those who have no key. */
+/**
+ * In this order: nothing is looked up, and no body read, for those who have no key; and of what others keep nothing at all, since a
+ * caller has its own pool and no other.
+ */
 async function dispatch(exchange: Exchange, router: Router): Promise<void> {
   const { req, service } = exchange;
   const { method = '', url = '' } = req;
   if (service.phase === 'closing') fail('shutting_down', 'The server is shutting down.');
   const { path, query } = splitTarget(url);
   const open = router.isOpen(path) || (service.publicMetrics && path === '/metrics');
-  if (!open) authorise(service.auth, req);
+  const caller = open ? undefined : authorise(service.guard, req);
   checkMessage(exchange, url);
+  if (caller !== undefined) exchange.reservation = new Reservation(caller, service.inFlight);
   const { route, id, part } = router.find(method, path);
-  const parameters = parseQuery(query, route.query ?? []);
-  await route.handle(Object.assign(exchange, { id, part, query: parameters }));
+  if (route.scope !== undefined) caller?.demand(route.scope);
+  const routed = Object.assign(exchange, {
+    id,
+    part,
+    query: parseQuery(query, route.query ?? []),
+    caller,
+  });
+  if (route.pool === undefined) await route.handle(routed);
+  else await handlePooled(route.handle, routed);
+}
+
+async function handlePooled(handler: PoolHandler, exchange: RoutedExchange): Promise<void> {
+  const { caller, reservation } = exchange;
+  if (caller === undefined || reservation === undefined) {
+    fail('unauthorized', 'What a pool keeps needs a key.');
+  }
+  const pool = caller.pool ?? (await caller.open());
+  await handler(Object.assign(exchange, { pool, caller, reservation }));
 }
 
 /** @throws uri_too_long, invalid_argument */

@@ -1,7 +1,9 @@
-/** Bound on the bytes of all bodies that are being received at once. */
+/** What requests hold while they run: of their caller's quotas, and of the bound on the bytes of all bodies. */
 
 import { fail } from '../../errors.ts';
+import type { Caller } from '../../guard/api.ts';
 
+/** Bound on the bytes of all bodies that are being received at once. */
 export class InFlight {
   readonly #maxBytes: number;
   #usedBytes = 0;
@@ -12,13 +14,6 @@ export class InFlight {
 
   get usedBytes(): number {
     return this.#usedBytes;
-  }
-
-  /** A share that starts with `sizeBytes`. Close it on every path. @throws overloaded */
-  open(sizeBytes: number): InFlightShare {
-    const share = new InFlightShare(this);
-    share.grow(sizeBytes);
-    return share;
   }
 
   /** @throws overloaded */
@@ -37,23 +32,39 @@ export class InFlight {
   }
 }
 
-export class InFlightShare {
+/** One operation of a caller, with what it holds until its answer is sent. */
+export class Reservation {
+  readonly #caller: Caller;
   readonly #whole: InFlight;
+  #bodyBytes = 0;
   #sizeBytes = 0;
+  #open = true;
 
-  constructor(whole: InFlight) {
+  /** @throws rate_limited, budget_exceeded: nothing is reserved then */
+  constructor(caller: Caller, whole: InFlight) {
+    this.#caller = caller;
     this.#whole = whole;
+    caller.begin(0);
   }
 
-  /** @throws overloaded */
-  grow(sizeBytes: number): void {
+  /** Bytes of a body that is being received. @throws overloaded, budget_exceeded */
+  growBody(sizeBytes: number): void {
     this.#whole.take(sizeBytes);
+    this.#bodyBytes += sizeBytes;
+    this.growLeases(sizeBytes);
+  }
+
+  /** Bytes of leases that wait to be sent. @throws budget_exceeded */
+  growLeases(sizeBytes: number): void {
+    this.#caller.grow(sizeBytes);
     this.#sizeBytes += sizeBytes;
   }
 
   /** Idempotent. */
   close(): void {
-    this.#whole.give(this.#sizeBytes);
-    this.#sizeBytes = 0;
+    if (!this.#open) return;
+    this.#open = false;
+    this.#whole.give(this.#bodyBytes);
+    this.#caller.end(this.#sizeBytes);
   }
 }

@@ -1,22 +1,19 @@
-/** Prometheus text exposition (format 0.0.4) of a pool and its HTTP server. */
+/** What is measured of pools, of tenants, and of the HTTP server. */
 
 import { kinds } from '../../alloc/kind.ts';
 import type { Tier } from '../../alloc/api.ts';
+import type { TenantRefusal, TenantStatus } from '../../guard/api.ts';
 import type { OperationName, PoolStats } from '../../pool/api.ts';
+import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
 import type { TrafficStats } from './traffic.ts';
 
-export const metricsType = 'text/plain; version=0.0.4; charset=utf-8';
+/** Tenants that have series of their own, in the order of their names: the page must stay small. */
+export const measuredTenantsMax = 100;
 
-interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-interface Family {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge';
-  readonly help: string;
-  readonly samples: readonly Sample[];
+/** A tenant, and the statistics of its pool if that was ever open. */
+export interface Measured {
+  readonly status: TenantStatus;
+  readonly pool: PoolStats | undefined;
 }
 
 const operations: Record<OperationName, { readonly name: string; readonly help: string }> = {
@@ -37,10 +34,49 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };
 
-export function metricsText(pool: PoolStats, traffic: TrafficStats): string {
-  return [...poolFamilies(pool), ...operationFamilies(pool), ...httpFamilies(traffic)]
-    .map(familyText)
-    .join('');
+/** What the page of a whole server says beyond its tenants. */
+export interface ServerMeasured {
+  readonly traffic: TrafficStats;
+  readonly tenants: number;
+}
+
+/** @param server undefined: the page is for one tenant, whom that of others does not concern */
+export function metricsText(tenants: readonly Measured[], server?: ServerMeasured): string {
+  const groups = tenants.map(({ status, pool }) => ({
+    name: status.name,
+    families: [
+      ...tenantFamilies(status),
+      ...(pool === undefined ? [] : [...poolFamilies(pool), ...operationFamilies(pool)]),
+    ],
+  }));
+  const whole =
+    server === undefined
+      ? []
+      : [gauge('tenants', 'Tenants.', server.tenants), ...httpFamilies(server.traffic)];
+  return expositionText([...joined('tenant', groups), ...whole]);
+}
+
+function tenantFamilies(status: TenantStatus): Family[] {
+  const codes = Object.keys(status.refusals) as TenantRefusal[];
+  return [
+    gauge('tenant_open', 'Whether the pool is open.', Number(status.isOpen)),
+    gauge('tenant_running_operations', 'Operations under way.', status.runningOperations),
+    gauge(
+      'tenant_in_flight_bytes',
+      'Bytes that operations hold outside of the pool or in leases.',
+      status.inFlightBytes,
+    ),
+    ...(status.storedBytes === undefined
+      ? []
+      : [gauge('tenant_stored_bytes', 'Bytes of blocks that hold parts.', status.storedBytes)]),
+    counter('tenant_operations', 'Operations begun.', status.operations),
+    labelled(
+      'counter',
+      'tenant_refusals_total',
+      'Operations refused because of a quota, by code.',
+      codes.map((code) => ({ labels: { code }, value: status.refusals[code] })),
+    ),
+  ];
 }
 
 function poolFamilies(stats: PoolStats): Family[] {
@@ -121,29 +157,4 @@ function httpFamilies({ connections, running, inFlightBytes, responses }: Traffi
     gauge('http_in_flight_bytes', 'Bytes of bodies being received.', inFlightBytes),
     labelled('counter', 'http_responses_total', 'Responses, by status.', samples),
   ];
-}
-
-function gauge(name: string, help: string, value: number): Family {
-  return labelled('gauge', name, help, [{ value }]);
-}
-
-function counter(name: string, help: string, value: number): Family {
-  return labelled('counter', `${name}_total`, help, [{ value }]);
-}
-
-function labelled(
-  type: Family['type'],
-  name: string,
-  help: string,
-  samples: readonly Sample[],
-): Family {
-  return { name: `cenote_${name}`, type, help, samples };
-}
-
-function familyText({ name, type, help, samples }: Family): string {
-  const lines = samples.map(({ labels, value }) => {
-    const pairs = Object.entries(labels ?? {}).map(([key, text]) => `${key}="${text}"`);
-    return `${name}${pairs.length > 0 ? `{${pairs.join(',')}}` : ''} ${value}\n`;
-  });
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }

@@ -2,6 +2,7 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import { errorTable } from '../../errors.ts';
+import { quotaNames } from '../../guard/quotas.ts';
 import { elementTypes } from '../../pool/api.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -45,7 +46,31 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     required: ['contexts'],
     properties: { contexts: { type: 'array', items: refTo('Context') }, next: text },
   },
-  Stats: record({ pool: { type: 'object' }, http: { type: 'object' } }),
+  Stats: {
+    type: 'object',
+    required: ['pool', 'tenant'],
+    properties: {
+      pool: { type: 'object' },
+      tenant: refTo('Tenant'),
+      http: { type: 'object', description: 'For keys with the scope admin.' },
+    },
+  },
+  Tenant: record({
+    name: text,
+    createdAtMs: count,
+    quotas: refTo('Quotas'),
+    capacityBytes: count,
+    isOpen: { type: 'boolean' },
+    runningOperations: count,
+    inFlightBytes: count,
+    storedBytes: { type: ['integer', 'null'] },
+    operations: count,
+    refusals: { type: 'object', additionalProperties: count },
+  }),
+  Quotas: {
+    type: 'object',
+    properties: Object.fromEntries(quotaNames.map((name) => [name, count])),
+  },
 };
 
 export function refTo(schema: string): JsonSchema {

@@ -9,7 +9,7 @@ import { nameSchema } from './schema.ts';
 /** Version of the HTTP interface: its first number is the `/v1` of the paths. */
 const apiVersion = '1.0.0';
 
-/** Errors that every route may give. */
+/** Errors that every route may give … */
 const anyRoute: readonly ErrorCode[] = [
   'invalid_argument',
   'forbidden',
@@ -20,6 +20,12 @@ const anyRoute: readonly ErrorCode[] = [
   'pool_closed',
   'pool_busy',
 ];
+
+/** … every route that needs a key … */
+const keyedRoute: readonly ErrorCode[] = ['unauthorized', 'rate_limited', 'budget_exceeded'];
+
+/** … and every one for which the pool of a tenant may have to be opened. */
+const pooledRoute: readonly ErrorCode[] = ['memory_unavailable', 'pool_corrupt', 'io_failed'];
 
 const headerDescriptions: Readonly<Record<string, string>> = {
   'If-Match': 'Only if the part has one of these versions; *: only if there is one.',
@@ -72,6 +78,7 @@ function operationOf(route: Route): JsonSchema {
     operationId: route.operation,
     summary: route.summary,
     ...(route.open === true && { security: [] }),
+    ...(route.scope !== undefined && { security: [{ key: [route.scope] }] }),
     parameters: parametersOf(route),
     ...(route.body !== undefined && { requestBody: bodyOf(route.body) }),
     responses: Object.fromEntries([...successesOf(route), ...errorsOf(route)]),
@@ -121,8 +128,9 @@ function contentOf({ schema, mediaTypes }: Success): JsonSchema {
 
 /** One response per status, which names the codes that it stands for. */
 function errorsOf(route: Route): [string, JsonSchema][] {
-  const auth: readonly ErrorCode[] = route.open === true ? [] : ['unauthorized'];
-  const coded = [...anyRoute, ...auth, ...route.errors].map((code) => ({
+  const keyed = route.open === true ? [] : keyedRoute;
+  const pooled = route.pool === true ? pooledRoute : [];
+  const coded = [...anyRoute, ...keyed, ...pooled, ...route.errors].map((code) => ({
     code,
     status: errorTable[code].httpStatus,
   }));

@@ -12,39 +12,34 @@ import {
 import { bytesPerElement, elementCode, viewOf, type PartData } from '../../store/element.ts';
 import { announcedBytes, receive } from './body.ts';
 import { etagOf, isConditional, mayWrite, rangeApplies, readOutcome } from './etag.ts';
-import type { RoutedExchange } from './exchange.ts';
-import type { InFlightShare } from './in-flight.ts';
+import type { PoolExchange } from './exchange.ts';
 import type { HeaderFields } from './problem.ts';
 import { contentRange, parseRange } from './ranges.ts';
 import { sendBytes, sendHead, sendJson } from './send.ts';
 import { Utf8Check } from './utf8.ts';
 
 /** The body goes chunk by chunk into pool memory, and becomes visible whole or not at all. */
-export async function writePart(exchange: RoutedExchange): Promise<void> {
-  const { service, req, id, part, query } = exchange;
-  const { pool, limits } = service;
+export async function writePart(exchange: PoolExchange): Promise<void> {
+  const { service, pool, reservation, req, id, part, query } = exchange;
+  const { limits } = service;
   const type = query.choice('type', elementTypes) ?? 'u8';
   const announced = announcedBytes(req, limits.maxBodyBytes);
   if (announced !== undefined) checkWhole(announced, type);
   const options = putOptions(exchange, type);
-  const share = service.inFlight.open(announced ?? 0);
+  reservation.growBody(announced ?? 0);
+  const draft = pool.beginPut(id, part, announced ?? limits.chunkedReserveBytes, options);
   try {
-    const draft = pool.beginPut(id, part, announced ?? limits.chunkedReserveBytes, options);
-    try {
-      const text = type === 'utf8' ? new Utf8Check() : undefined;
-      const sizeBytes = await receive(exchange, limits.maxBodyBytes, (chunk) => {
-        if (announced === undefined) share.grow(chunk.length);
-        text?.push(chunk);
-        draft.write(chunk);
-      });
-      text?.finish();
-      const created = pool.describe(id, part) === undefined;
-      sendWritten(exchange, created ? 201 : 200, draft.commit(), sizeBytes);
-    } finally {
-      draft.abort();
-    }
+    const text = type === 'utf8' ? new Utf8Check() : undefined;
+    const sizeBytes = await receive(exchange, limits.maxBodyBytes, (chunk) => {
+      if (announced === undefined) reservation.growBody(chunk.length);
+      text?.push(chunk);
+      draft.write(chunk);
+    });
+    text?.finish();
+    const created = pool.describe(id, part) === undefined;
+    sendWritten(exchange, created ? 201 : 200, draft.commit(), sizeBytes);
   } finally {
-    share.close();
+    draft.abort();
   }
 }
 
@@ -52,15 +47,16 @@ export async function writePart(exchange: RoutedExchange): Promise<void> {
  * The socket reads pool memory: the lease is held until the response is sent or its connection
  * closed.
  */
-export async function readPart(exchange: RoutedExchange): Promise<void> {
-  const { service, req, id, part } = exchange;
-  const lease = service.pool.get(id, part);
+export async function readPart(exchange: PoolExchange): Promise<void> {
+  const { pool, reservation, req, id, part } = exchange;
+  const lease = pool.get(id, part);
   if (lease === undefined) notFound(id, part);
   try {
     if (!passes(exchange, lease)) return;
     const { data, version, sizeBytes } = lease;
     const range = rangeApplies(req, version) ? parseRange(req.headers.range, sizeBytes) : undefined;
     const { start, end } = range ?? { start: 0, end: sizeBytes };
+    reservation.growLeases(sizeBytes);
     sendHead(exchange, range === undefined ? 200 : 206, {
       ...partHeaders(lease),
       'Content-Length': String(end - start),
@@ -73,44 +69,40 @@ export async function readPart(exchange: RoutedExchange): Promise<void> {
 }
 
 /** The headers of a read, without counting as a use of the part. */
-export function describePart(exchange: RoutedExchange): void {
-  const { service, id, part } = exchange;
-  const info = service.pool.describe(id, part) ?? notFound(id, part);
+export function describePart(exchange: PoolExchange): void {
+  const { pool, id, part } = exchange;
+  const info = pool.describe(id, part) ?? notFound(id, part);
   if (!passes(exchange, info)) return;
   sendHead(exchange, 200, { ...partHeaders(info), 'Content-Length': String(info.sizeBytes) });
   exchange.res.end();
 }
 
 /** Appended whole or not at all, so the body is buffered first. */
-export async function appendPart(exchange: RoutedExchange): Promise<void> {
-  const { service, req, id, part, query } = exchange;
-  const { pool, limits } = service;
+export async function appendPart(exchange: PoolExchange): Promise<void> {
+  const { service, pool, reservation, req, id, part, query } = exchange;
+  const { limits } = service;
   const asked = query.choice('type', elementTypes);
   const announced = announcedBytes(req, limits.maxAppendBytes);
   pinnedVersion(exchange);
-  const share = service.inFlight.open(announced ?? 0);
-  try {
-    const bytes = await collect(exchange, announced, share);
-    const before = pool.describe(id, part);
-    const type = asked ?? before?.elementType ?? 'u8';
-    checkWhole(bytes.length, type);
-    const version = pool.append(id, part, dataOf(bytes, type), pinnedVersion(exchange));
-    const sizeBytes = (before?.sizeBytes ?? 0) + bytes.length;
-    sendWritten(exchange, before === undefined ? 201 : 200, version, sizeBytes);
-  } finally {
-    share.close();
-  }
+  reservation.growBody(announced ?? 0);
+  const bytes = await collect(exchange, announced);
+  const before = pool.describe(id, part);
+  const type = asked ?? before?.elementType ?? 'u8';
+  checkWhole(bytes.length, type);
+  const version = pool.append(id, part, dataOf(bytes, type), pinnedVersion(exchange));
+  const sizeBytes = (before?.sizeBytes ?? 0) + bytes.length;
+  sendWritten(exchange, before === undefined ? 201 : 200, version, sizeBytes);
 }
 
-export function deletePart(exchange: RoutedExchange): void {
-  const { service, id, part } = exchange;
-  if (service.pool.describe(id, part) === undefined) notFound(id, part);
-  const deleted = service.pool.delete(id, part, pinnedVersion(exchange));
+export function deletePart(exchange: PoolExchange): void {
+  const { pool, id, part } = exchange;
+  if (pool.describe(id, part) === undefined) notFound(id, part);
+  const deleted = pool.delete(id, part, pinnedVersion(exchange));
   sendJson(exchange, 200, { deleted });
 }
 
 function sendWritten(
-  exchange: RoutedExchange,
+  exchange: PoolExchange,
   status: 200 | 201,
   version: number,
   sizeBytes: number,
@@ -118,7 +110,7 @@ function sendWritten(
   sendJson(exchange, status, { version, sizeBytes }, { ETag: etagOf(version) });
 }
 
-function putOptions(exchange: RoutedExchange, elementType: ElementType): PutOptions {
+function putOptions(exchange: PoolExchange, elementType: ElementType): PutOptions {
   const { query } = exchange;
   return {
     elementType,
@@ -144,16 +136,16 @@ function present<K extends string, V>(name: K, value: V | undefined): Partial<Re
  * insists on that version, so that nothing can come between.
  * @throws version_conflict
  */
-function pinnedVersion(exchange: RoutedExchange): { readonly ifVersion?: number } {
-  const { service, req, id, part } = exchange;
+function pinnedVersion(exchange: PoolExchange): { readonly ifVersion?: number } {
+  const { pool, req, id, part } = exchange;
   if (!isConditional(req)) return {};
-  const version = service.pool.describe(id, part)?.version;
+  const version = pool.describe(id, part)?.version;
   if (!mayWrite(req, version)) conflict(version);
   return { ifVersion: version ?? 0 };
 }
 
 /** Answers a conditional read that needs no body. @returns false when it has answered */
-function passes(exchange: RoutedExchange, part: Lease | PartInfo): boolean {
+function passes(exchange: PoolExchange, part: Lease | PartInfo): boolean {
   const outcome = readOutcome(exchange.req, part.version);
   if (outcome === 'failed') conflict(part.version);
   if (outcome === 'send') return true;
@@ -179,15 +171,12 @@ function partHeaders(part: Lease | PartInfo): HeaderFields {
 }
 
 /** The body in one aligned buffer of its own. */
-async function collect(
-  exchange: RoutedExchange,
-  announced: number | undefined,
-  share: InFlightShare,
-): Promise<Uint8Array> {
+async function collect(exchange: PoolExchange, announced: number | undefined): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
-  const { maxAppendBytes } = exchange.service.limits;
+  const { reservation, service } = exchange;
+  const { maxAppendBytes } = service.limits;
   const sizeBytes = await receive(exchange, maxAppendBytes, (chunk) => {
-    if (announced === undefined) share.grow(chunk.length);
+    if (announced === undefined) reservation.growBody(chunk.length);
     chunks.push(chunk);
   });
   const bytes = new Uint8Array(sizeBytes);

@@ -1,6 +1,7 @@
 /** Errors as RFC 9457 problem documents. */
 
 import { CenoteError, type ErrorCode } from '../../errors.ts';
+import { Throttled } from '../../guard/throttled.ts';
 
 export type HeaderFields = Readonly<Record<string, string>>;
 
@@ -30,8 +31,10 @@ export interface ProblemAnswer {
 
 export const problemType = 'application/problem+json';
 
-/** Seconds after which a refused client may try again. */
-const retryAfterSeconds = '1';
+export const bearerChallenge = 'Bearer realm="cenote"';
+
+/** After this time a refused client may try again, where nothing else is known. */
+const retryAfterMs = 1000;
 
 /** What is said of an error without a code: nothing of its inside. */
 const internal: Problem = {
@@ -57,6 +60,20 @@ export function problemOf(error: unknown): ProblemAnswer {
     advice,
   };
   const headers = error instanceof Refusal ? error.headers : {};
-  const retry = status === 429 || status === 503;
-  return { problem, headers: retry ? { 'Retry-After': retryAfterSeconds, ...headers } : headers };
+  return { problem, headers: { ...headersOf(error), ...headers } };
+}
+
+/** What clients must be told with a status. */
+function headersOf(error: CenoteError): HeaderFields {
+  switch (error.httpStatus) {
+    case 401:
+      return { 'WWW-Authenticate': bearerChallenge };
+    case 429:
+    case 503: {
+      const waitMs = error instanceof Throttled ? error.retryAfterMs : retryAfterMs;
+      return { 'Retry-After': String(Math.ceil(waitMs / 1000)) };
+    }
+    default:
+      return {};
+  }
 }

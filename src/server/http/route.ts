@@ -1,7 +1,8 @@
 /** What a route is: how it is matched, what it takes, what it answers, and who handles it. */
 
 import type { ErrorCode } from '../../errors.ts';
-import type { Handler } from './exchange.ts';
+import type { Scope } from '../../guard/api.ts';
+import type { Handler, PoolHandler } from './exchange.ts';
 import type { QueryParameter } from './query.ts';
 import type { ObjectSchema } from './schema.ts';
 
@@ -18,7 +19,7 @@ export interface Success {
   readonly headers?: readonly string[];
 }
 
-export interface Route {
+interface RouteTraits {
   readonly method: Method;
   /** Segments; `{id}` and `{part}` match one encoded segment each. */
   readonly path: string;
@@ -26,6 +27,8 @@ export interface Route {
   readonly summary: string;
   /** Needs no credential. */
   readonly open?: true;
+  /** What the key must be for; absent: any key will do. */
+  readonly scope?: Scope;
   readonly query?: readonly QueryParameter[];
   /** Request headers that it heeds. */
   readonly headers?: readonly string[];
@@ -33,5 +36,19 @@ export interface Route {
   readonly successes: readonly Success[];
   /** Beyond those that every route may give. */
   readonly errors: readonly ErrorCode[];
+}
+
+/** About what the caller's pool keeps. */
+export interface PoolRoute extends RouteTraits {
+  readonly pool: true;
+  readonly scope: Scope;
+  readonly handle: PoolHandler;
+}
+
+/** About the server. */
+export interface PlainRoute extends RouteTraits {
+  readonly pool?: undefined;
   readonly handle: Handler;
 }
+
+export type Route = PoolRoute | PlainRoute;

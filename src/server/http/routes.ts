@@ -15,10 +15,10 @@ import {
   pinSchema,
   unpin,
 } from './contexts.ts';
-import { metricsType } from './metrics.ts';
+import { metricsType } from './exposition.ts';
 import { appendParameters, writeParameters } from './parameters.ts';
 import { appendPart, deletePart, describePart, readPart, writePart } from './parts.ts';
-import type { Route, Success } from './route.ts';
+import type { PoolRoute, Route, Success } from './route.ts';
 import { nameSchema } from './schema.ts';
 import { health, metrics, openApi, readiness, stats } from './system.ts';
 
@@ -39,6 +39,8 @@ const partRoutes: readonly Route[] = [
     method: 'PUT',
     path: partPath,
     operation: 'writePart',
+    pool: true,
+    scope: 'ctx:write',
     summary: 'Write a part whole: readers see the old bytes or the new ones.',
     query: writeParameters,
     headers: conditions,
@@ -61,6 +63,8 @@ const partRoutes: readonly Route[] = [
     method: 'GET',
     path: partPath,
     operation: 'readPart',
+    pool: true,
+    scope: 'ctx:read',
     summary: 'Read a part, or a range of its bytes.',
     headers: [...conditions, 'Range', 'If-Range'],
     successes: [
@@ -80,6 +84,8 @@ const partRoutes: readonly Route[] = [
     method: 'HEAD',
     path: partPath,
     operation: 'describePart',
+    pool: true,
+    scope: 'ctx:read',
     summary: 'The headers of a read, without counting as a use.',
     headers: conditions,
     successes: [{ status: 200, description: 'It is there.', headers: partHeaders }, unchanged],
@@ -90,6 +96,8 @@ const partRoutes: readonly Route[] = [
     method: 'DELETE',
     path: partPath,
     operation: 'deletePart',
+    pool: true,
+    scope: 'ctx:delete',
     summary: 'Delete a part.',
     headers: conditions,
     successes: deletedCounted,
@@ -100,6 +108,8 @@ const partRoutes: readonly Route[] = [
     method: 'POST',
     path: `${partPath}/append`,
     operation: 'appendPart',
+    pool: true,
+    scope: 'ctx:write',
     summary:
       'Extend a part in place, or create it. Without type it takes that of the part, u8 for a new one.',
     query: appendParameters,
@@ -128,6 +138,8 @@ const contextRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/contexts',
     operation: 'listContexts',
+    pool: true,
+    scope: 'ctx:read',
     summary: 'Contexts in the order of their ids.',
     query: [
       { name: 'prefix', schema: { ...nameSchema, description: 'Only ids that start with this.' } },
@@ -142,6 +154,8 @@ const contextRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/contexts/{id}',
     operation: 'describeContext',
+    pool: true,
+    scope: 'ctx:read',
     summary: 'The parts of a context in the order of their names.',
     query: [
       { name: 'after', schema: { ...nameSchema, description: 'Only names that sort after this.' } },
@@ -155,6 +169,8 @@ const contextRoutes: readonly Route[] = [
     method: 'DELETE',
     path: '/v1/contexts/{id}',
     operation: 'deleteContext',
+    pool: true,
+    scope: 'ctx:delete',
     summary: 'Delete a context with all its parts.',
     successes: deletedCounted,
     errors: ['not_found', 'read_only'],
@@ -168,6 +184,8 @@ const contextRoutes: readonly Route[] = [
     method: 'POST',
     path: '/v1/invalidate',
     operation: 'invalidate',
+    pool: true,
+    scope: 'ctx:delete',
     summary: 'Delete every part that carries a tag.',
     body: invalidateSchema,
     successes: deletedCounted,
@@ -181,6 +199,8 @@ const systemRoutes: readonly Route[] = [
     method: 'GET',
     path: '/v1/stats',
     operation: 'stats',
+    pool: true,
+    scope: 'ctx:read',
     summary: 'Statistics of the pool and of this server.',
     successes: [ok('Statistics.', 'Stats')],
     errors: [],
@@ -237,12 +257,14 @@ function contextAction(
   name: string,
   summary: string,
   body: Exclude<Route['body'], undefined>,
-  handle: Route['handle'],
+  handle: PoolRoute['handle'],
 ): Route {
   return {
     method: 'POST',
     path: `/v1/contexts/{id}/${name}`,
     operation: name,
+    pool: true,
+    scope: 'ctx:write',
     summary,
     body,
     successes: partsCounted,

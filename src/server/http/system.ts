@@ -1,9 +1,11 @@
 /** Handlers about the server itself. */
 
 import { fail } from '../../errors.ts';
-import type { RoutedExchange } from './exchange.ts';
-import { metricsText, metricsType } from './metrics.ts';
+import type { PoolExchange, RoutedExchange, Service } from './exchange.ts';
+import { metricsType } from './exposition.ts';
+import { measuredTenantsMax, metricsText } from './metrics.ts';
 import { sendJson, sendText } from './send.ts';
+import type { TrafficStats } from './traffic.ts';
 
 /** The process answers. */
 export function health(exchange: RoutedExchange): void {
@@ -20,13 +22,28 @@ export function openApi(exchange: RoutedExchange): void {
   sendText(exchange, 200, exchange.service.openApi, 'application/json');
 }
 
-export function stats(exchange: RoutedExchange): void {
-  const { pool, traffic, inFlight } = exchange.service;
-  sendJson(exchange, 200, { pool: pool.stats(), http: traffic.stats(inFlight.usedBytes) });
+/** Of the caller's tenant; of the server too for those who may administer it: its traffic is that of others. */
+export function stats(exchange: PoolExchange): void {
+  const { pool, caller, service } = exchange;
+  const tenant = service.guard.tenants().find(({ name }) => name === caller.tenant);
+  const http = caller.can('admin') ? { http: trafficOf(service) } : {};
+  sendJson(exchange, 200, { pool: pool.stats(), tenant, ...http });
 }
 
+/** Likewise. */
 export function metrics(exchange: RoutedExchange): void {
-  const { pool, traffic, inFlight } = exchange.service;
-  const text = metricsText(pool.stats(), traffic.stats(inFlight.usedBytes));
+  const { caller, service } = exchange;
+  const { guard } = service;
+  const seesAll = caller === undefined || caller.can('admin');
+  const shown = guard.tenants().filter(({ name }) => seesAll || name === caller.tenant);
+  const measured = shown
+    .slice(0, measuredTenantsMax)
+    .map((status) => ({ status, pool: guard.poolStats(status.name) }));
+  const server = { traffic: trafficOf(service), tenants: shown.length };
+  const text = metricsText(measured, seesAll ? server : undefined);
   sendText(exchange, 200, text, metricsType);
+}
+
+function trafficOf({ traffic, inFlight }: Service): TrafficStats {
+  return traffic.stats(inFlight.usedBytes);
 }

@@ -146,6 +146,7 @@ export class Wire {
       service: this.#service,
       req,
       res,
+      reservation: undefined,
       awaitsContinue,
       fault: undefined,
       interrupt: undefined,

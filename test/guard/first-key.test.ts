@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { dataLayout, Keyring, keyRecord, loadOrCreateKey } from '../../src/server/index.ts';
-import { temporaryFolder } from './support/serve.ts';
+import { temporaryFolder } from '../server/support/serve.ts';
 
 const clock = { nowMs: () => 1_700_000_000_000 };
 const env = {};
@@ -19,7 +19,7 @@ describe('loadOrCreateKey', () => {
     const text = await readFile(keysFile, 'utf8');
     expect(text).not.toContain(first.newKey?.slice(3));
     expect(JSON.parse(text)).toEqual({
-      version: 1,
+      version: 2,
       keys: [keyRecord(first.newKey as string, clock.nowMs())],
     });
     expect((await stat(keysFile)).mode & 0o777).toBe(0o600);
@@ -71,7 +71,12 @@ describe('loadOrCreateKey', () => {
     '{',
     'null',
     '[]',
-    '{"version":2,"keys":[]}',
+    '{"version":3,"keys":[]}',
+    '{"version":2,"keys":[{"tenant":"default","sha256":"SHA","createdAtMs":1}]}',
+    '{"version":2,"keys":[{"tenant":"default","sha256":"SHA","scopes":[],"createdAtMs":1}]}',
+    '{"version":2,"keys":[{"tenant":"default","sha256":"SHA","scopes":["all"],"createdAtMs":1}]}',
+    '{"version":2,"keys":[{"tenant":"../x","sha256":"SHA","scopes":["admin"],"createdAtMs":1}]}',
+    '{"version":2,"keys":[{"tenant":"a","sha256":"SHA","scopes":["admin"],"label":1,"createdAtMs":1}]}',
     '{"version":1}',
     '{"version":1,"keys":[null]}',
     '{"version":1,"keys":[{"tenant":"default","sha256":"abc","createdAtMs":1}]}',
@@ -80,10 +85,24 @@ describe('loadOrCreateKey', () => {
   ])('refuses the key file %j and leaves it alone', async (text) => {
     const folder = await temporaryFolder();
     const { keysFile } = dataLayout(folder);
-    await writeFile(keysFile, text);
+    const content = text.replace('SHA', 'ab'.repeat(32));
+    await writeFile(keysFile, content);
     const loading = loadOrCreateKey(folder, { env });
     await expect(loading).rejects.toMatchObject({ code: 'invalid_argument' });
-    expect(await readFile(keysFile, 'utf8')).toBe(text);
+    expect(await readFile(keysFile, 'utf8')).toBe(content);
+  });
+
+  it('lets keys of version 1, which knew no scopes, do everything', async () => {
+    const folder = await temporaryFolder();
+    const { sha256 } = keyRecord('old', 0);
+    const text = JSON.stringify({
+      version: 1,
+      keys: [{ tenant: 'default', sha256, createdAtMs: 5 }],
+    });
+    await writeFile(dataLayout(folder).keysFile, text);
+    const { keyring, newKey } = await loadOrCreateKey(folder, { env });
+    expect(newKey).toBeUndefined();
+    expect(keyring.find('old')?.scopes).toEqual(['ctx:read', 'ctx:write', 'ctx:delete', 'admin']);
   });
 
   it('says which file it cannot read or write', async () => {
@@ -104,16 +123,21 @@ it('lays out the folder', () => {
   expect(dataLayout('/srv/data')).toEqual({
     folder: '/srv/data',
     keysFile: '/srv/data/keys.json',
+    tenantsFile: '/srv/data/tenants.json',
+    lockFile: '/srv/data/.lock',
+    tenantsFolder: '/srv/data/tenants',
     poolFolder: '/srv/data/tenants/default',
   });
 });
 
 it('knows the tenant of a key', () => {
-  const keyring = new Keyring([keyRecord('a', 0), keyRecord('b', 0, 'acme')]);
+  const keyring = new Keyring([keyRecord('a', 0), keyRecord('b', 0, { tenant: 'acme' })]);
   expect(keyring.tenantOf('a')).toBe('default');
   expect(keyring.tenantOf('b')).toBe('acme');
   expect(keyring.tenantOf('c')).toBeUndefined();
   expect(keyring.tenantOf('')).toBeUndefined();
   expect(keyring.tenantOf('a'.repeat(513))).toBeUndefined();
-  expect(() => new Keyring([{ tenant: 't', sha256: 'ABC', createdAtMs: 0 }])).toThrow(/SHA-256/);
+  expect(() => new Keyring([{ tenant: 't', sha256: 'ABC', scopes: [], createdAtMs: 0 }])).toThrow(
+    /SHA-256/,
+  );
 });

@@ -1,0 +1,40 @@
+/**
+ * The data folder of a server.
+ *
+ * ```
+ * DATA/                    0700
+ * ├── keys.json            0600  { version, keys: [{ tenant, sha256, scopes, label?, createdAtMs }] }
+ * ├── tenants.json         0600  { version, capacityBytes, tenants: [{ name, createdAtMs, quotas }] }
+ * ├── .lock                0600  while one of the two is being changed
+ * └── tenants/
+ *     ├── default/         the folder of the pool of tenant `default`, which every server has
+ *     └── acme/            likewise, of those that tenants.json names
+ * ```
+ */
+
+import { join } from 'node:path';
+
+import { defaultTenant } from './quotas.ts';
+
+export interface DataLayout {
+  readonly folder: string;
+  readonly keysFile: string;
+  readonly tenantsFile: string;
+  readonly lockFile: string;
+  /** Holds a folder per tenant. */
+  readonly tenantsFolder: string;
+  /** Folder of the pool of tenant `default`. */
+  readonly poolFolder: string;
+}
+
+export function dataLayout(dataFolder: string): DataLayout {
+  const tenantsFolder = join(dataFolder, 'tenants');
+  return {
+    folder: dataFolder,
+    keysFile: join(dataFolder, 'keys.json'),
+    tenantsFile: join(dataFolder, 'tenants.json'),
+    lockFile: join(dataFolder, '.lock'),
+    tenantsFolder,
+    poolFolder: join(tenantsFolder, defaultTenant),
+  };
+}

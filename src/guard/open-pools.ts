@@ -1,0 +1,77 @@
+/** Opens the pools of tenants when they are asked for, as many at a time as may be, and closes those that nobody uses. */
+
+import { fail } from '../errors.ts';
+import type { Pool } from '../pool/api.ts';
+import { openPool } from '../pool/open.ts';
+import type { Budget } from '../store/hooks.ts';
+import { defaultTenant } from './quotas.ts';
+import type { PoolSource, Tenant } from './tenant.ts';
+
+export interface PoolPolicy {
+  /** `shared`: where this machine cannot map files; such pools are never closed, since they would be gone. */
+  readonly type: 'mapped' | 'shared';
+  /** How many pools are open at once. */
+  readonly openMax: number;
+  /** A pool that had no operation for so long is closed. */
+  readonly idleMs: number;
+  /** Folder of the pool of a tenant. */
+  readonly pathOf: (tenant: string) => string;
+  /** The bound on all pools. */
+  readonly totalBytes: number;
+}
+
+export class OpenPools implements PoolSource {
+  readonly #policy: PoolPolicy;
+  readonly #tenants: ReadonlyMap<string, Tenant>;
+
+  constructor(policy: PoolPolicy, tenants: ReadonlyMap<string, Tenant>) {
+    this.#policy = policy;
+    this.#tenants = tenants;
+  }
+
+  async open(tenant: Tenant, budget: Budget): Promise<Pool> {
+    await this.#makeRoom(tenant);
+    const { type, pathOf, totalBytes } = this.#policy;
+    const { capacityBytes } = tenant;
+    const hooks = { budget };
+    return type === 'mapped'
+      ? openPool({ path: pathOf(tenant.name), capacityBytes, hooks })
+      : openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
+  }
+
+  /** Closes what was idle for long. @returns the closings under way */
+  closeIdle(nowMs: number): Promise<void>[] {
+    const { idleMs } = this.#policy;
+    return this.#closable()
+      .filter((tenant) => nowMs - tenant.lastUsedMs >= idleMs)
+      .map((tenant) => tenant.close());
+  }
+
+  /** @throws overloaded when all pools that may be open are in use */
+  async #makeRoom(asking: Tenant): Promise<void> {
+    const { openMax } = this.#policy;
+    for (let left = openMax; this.#placesTaken(asking) >= openMax && left > 0; left--) {
+      const [idlest] = this.#closable().sort((a, b) => a.lastUsedMs - b.lastUsedMs);
+      if (idlest === undefined) break;
+      await idlest.close();
+    }
+    if (this.#placesTaken(asking) < openMax) return;
+    fail('overloaded', `All ${openMax} pools that may be open at once are in use.`);
+  }
+
+  #placesTaken(asking: Tenant): number {
+    let taken = 0;
+    for (const tenant of this.#tenants.values()) {
+      if (tenant !== asking && tenant.holdsPlace) taken++;
+    }
+    return taken;
+  }
+
+  /** The pool of `default` stays open: who has it has the data folder. */
+  #closable(): Tenant[] {
+    if (this.#policy.type === 'shared') return [];
+    return [...this.#tenants.values()].filter(
+      (tenant) => tenant.isIdle && tenant.name !== defaultTenant,
+    );
+  }
+}
