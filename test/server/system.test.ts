@@ -61,7 +61,9 @@ describe('openapi.json', () => {
       const answer = await call(method, path.replace('{id}', 'c').replace('{part}', 'p'));
       expect(answer.status, `${method} ${path}`).not.toBe(405);
       if (answer.status === 404 && method !== 'HEAD') {
-        expect(answer.json()['detail'], `${method} ${path}`).toMatch(/^There is no (part|context)/);
+        expect(answer.json()['detail'], `${method} ${path}`).toMatch(
+          /^There (is no (part|context|tenant)|are no tenants)/,
+        );
       }
     }
     for (const [path, byMethod] of Object.entries(paths)) {
@@ -130,7 +132,8 @@ describe('metrics and statistics', () => {
   it('are JSON too', async () => {
     const { call, pool } = await serve();
     await call('PUT', '/v1/contexts/c/parts/p', { body: 'hello' });
-    const { pool: stats, http } = (await call('GET', '/v1/stats')).json();
+    const { pool: stats, tenant, http } = (await call('GET', '/v1/stats')).json();
+    expect(tenant).toMatchObject({ name: 'default', isOpen: true, runningOperations: 1 });
     expect(stats).toEqual(JSON.parse(JSON.stringify(pool.stats())));
     expect(http).toEqual({ connections: 1, running: 1, inFlightBytes: 0, responses: { '201': 1 } });
   });

@@ -118,14 +118,15 @@ export function receive(
 export async function readJson(
   exchange: Exchange,
   schema: ObjectSchema,
+  maxJsonBytes: number = exchange.service.limits.maxJsonBytes,
 ): Promise<Record<string, unknown>> {
-  const { req, service } = exchange;
-  const { maxJsonBytes } = service.limits;
+  const { req, reservation } = exchange;
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
   if (length === undefined && chunked === undefined) return checkObject(schema, {});
   announcedBytes(req, maxJsonBytes);
   const chunks: Buffer[] = [];
   const sizeBytes = await receive(exchange, maxJsonBytes, (chunk) => {
+    reservation?.growBody(chunk.length);
     chunks.push(chunk);
   });
   return checkObject(schema, sizeBytes === 0 ? {} : parseJson(Buffer.concat(chunks)));

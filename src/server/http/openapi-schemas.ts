@@ -2,6 +2,7 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import { errorTable } from '../../errors.ts';
+import { scopes } from '../../guard/api.ts';
 import { quotaNames } from '../../guard/quotas.ts';
 import { elementTypes } from '../../pool/api.ts';
 
@@ -9,6 +10,14 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const count: JsonSchema = { type: 'integer', minimum: 0 };
 const text: JsonSchema = { type: 'string' };
+
+const keyFields = {
+  id: { ...text, description: 'Names the key without telling it.' },
+  tenant: text,
+  scopes: { type: 'array', items: { ...text, enum: scopes } },
+  label: { type: ['string', 'null'] },
+  createdAtMs: count,
+} as const;
 
 export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
   Problem: record({
@@ -48,7 +57,7 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
   },
   Stats: {
     type: 'object',
-    required: ['pool', 'tenant'],
+    required: ['pool'],
     properties: {
       pool: { type: 'object' },
       tenant: refTo('Tenant'),
@@ -67,6 +76,10 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     operations: count,
     refusals: { type: 'object', additionalProperties: count },
   }),
+  Tenants: record({ tenants: { type: 'array', items: refTo('Tenant') } }),
+  Key: record(keyFields),
+  NewKey: record({ ...keyFields, key: { ...text, description: 'Told this once.' } }),
+  Keys: record({ keys: { type: 'array', items: refTo('Key') } }),
   Quotas: {
     type: 'object',
     properties: Object.fromEntries(quotaNames.map((name) => [name, count])),

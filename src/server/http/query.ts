@@ -126,13 +126,7 @@ function parseList(schema: ListSchema, text: string, what: string): readonly str
       elements[elements.length - 1] += text[i] as string;
     }
   }
-  if (elements.length < schema.minItems || elements.length > schema.maxItems) {
-    fail(
-      'invalid_argument',
-      `${what} takes ${schema.minItems} to ${schema.maxItems} elements; got ${elements.length}.`,
-    );
-  }
-  for (const element of elements) checkValue(schema.items, element, `An element of ${what}`);
+  checkValue(schema, elements, what);
   return elements;
 }
 

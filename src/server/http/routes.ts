@@ -1,5 +1,6 @@
 /** Every route of the server. The router and the OpenAPI document are both made from this table. */
 
+import { adminRoutes } from './admin-routes.ts';
 import {
   deleteContext,
   describeContext,
@@ -247,7 +248,12 @@ const systemRoutes: readonly Route[] = [
   },
 ];
 
-export const routes: readonly Route[] = [...partRoutes, ...contextRoutes, ...systemRoutes];
+export const routes: readonly Route[] = [
+  ...partRoutes,
+  ...contextRoutes,
+  ...systemRoutes,
+  ...adminRoutes,
+];
 
 function ok(description: string, schema: string): Success {
   return { status: 200, description, schema };

@@ -34,7 +34,16 @@ export interface ListSchema {
   readonly maxItems: number;
 }
 
-export type ValueSchema = StringSchema | IntegerSchema | BooleanSchema;
+export interface ObjectListSchema {
+  readonly type: 'array';
+  readonly description?: string;
+  readonly items: ObjectSchema;
+  readonly minItems: number;
+  readonly maxItems: number;
+}
+
+export type ScalarSchema = StringSchema | IntegerSchema | BooleanSchema;
+export type ValueSchema = ScalarSchema | ListSchema | ObjectListSchema;
 
 export interface ObjectSchema {
   readonly type: 'object';
@@ -68,15 +77,36 @@ export function checkValue(schema: ValueSchema, value: unknown, what: string): v
     if (typeof value !== 'boolean') {
       fail('invalid_argument', `${what} must be true or false; got ${show(value)}.`);
     }
+  } else if (schema.type === 'array') {
+    checkList(schema, value, what);
   } else {
     checkInteger(schema, value, what);
   }
 }
 
+function checkList(schema: ListSchema | ObjectListSchema, value: unknown, what: string): void {
+  const { items, minItems, maxItems } = schema;
+  if (!Array.isArray(value)) fail('invalid_argument', `${what} must be an array.`);
+  if (value.length < minItems || value.length > maxItems) {
+    fail(
+      'invalid_argument',
+      `${what} takes ${minItems} to ${maxItems} elements; got ${value.length}.`,
+    );
+  }
+  for (const element of value as readonly unknown[]) {
+    if (items.type === 'object') checkObject(items, element, `An element of ${what}`);
+    else checkValue(items, element, `An element of ${what}`);
+  }
+}
+
 /** @throws invalid_argument unless `value` is an object with these properties */
-export function checkObject(schema: ObjectSchema, value: unknown): Record<string, unknown> {
+export function checkObject(
+  schema: ObjectSchema,
+  value: unknown,
+  what = 'The body',
+): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    fail('invalid_argument', `The body must be a JSON object; got ${show(value)}.`);
+    fail('invalid_argument', `${what} must be a JSON object; got ${show(value)}.`);
   }
   const fields = new Map<string, unknown>(Object.entries(value));
   for (const [name, field] of fields) {

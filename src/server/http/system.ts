@@ -1,6 +1,7 @@
 /** Handlers about the server itself. */
 
 import { fail } from '../../errors.ts';
+import { tenantJson } from './admin.ts';
 import type { PoolExchange, RoutedExchange, Service } from './exchange.ts';
 import { metricsType } from './exposition.ts';
 import { measuredTenantsMax, metricsText } from './metrics.ts';
@@ -27,7 +28,8 @@ export function stats(exchange: PoolExchange): void {
   const { pool, caller, service } = exchange;
   const tenant = service.guard.tenants().find(({ name }) => name === caller.tenant);
   const http = caller.can('admin') ? { http: trafficOf(service) } : {};
-  sendJson(exchange, 200, { pool: pool.stats(), tenant, ...http });
+  const own = tenant === undefined ? {} : { tenant: tenantJson(tenant) };
+  sendJson(exchange, 200, { pool: pool.stats(), ...own, ...http });
 }
 
 /** Likewise. */
