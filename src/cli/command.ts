@@ -19,6 +19,8 @@ export interface OptionSpec {
 export interface Positional {
   readonly name: string;
   readonly help: string;
+  /** Only the last ones can be. */
+  readonly optional?: true;
 }
 
 export interface Command {
@@ -201,7 +203,7 @@ function optionValue(
 
 function requirePositionals(command: Command, given: readonly string[]): void {
   const missing = command.positionals[given.length];
-  if (missing !== undefined) {
+  if (missing !== undefined && missing.optional !== true) {
     throw new UsageError(
       `cenote ${command.name} needs ${missing.name}: ${missing.help}`,
       seeHelp(command),

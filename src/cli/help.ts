@@ -47,7 +47,7 @@ export function commandHelp(command: Command, paint: Palette): string {
   const usage = [
     'cenote',
     command.name,
-    ...command.positionals.map((p) => p.name),
+    ...command.positionals.map((p) => (p.optional === true ? `[${p.name}]` : p.name)),
     '[options]',
   ].join(' ');
   const options = Object.entries({ ...command.options, ...commonOptions });

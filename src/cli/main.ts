@@ -6,12 +6,14 @@ import { exitOk, exitUsage, parseArguments, UsageError, type Command } from './c
 import { commandHelp, mainHelp } from './help.ts';
 import { inspectCommand } from './inspect.ts';
 import { processIo, type Io } from './io.ts';
+import { keysCommand } from './keys.ts';
 import { replayCommand } from './replay.ts';
 import { reportError } from './report.ts';
 import { restoreCommand } from './restore.ts';
 import { serveCommand } from './serve.ts';
 import { snapshotCommand } from './snapshot.ts';
 import { suggest } from './suggest.ts';
+import { tenantsCommand } from './tenants.ts';
 import { version } from './version.ts';
 
 export const commands: readonly Command[] = [
@@ -21,6 +23,8 @@ export const commands: readonly Command[] = [
   snapshotCommand,
   restoreCommand,
   replayCommand,
+  tenantsCommand,
+  keysCommand,
   benchCommand,
 ];
 

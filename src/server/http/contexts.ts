@@ -85,6 +85,18 @@ export function describeContext(exchange: PoolExchange): void {
   sendJson(exchange, 200, contextJson(context));
 }
 
+/** A page of the parts of a context; `next`, when present, is the `after` of the next page. */
+export function listParts(exchange: PoolExchange): void {
+  const { pool, id, query } = exchange;
+  const limit = query.integer('limit') ?? defaultListed;
+  const after = query.text('after');
+  const { parts, partCount } =
+    pool.context(id, { limit, ...(after !== undefined && { after }) }) ?? notFound(id);
+  const last = parts.at(-1);
+  const next = last !== undefined && parts.length === limit ? { next: last.part } : {};
+  sendJson(exchange, 200, { parts: parts.map(partJson), partCount, ...next });
+}
+
 export function deleteContext(exchange: PoolExchange): void {
   const { pool, req, id } = exchange;
   if (isConditional(req)) {

@@ -9,6 +9,10 @@ export interface HttpLimits {
   readonly maxAppendBytes: number;
   /** Largest JSON body. */
   readonly maxJsonBytes: number;
+  /** Most parts that one batch reads or writes. */
+  readonly maxBatchParts: number;
+  /** Most bytes of parts that one batch reads: they are leased together. */
+  readonly maxBatchBytes: number;
   /**
    * Bound on the bytes of all bodies being received at once; beyond it requests get `overloaded`.
    */
@@ -56,6 +60,8 @@ export const defaultHttpLimits: HttpLimits = {
   maxBodyBytes: 512 * mib,
   maxAppendBytes: 16 * mib,
   maxJsonBytes: 64 * kib,
+  maxBatchParts: 256,
+  maxBatchBytes: 512 * mib,
   maxInFlightBytes: 2048 * mib,
   maxUrlBytes: 16 * kib,
   maxHeaderBytes: 32 * kib,

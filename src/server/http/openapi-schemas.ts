@@ -55,6 +55,25 @@ export const answerSchemas: Readonly<Record<string, JsonSchema>> = {
     required: ['contexts'],
     properties: { contexts: { type: 'array', items: refTo('Context') }, next: text },
   },
+  PartPage: {
+    type: 'object',
+    required: ['parts', 'partCount'],
+    properties: { parts: { type: 'array', items: refTo('Part') }, partCount: count, next: text },
+  },
+  BatchResults: record({ results: { type: 'array', items: refTo('BatchResult') } }),
+  BatchResult: {
+    type: 'object',
+    required: ['id', 'part', 'status'],
+    properties: {
+      id: text,
+      part: text,
+      status: count,
+      version: count,
+      sizeBytes: count,
+      code: { ...text, enum: Object.keys(errorTable) },
+      detail: text,
+    },
+  },
   Stats: {
     type: 'object',
     required: ['pool'],

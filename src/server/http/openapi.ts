@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of a route table. */
 
 import { errorTable, type ErrorCode } from '../../errors.ts';
+import { batchType } from './batch-parser.ts';
 import { answerSchemas, refTo, type JsonSchema } from './openapi-schemas.ts';
 import { problemType } from './problem.ts';
 import type { Method, Route, Success } from './route.ts';
@@ -101,6 +102,7 @@ function parametersOf(route: Route): JsonSchema[] {
 
 function bodyOf(body: Exclude<Route['body'], undefined>): JsonSchema {
   if (body === 'bytes') return { required: true, content: { 'application/octet-stream': {} } };
+  if (body === 'batch') return { required: true, content: { [batchType]: {} } };
   const required = body.required.length > 0;
   return { required, content: { 'application/json': { schema: body } } };
 }

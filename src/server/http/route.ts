@@ -32,7 +32,7 @@ interface RouteTraits {
   readonly query?: readonly QueryParameter[];
   /** Request headers that it heeds. */
   readonly headers?: readonly string[];
-  readonly body?: 'bytes' | ObjectSchema;
+  readonly body?: 'bytes' | 'batch' | ObjectSchema;
   readonly successes: readonly Success[];
   /** Beyond those that every route may give. */
   readonly errors: readonly ErrorCode[];

@@ -1,6 +1,7 @@
 /** Every route of the server. The router and the OpenAPI document are both made from this table. */
 
 import { adminRoutes } from './admin-routes.ts';
+import { batchRoutes } from './batch-routes.ts';
 import {
   deleteContext,
   describeContext,
@@ -11,6 +12,7 @@ import {
   invalidate,
   invalidateSchema,
   listContexts,
+  listParts,
   maxListed,
   pin,
   pinSchema,
@@ -19,6 +21,7 @@ import {
 import { metricsType } from './exposition.ts';
 import { appendParameters, writeParameters } from './parameters.ts';
 import { appendPart, deletePart, describePart, readPart, writePart } from './parts.ts';
+import type { QueryParameter } from './query.ts';
 import type { PoolRoute, Route, Success } from './route.ts';
 import { nameSchema } from './schema.ts';
 import { health, metrics, openApi, readiness, stats } from './system.ts';
@@ -33,6 +36,11 @@ const unchanged: Success = { status: 304, description: 'The version is known.', 
 const written: readonly Success[] = [
   { status: 200, description: 'Replaced or extended.', schema: 'Written', headers: ['ETag'] },
   { status: 201, description: 'Created.', schema: 'Written', headers: ['ETag'] },
+];
+
+const partsPage: readonly QueryParameter[] = [
+  { name: 'after', schema: { ...nameSchema, description: 'Only names that sort after this.' } },
+  { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: maxListed } },
 ];
 
 const partRoutes: readonly Route[] = [
@@ -158,13 +166,22 @@ const contextRoutes: readonly Route[] = [
     pool: true,
     scope: 'ctx:read',
     summary: 'The parts of a context in the order of their names.',
-    query: [
-      { name: 'after', schema: { ...nameSchema, description: 'Only names that sort after this.' } },
-      { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: maxListed } },
-    ],
+    query: partsPage,
     successes: [ok('The context.', 'Context')],
     errors: ['not_found'],
     handle: describeContext,
+  },
+  {
+    method: 'GET',
+    path: '/v1/contexts/{id}/parts',
+    operation: 'listParts',
+    pool: true,
+    scope: 'ctx:read',
+    summary: 'The parts of a context, in pages.',
+    query: partsPage,
+    successes: [ok('A page; next, if present, is the after of the next page.', 'PartPage')],
+    errors: ['not_found'],
+    handle: listParts,
   },
   {
     method: 'DELETE',
@@ -251,6 +268,7 @@ const systemRoutes: readonly Route[] = [
 export const routes: readonly Route[] = [
   ...partRoutes,
   ...contextRoutes,
+  ...batchRoutes,
   ...systemRoutes,
   ...adminRoutes,
 ];

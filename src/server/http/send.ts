@@ -74,21 +74,29 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
 }
 
 /**
- * Sends `bytes` without copying them: the socket reads pool memory, so the caller keeps its lease
+ * Sends `pieces` without copying them: the socket reads pool memory, so the caller keeps its leases
  * until this resolves, which is when the response has been handed to the system or the socket is
  * closed.
  */
-export async function sendBytes(exchange: Exchange, bytes: Uint8Array): Promise<void> {
+export async function sendBytes(
+  exchange: Exchange,
+  ...pieces: readonly Uint8Array[]
+): Promise<void> {
   const { res, service } = exchange;
   const { sliceBytes } = service.limits;
   const done = settled(res);
-  let offset = 0;
-  for (; bytes.length - offset > sliceBytes; offset += sliceBytes) {
-    if (res.write(bytes.subarray(offset, offset + sliceBytes))) continue;
-    await Promise.race([drained(res), done]);
-    if (res.destroyed) return done;
+  let waiting: Uint8Array | undefined;
+  for (const piece of pieces) {
+    for (let offset = 0; offset < piece.length; offset += sliceBytes) {
+      if (waiting !== undefined && !res.write(waiting)) {
+        await Promise.race([drained(res), done]);
+        if (res.destroyed) return done;
+      }
+      waiting = piece.subarray(offset, offset + sliceBytes);
+    }
   }
-  res.end(bytes.subarray(offset));
+  // The last slice goes with the end: a small answer is one packet.
+  res.end(waiting);
   return done;
 }
 
