@@ -31,6 +31,8 @@ export class OpenPools implements PoolSource {
 
   async open(tenant: Tenant, budget: Budget): Promise<Pool> {
     await this.#makeRoom(tenant);
+    // Its folder may be gone by now: opening would make another.
+    if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');
     const { type, pathOf, totalBytes } = this.#policy;
     const { capacityBytes } = tenant;
     const hooks = { budget };

@@ -1,41 +1,45 @@
-/** A rate: tokens drip into a bucket that holds a second's worth, and each operation takes one. */
+/**
+ * A rate: credit drips into a bucket that holds a second's worth, and each operation takes some.
+ * In thousandths of an operation, so that all of it is whole numbers.
+ */
 
 import type { Clock } from '../base/clock.ts';
 
 const secondMs = 1000;
+const operationCredit = 1000;
 
 export class TokenBucket {
   readonly #perSecond: number;
   readonly #clock: Clock;
-  #tokens: number;
+  #credit: number;
   #filledAtMs: number;
 
   /** @param perSecond from 0 (which lets nothing pass); it begins full */
   constructor(perSecond: number, clock: Clock) {
     this.#perSecond = perSecond;
     this.#clock = clock;
-    this.#tokens = perSecond;
+    this.#credit = perSecond * operationCredit;
     this.#filledAtMs = clock.nowMs();
   }
 
-  /** Takes a token. @returns 0, or the milliseconds until there is one (of a rate of 0: Infinity) */
+  /** Takes what one operation costs. @returns 0, or the milliseconds until there is enough (of a rate of 0: Infinity) */
   take(): number {
     this.#fill();
-    if (this.#tokens >= 1) {
-      this.#tokens -= 1;
+    if (this.#credit >= operationCredit) {
+      this.#credit -= operationCredit;
       return 0;
     }
-    return Math.ceil(((1 - this.#tokens) * secondMs) / this.#perSecond);
+    return Math.ceil((operationCredit - this.#credit) / this.#perSecond);
   }
 
   #fill(): void {
-    const nowMs = this.#clock.nowMs();
-    // Time may have been set back: that gives nothing, and takes nothing.
-    const passedMs = Math.max(0, nowMs - this.#filledAtMs);
+    const nowMs = Math.floor(this.#clock.nowMs());
+    // Time may have been set back: that gives nothing, and takes nothing. More than a second gives no more than one.
+    const passedMs = Math.min(Math.max(0, nowMs - this.#filledAtMs), secondMs);
     this.#filledAtMs = nowMs;
-    this.#tokens = Math.min(
-      this.#perSecond,
-      this.#tokens + (passedMs * this.#perSecond) / secondMs,
+    this.#credit = Math.min(
+      this.#perSecond * operationCredit,
+      this.#credit + passedMs * this.#perSecond,
     );
   }
 }
