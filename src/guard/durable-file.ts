@@ -67,13 +67,28 @@ async function take(path: string, clock: Clock): Promise<void> {
   fail('io_failed', `Could not take the lock ${path}: other processes hold it all the time.`);
 }
 
-/** Takes away the lock of someone who died. It is renamed first: of several who try, one gets it. */
+/**
+ * Takes away the lock of someone who died. Of those who find it only one looks again and removes it: otherwise a second would
+ * remove the lock that the first has taken since.
+ */
 async function removeStale(path: string, clock: Clock): Promise<void> {
-  const heldMs = clock.nowMs() - (await changedAtMs(path, clock));
-  if (heldMs < staleMs) return;
-  const aside = `${path}.${process.pid}.${randomBytes(6).toString('hex')}`;
-  await rename(path, aside).catch(() => {});
-  await unlink(aside).catch(() => {});
+  if (!(await isStale(path, clock))) return;
+  const breaking = `${path}.stale`;
+  try {
+    await (await open(breaking, 'wx', privateMode)).close();
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return;
+    throw error;
+  }
+  try {
+    if (await isStale(path, clock)) await unlink(path);
+  } finally {
+    await unlink(breaking);
+  }
+}
+
+async function isStale(path: string, clock: Clock): Promise<boolean> {
+  return clock.nowMs() - (await changedAtMs(path, clock)) >= staleMs;
 }
 
 async function changedAtMs(path: string, clock: Clock): Promise<number> {
