@@ -81,7 +81,7 @@ async function removeStale(path: string, clock: Clock): Promise<void> {
     throw error;
   }
   try {
-    if (await isStale(path, clock)) await unlink(path);
+    if (await isStale(path, clock)) await unlink(path).catch(() => {});
   } finally {
     await unlink(breaking);
   }
