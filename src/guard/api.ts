@@ -53,7 +53,7 @@ export interface Caller {
 export interface Quotas {
   /** Memory of its pool: beyond it the coldest parts go. Absent (tenant `default` only): what the other tenants leave. */
   readonly capacityBytes?: number;
-  /** Bytes of the blocks that hold its parts: beyond it writes are refused, and nothing goes. */
+  /** Bytes of the blocks that hold its parts: beyond it writes are refused, and nothing goes. A part and its replacement are there both for a moment. */
   readonly storedBytes?: number;
   /** Contexts: beyond it writes of new ones are refused. */
   readonly contexts?: number;

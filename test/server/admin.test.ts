@@ -4,6 +4,10 @@ import { once } from 'node:events';
 
 import { expect, it } from 'vitest';
 
+import type { TenantStatus } from '../../src/guard/api.ts';
+import { createServer } from '../../src/server/index.ts';
+import { metricsPage } from '../../src/server/http/metrics.ts';
+import { Traffic } from '../../src/server/http/traffic.ts';
 import { codeOf, RawClient } from './support/client.ts';
 import { serve, until } from './support/serve.ts';
 import { serveTenants } from './support/tenants.ts';
@@ -78,6 +82,41 @@ it('has nothing to administer where there is one pool', async () => {
   expect(tenants).toMatchObject([{ name: 'default', isOpen: true, capacityBytes: 64 * mib }]);
   const body = JSON.stringify({ tenant: 'default', scopes: ['admin'] });
   expect(codeOf(await call('POST', '/v1/admin/keys', { body }))).toBe('not_found 404');
+});
+
+it('takes a pool with keys, or a guard, and not both or neither', async () => {
+  const { guard } = await serveTenants();
+  const { pool } = await serve();
+  const given = [
+    {},
+    { pool },
+    { auth: 'none' as const },
+    { guard, pool },
+    { guard, auth: 'none' as const },
+  ];
+  for (const options of given) {
+    expect(() => createServer(options)).toThrow(/takes a pool and auth, or a guard/);
+  }
+});
+
+it('measures many tenants on a page that stays small', () => {
+  const status = (i: number): TenantStatus => ({
+    name: `t${i}`,
+    createdAtMs: 0,
+    quotas: {},
+    capacityBytes: 0,
+    isOpen: false,
+    runningOperations: 0,
+    inFlightBytes: 0,
+    storedBytes: undefined,
+    operations: i,
+    refusals: { rate_limited: 0, budget_exceeded: 0 },
+  });
+  const tenants = Array.from({ length: 1000 }, (_, i) => status(i));
+  const guard = { tenants: () => tenants, poolStats: () => undefined };
+  const page = metricsPage(guard, new Traffic().stats(0));
+  expect(page).toContain('cenote_tenants 1000\n');
+  expect(page.match(/^cenote_tenant_operations_total\{/gm)?.length).toBe(100);
 });
 
 it('says when one who came too often may come again', async () => {

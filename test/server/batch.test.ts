@@ -139,6 +139,20 @@ it('bounds how many parts, and how many bytes', async () => {
   expect(codeOf(await call('POST', '/v1/batch/put', { body: four }))).toBe('invalid_argument 400');
 });
 
+it('tells fewer parts of each context, the more contexts are asked for', async () => {
+  const { call, pool } = await serve();
+  for (let i = 0; i < 120; i++) pool.put('x', `p${i}`, 'x');
+  const told = async (limit: number): Promise<number> => {
+    const { contexts } = (await call('GET', `/v1/contexts?limit=${limit}`)).json();
+    const [context] = contexts as { parts: unknown[]; partCount: number }[];
+    expect(context?.partCount).toBe(120);
+    return context?.parts.length ?? 0;
+  };
+  expect(await told(1)).toBe(100);
+  expect(await told(1000)).toBe(10);
+  expect(await told(10_000)).toBe(1);
+});
+
 it('lists parts in pages', async () => {
   const { call, pool } = await serve();
   for (const part of ['a', 'b', 'c']) pool.put('x', part, part);

@@ -13,6 +13,11 @@ import { sendJson } from './send.ts';
 export const maxListed = 10_000;
 const defaultListed = 1_000;
 
+/** Most parts of one page of contexts, all of them together: a page is made in one go, and others wait. */
+const listedPartsMax = 10_000;
+/** Most parts told of one of its contexts; `partCount` says how many there are. */
+const listedPartsEach = 100;
+
 export const expireSchema: ObjectSchema = {
   type: 'object',
   properties: {
@@ -66,6 +71,7 @@ export function listContexts(exchange: PoolExchange): void {
   const after = query.text('after');
   const options: ListOptions = {
     limit,
+    partsLimit: Math.min(listedPartsEach, Math.floor(listedPartsMax / limit)),
     ...(prefix !== undefined && { prefix }),
     ...(after !== undefined && { after }),
   };

@@ -2,19 +2,13 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import type { Tier } from '../../alloc/api.ts';
-import type { TenantRefusal, TenantStatus } from '../../guard/api.ts';
+import type { ServedGuard, TenantRefusal, TenantStatus } from '../../guard/api.ts';
 import type { OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
 import type { TrafficStats } from './traffic.ts';
 
 /** Tenants that have series of their own, in the order of their names: the page must stay small. */
-export const measuredTenantsMax = 100;
-
-/** A tenant, and the statistics of its pool if that was ever open. */
-export interface Measured {
-  readonly status: TenantStatus;
-  readonly pool: PoolStats | undefined;
-}
+const measuredTenantsMax = 100;
 
 const operations: Record<OperationName, { readonly name: string; readonly help: string }> = {
   gets: { name: 'gets', help: 'Reads of parts.' },
@@ -34,26 +28,24 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };
 
-/** What the page of a whole server says beyond its tenants. */
-export interface ServerMeasured {
-  readonly traffic: TrafficStats;
-  readonly tenants: number;
-}
-
-/** @param server undefined: the page is for one tenant, whom that of others does not concern */
-export function metricsText(tenants: readonly Measured[], server?: ServerMeasured): string {
-  const groups = tenants.map(({ status, pool }) => ({
-    name: status.name,
-    families: [
-      ...tenantFamilies(status),
-      ...(pool === undefined ? [] : [...poolFamilies(pool), ...operationFamilies(pool)]),
-    ],
-  }));
-  const whole =
-    server === undefined
-      ? []
-      : [gauge('tenants', 'Tenants.', server.tenants), ...httpFamilies(server.traffic)];
-  return expositionText([...joined('tenant', groups), ...whole]);
+/** @param only the page is for one tenant, whom the others and the traffic of the server do not concern */
+export function metricsPage(
+  guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
+  traffic: TrafficStats,
+  only?: string,
+): string {
+  const tenants = guard.tenants();
+  const shown = tenants.filter(({ name }) => only === undefined || name === only);
+  const groups = shown.slice(0, measuredTenantsMax).map((status) => {
+    const pool = guard.poolStats(status.name);
+    const ofPool = pool === undefined ? [] : [...poolFamilies(pool), ...operationFamilies(pool)];
+    return { name: status.name, families: [...tenantFamilies(status), ...ofPool] };
+  });
+  const server =
+    only === undefined
+      ? [gauge('tenants', 'Tenants.', tenants.length), ...httpFamilies(traffic)]
+      : [];
+  return expositionText([...joined('tenant', groups), ...server]);
 }
 
 function tenantFamilies(status: TenantStatus): Family[] {

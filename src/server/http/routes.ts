@@ -149,7 +149,8 @@ const contextRoutes: readonly Route[] = [
     operation: 'listContexts',
     pool: true,
     scope: 'ctx:read',
-    summary: 'Contexts in the order of their ids.',
+    summary:
+      'Contexts in the order of their ids, each with its first parts: fewer, the more contexts are asked for.',
     query: [
       { name: 'prefix', schema: { ...nameSchema, description: 'Only ids that start with this.' } },
       { name: 'after', schema: { ...nameSchema, description: 'Only ids that sort after this.' } },

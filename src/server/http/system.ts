@@ -4,7 +4,7 @@ import { fail } from '../../errors.ts';
 import { tenantJson } from './admin.ts';
 import type { PoolExchange, RoutedExchange, Service } from './exchange.ts';
 import { metricsType } from './exposition.ts';
-import { measuredTenantsMax, metricsText } from './metrics.ts';
+import { metricsPage } from './metrics.ts';
 import { sendJson, sendText } from './send.ts';
 import type { TrafficStats } from './traffic.ts';
 
@@ -35,15 +35,9 @@ export function stats(exchange: PoolExchange): void {
 /** Likewise. */
 export function metrics(exchange: RoutedExchange): void {
   const { caller, service } = exchange;
-  const { guard } = service;
   const seesAll = caller === undefined || caller.can('admin');
-  const shown = guard.tenants().filter(({ name }) => seesAll || name === caller.tenant);
-  const measured = shown
-    .slice(0, measuredTenantsMax)
-    .map((status) => ({ status, pool: guard.poolStats(status.name) }));
-  const server = { traffic: trafficOf(service), tenants: shown.length };
-  const text = metricsText(measured, seesAll ? server : undefined);
-  sendText(exchange, 200, text, metricsType);
+  const only = seesAll ? undefined : caller.tenant;
+  sendText(exchange, 200, metricsPage(service.guard, trafficOf(service), only), metricsType);
 }
 
 function trafficOf({ traffic, inFlight }: Service): TrafficStats {
