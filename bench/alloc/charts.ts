@@ -3,7 +3,7 @@
 import { toCsv } from '../harness/csv.ts';
 import { quantileLine, quantileTicks } from '../harness/report.ts';
 import type { Row, Sample } from '../harness/row.ts';
-import { barChart, lineChart } from '../harness/svg.ts';
+import { barChart, lineChart } from '../../src/base/svg.ts';
 import { oursName } from './names.ts';
 import { houseWorkloads } from './workloads.ts';
 

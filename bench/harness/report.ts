@@ -7,7 +7,7 @@ import type { Machine } from './machine.ts';
 import { type Bar, isMet, type Quantiles, type Row } from './row.ts';
 import { scatter } from './stats.ts';
 import type { Suite } from './suite.ts';
-import { barChart, lineChart } from './svg.ts';
+import { barChart, lineChart } from '../../src/base/svg.ts';
 
 const tableHeader = ['workload', 'subject', 'ns/op', '±%', 'p50', 'p95', 'p99', 'p99.9', 'bars'];
 

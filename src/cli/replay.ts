@@ -1,6 +1,8 @@
 /** `cenote replay TRACE`: real request traces, against caches on paper or against a server. */
 
+import { writeFileSync } from 'node:fs';
 import { policyNames, type PolicyName } from '../kv/replay/cache.ts';
+import { sizedPolicyNames, type SizedPolicyName } from '../kv/replay/sized.ts';
 import { readTrace, traceFormats, type TraceFormat } from '../kv/traces/read.ts';
 import { requestCount, type Trace } from '../kv/traces/trace.ts';
 import { fail } from '../errors.ts';
@@ -11,6 +13,7 @@ import {
   UsageError,
   type Arguments,
   type Command,
+  type Setting,
 } from './command.ts';
 import { formatCount, formatShortCount, parseBytes, parseInteger } from './format.ts';
 import { printJson, printLine, type Io } from './io.ts';
@@ -18,9 +21,11 @@ import { Progress } from './progress.ts';
 import { headerBytes } from './replay/block-bytes.ts';
 import type { Speed } from './replay/player.ts';
 import { serveTrace } from './replay/serve-trace.ts';
+import { plotOf } from './replay/plot.ts';
 import { simulate } from './replay/simulate.ts';
+import { playSized } from './replay/sized.ts';
 import { parseTarget, type Target } from './replay/target.ts';
-import { serverTable, simulatedTable, traceLine } from './replay/view.ts';
+import { serverTable, simulatedTable, sizedTable, traceLine } from './replay/view.ts';
 import { reportError } from './report.ts';
 import { listenForStop, type Stop } from './stop.ts';
 
@@ -59,6 +64,11 @@ export const replayCommand: Command = {
       help: 'In process: capacities of the cache.',
       fallback: '1000,5000,10000,50000',
     },
+    'capacity-bytes': {
+      value: 'SIZE,…',
+      help: `In process, for traces that tell sizes: plain caches of so many bytes, ${sizedPolicyNames.join(', ')} or all.`,
+    },
+    plot: { value: 'FILE', help: 'In process: writes hit ratio against capacity as an SVG there.' },
     target: {
       value: 'URL',
       help: 'A server: resp://HOST:PORT (also of Redis) or http://HOST:PORT.',
@@ -81,8 +91,8 @@ export const replayCommand: Command = {
       what: 'what LRU would hit',
     },
     {
-      line: 'cenote replay trace.jsonl.gz --policy all',
-      what: 'all policies at several capacities',
+      line: 'cenote replay trace.jsonl.gz --policy all --plot hits.svg',
+      what: 'all policies at several capacities, and a picture',
     },
     {
       line: 'cenote replay trace.jsonl.gz --target resp://127.0.0.1:6380',
@@ -109,9 +119,9 @@ export const replayCommand: Command = {
     const trace = await readTrace(args.positional(0), { format, signal: stop.signal });
     printLine(io.stderr, traceLine(trace, io.err));
     const json = args.flag('json');
-    return plan.target === undefined
-      ? await playOnPaper(trace, plan, json, stop, io)
-      : await playOnServer(trace, plan, json, stop, io);
+    if (plan.target !== undefined) return await playOnServer(trace, plan, json, stop, io);
+    if ('capacitiesBytes' in plan) return await playInBytes(trace, plan, json, stop, io);
+    return await playOnPaper(trace, plan, json, stop, io);
   },
 };
 
@@ -119,6 +129,14 @@ interface PaperPlan {
   readonly target: undefined;
   readonly policies: readonly PolicyName[];
   readonly capacities: readonly number[];
+  /** File of the picture. */
+  readonly plot: string | undefined;
+}
+
+interface BytesPlan {
+  readonly target: undefined;
+  readonly policies: readonly SizedPolicyName[];
+  readonly capacitiesBytes: readonly number[];
 }
 
 interface ServerPlan {
@@ -129,18 +147,25 @@ interface ServerPlan {
 }
 
 /** Everything that can be wrong with the options is found here, before the trace is read. */
-function readPlan(args: Arguments, env: NodeJS.ProcessEnv): PaperPlan | ServerPlan {
+function readPlan(args: Arguments, env: NodeJS.ProcessEnv): PaperPlan | BytesPlan | ServerPlan {
   const target = args.setting('target');
   const foreign =
-    target === undefined ? ['block-bytes', 'concurrency', 'speed'] : ['policy', 'capacity-blocks'];
+    target === undefined
+      ? ['block-bytes', 'concurrency', 'speed']
+      : ['policy', 'capacity-blocks', 'capacity-bytes', 'plot'];
   for (const name of foreign) {
-    if (!args.required(name).given) continue;
+    if (args.setting(name)?.given !== true) continue;
     const place =
       target === undefined ? 'on a server: give --target too' : 'in process: leave --target out';
     throw new UsageError(`--${name} is for a replay ${place}`, 'See: cenote replay --help');
   }
-  if (target === undefined)
-    return { target, policies: readPolicies(args), capacities: readCapacities(args) };
+  const bytes = args.setting('capacity-bytes');
+  if (bytes !== undefined) return readBytesPlan(args, bytes);
+  if (target === undefined) {
+    const policies = readPolicies(args, policyNames);
+    const plot = args.setting('plot')?.text;
+    return { target, policies, capacities: readCapacities(args), plot };
+  }
   return {
     target: parseTarget(target.text, env),
     blockBytes: readBlockBytes(args),
@@ -160,15 +185,27 @@ function readFormat(args: Arguments): TraceFormat | undefined {
   );
 }
 
-function readPolicies(args: Arguments): readonly PolicyName[] {
+function readBytesPlan(args: Arguments, { text, source }: Setting): BytesPlan {
+  for (const name of ['capacity-blocks', 'plot']) {
+    if (args.setting(name)?.given !== true) continue;
+    throw new UsageError(
+      `--${name} does not go with --capacity-bytes`,
+      'See: cenote replay --help',
+    );
+  }
+  return {
+    target: undefined,
+    policies: readPolicies(args, sizedPolicyNames),
+    capacitiesBytes: text.split(',').map((word) => parseBytes(word, source)),
+  };
+}
+
+function readPolicies<T extends string>(args: Arguments, names: readonly T[]): readonly T[] {
   const { text } = args.required('policy');
-  if (text === 'all') return policyNames;
-  const policy = policyNames.find((name) => name === text);
+  if (text === 'all') return names;
+  const policy = names.find((name) => name === text);
   if (policy !== undefined) return [policy];
-  throw new UsageError(
-    `--policy '${text}' is not known`,
-    `Policies: ${policyNames.join(', ')}, all.`,
-  );
+  throw new UsageError(`--policy '${text}' is not known`, `Policies: ${names.join(', ')}, all.`);
 }
 
 function readCapacities(args: Arguments): readonly number[] {
@@ -199,7 +236,7 @@ function readSpeed(args: Arguments): Speed {
 
 async function playOnPaper(
   trace: Trace,
-  { policies, capacities }: PaperPlan,
+  { policies, capacities, plot }: PaperPlan,
   json: boolean,
   stop: Stop,
   io: Io,
@@ -218,7 +255,29 @@ async function playOnPaper(
   endProgress(progress, isComplete);
   if (json) printJson(io.stdout, wanted === 1 && isComplete ? rows[0] : rows);
   else for (const line of simulatedTable(rows, io.out)) printLine(io.stdout, line);
+  if (plot !== undefined) writePlot(plot, plotOf(rows));
   return isComplete ? exitOk : exitInterrupted;
+}
+
+function writePlot(path: string, picture: string): void {
+  try {
+    writeFileSync(path, picture);
+  } catch (error) {
+    fail('io_failed', `cannot write ${path}`, error);
+  }
+}
+
+async function playInBytes(
+  trace: Trace,
+  { policies, capacitiesBytes }: BytesPlan,
+  json: boolean,
+  stop: Stop,
+  io: Io,
+): Promise<number> {
+  const rows = await playSized(trace, policies, capacitiesBytes, stop.signal);
+  if (json) printJson(io.stdout, policies.length * capacitiesBytes.length === 1 ? rows[0] : rows);
+  else for (const line of sizedTable(rows, io.out)) printLine(io.stdout, line);
+  return stop.signal.aborted ? exitInterrupted : exitOk;
 }
 
 async function playOnServer(

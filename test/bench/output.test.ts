@@ -8,7 +8,7 @@ import { Histogram } from '../../src/base/histogram.ts';
 import { describeMachine } from '../../bench/harness/machine.ts';
 import { barText, toTable, writeReport } from '../../bench/harness/report.ts';
 import { type Bar, isMet, type Row, toRow } from '../../bench/harness/row.ts';
-import { barChart, lineChart } from '../../bench/harness/svg.ts';
+import { barChart, lineChart } from '../../src/base/svg.ts';
 
 function rowOf(workload: string, subject: string, bars: readonly Bar[] = []): Row {
   const histogram = new Histogram();

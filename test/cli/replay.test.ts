@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { conversationShape, generateTrace } from '../../bench/traces/generate.ts';
@@ -76,6 +77,31 @@ describe('cenote replay in process', () => {
     expect(rows).toMatchObject([...policyNames, ...policyNames].map((policy) => ({ policy })));
   });
 
+  it('draws what it printed', async () => {
+    using scratch = new Scratch();
+    const path = written(scratch, generated(100));
+    const picture = join(scratch.path, 'hits.svg');
+    const words = ['--policy', 'all', '--capacity-blocks', '100,1000', '--plot', picture];
+    expect((await run(['replay', path, ...words])).code).toBe(0);
+    const svg = readFileSync(picture, 'utf8');
+    for (const policy of policyNames) expect(svg).toContain(`>${policy}</text>`);
+    expect(svg.match(/<polyline/g)).toHaveLength(policyNames.length);
+  });
+
+  it('counts what plain caches of bytes miss', async (context) => {
+    const path =
+      tracePath('cloudPhysics') ??
+      context.skip(`${dataFolder()} has no such trace (set CENOTE_DATA)`);
+    const words = ['--policy', 'all', '--capacity-bytes', '128MiB', '--json'];
+    const { code, stdout } = await run(['replay', path, ...words]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.text)).toMatchObject([
+      { policy: 'lru', misses: 93_374, requests: 113_872, capacityBytes: 128 * 2 ** 20 },
+      { policy: 'fifo', misses: 93_403 },
+      { policy: 'belady', misses: 79_256 },
+    ]);
+  });
+
   it('hits what is known of the conversation trace', async (context) => {
     const path =
       tracePath('conversation') ??
@@ -137,6 +163,7 @@ describe('cenote replay in process', () => {
     ],
     [['--capacity-blocks', '5,0'], "--capacity-blocks '0' is not a whole number from 1", ''],
     [['--capacity-blocks', ''], '--capacity-blocks needs a value', ''],
+    [['--capacity-bytes', '1MiB', '--plot', 'x'], '--plot does not go with', ''],
     [['--speed', '2'], '--speed is for a replay on a server', 'cenote replay --help'],
     [['--target', 'resp://h', '--policy', 'lru'], '--policy is for a replay in process', ''],
     [['--target', 'h:1'], "--target 'h:1' is not resp://HOST:PORT", 'CENOTE_API_KEY'],

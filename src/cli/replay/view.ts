@@ -8,6 +8,7 @@ import { requestCount, type Trace } from '../../kv/traces/trace.ts';
 import type { Percentiles, Timed } from './figures.ts';
 import type { ServerReport } from './serve-trace.ts';
 import type { SimulatedRow } from './simulate.ts';
+import type { SizedRow } from './sized.ts';
 
 /** What the trace is, and what no cache of any size can exceed. */
 export function traceLine(trace: Trace, paint: Palette): string {
@@ -40,6 +41,23 @@ export function simulatedTable(rows: readonly SimulatedRow[], paint: Palette): s
     formatShortCount(row.blocksPerSecond),
   ]);
   return table(simulatedColumns, cells, paint);
+}
+
+const sizedColumns: readonly Column[] = [
+  { title: 'policy', align: 'left' },
+  { title: 'capacity', align: 'right' },
+  { title: 'misses', align: 'right' },
+  { title: 'miss ratio', align: 'right' },
+];
+
+export function sizedTable(rows: readonly SizedRow[], paint: Palette): string[] {
+  const cells = rows.map((row) => [
+    row.policy,
+    formatBytes(row.capacityBytes),
+    formatCount(row.misses),
+    paint.bold(percent(row.missRatio)),
+  ]);
+  return table(sizedColumns, cells, paint);
 }
 
 const latencyColumns: readonly Column[] = [
