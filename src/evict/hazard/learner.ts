@@ -84,7 +84,7 @@ export class Learner {
     const ageS = this.nowS - (groups.usedAtS[group] as number);
     const bucket = bucketOf(ageS);
     if (groups.worthBucket[group] !== bucket) {
-      this.model.hazards(groups.bins, group * featureCount);
+      this.model.hazards(groups.bins, group * featureCount, bucket);
       const before = this.model.worth(bucket);
       groups.worthBucket[group] = bucket;
       groups.worthBefore[group] = before;

@@ -54,20 +54,22 @@ export class Model {
     }
   }
 
-  /** Fills `hazard` for the features at `bins[at …]`. */
-  hazards(bins: Uint8Array, at: number): void {
+  /** Fills `hazard[first … last]` for the features at `bins[at …]`. */
+  hazards(bins: Uint8Array, at: number, first = 0, last: number = ageBuckets - 1): void {
     const byPhase = this.#byPhase;
+    const firstPhase = phaseOf[first] as number;
+    const lastPhase = phaseOf[last] as number;
     let base = 0;
     byPhase.fill(0);
     for (let feature = 0; feature < featureCount; feature++) {
       const bin = (binOffsets[feature] as number) + (bins[at + feature] as number);
       base += this.#bins[bin] as number;
-      const first = bin * phases;
-      for (let phase = 0; phase < phases; phase++) {
-        byPhase[phase] = (byPhase[phase] as number) + (this.#phased[first + phase] as number);
+      const row = bin * phases;
+      for (let phase = firstPhase; phase <= lastPhase; phase++) {
+        byPhase[phase] = (byPhase[phase] as number) + (this.#phased[row + phase] as number);
       }
     }
-    for (let bucket = 0; bucket < ageBuckets; bucket++) {
+    for (let bucket = first; bucket <= last; bucket++) {
       const phased = byPhase[phaseOf[bucket] as number] as number;
       const logit = (this.#buckets[bucket] as number) + base + phased;
       this.hazard[bucket] = 1 / (1 + Math.exp(-logit));

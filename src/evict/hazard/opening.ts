@@ -12,6 +12,7 @@ import {
   relation,
   unknownOutput,
 } from './features.ts';
+import { bucketOf } from './ages.ts';
 import { none } from './known.ts';
 import type { Learner } from './learner.ts';
 import type { Records } from './records.ts';
@@ -50,7 +51,7 @@ export function openRequest(
   let gapS = -1;
   if (previous !== none) {
     gapS = learner.nowS - (records.atS[previous] as number);
-    learner.model.hazards(learner.groups.bins, before * featureCount);
+    learner.model.hazards(learner.groups.bins, before * featureCount, 0, bucketOf(gapS));
     const expected = learner.model.cumulative(gapS);
     records.observed[record] = frailtyDecay * (records.observed[previous] as number) + 1;
     records.expected[record] = frailtyDecay * (records.expected[previous] as number) + expected;
