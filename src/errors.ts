@@ -96,6 +96,23 @@ export const errorTable = {
     advice: 'Close pools in workers that no longer need them, or open with a larger ownersMax.',
   },
 
+  // --- misuse of a cache of blocks ---
+  unknown_sequence: {
+    httpStatus: 404,
+    resp: 'ERR',
+    advice: 'Use a sequence between its prefill, or fork, and its end.',
+  },
+  unknown_transfer: {
+    httpStatus: 404,
+    resp: 'ERR',
+    advice: 'Complete or cancel each transfer once.',
+  },
+  policy_broken: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'A policy gives away idle leaves only: see the contract in evict/api.ts.',
+  },
+
   // --- misuse of the allocator ---
   double_free: { httpStatus: 500, resp: 'ERR', advice: 'Free each reference once.' },
   foreign_reference: {

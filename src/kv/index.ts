@@ -1,0 +1,12 @@
+/** `cenote/kv`: paged caches of attention state. */
+
+export type { Policy, SessionHint, StopReason } from '../evict/api.ts';
+export { sessionHint, stopReason } from '../evict/api.ts';
+export { Lru } from '../evict/lru.ts';
+export type { KvEvent } from './events.ts';
+export { type EndOptions, KvCache, type PrefillOptions } from './kv-cache.ts';
+export type { Media } from './media.ts';
+export type { KvCacheOptions, KvStats } from './options.ts';
+export type { DurationHistogram, Reports } from './reports.ts';
+export type { Scope, ScopeOptions } from './scope.ts';
+export { noRoom, step } from './state.ts';
