@@ -7,6 +7,8 @@ export type { KvEvent } from './events.ts';
 export { type EndOptions, KvCache, type PrefillOptions } from './kv-cache.ts';
 export type { Media } from './media.ts';
 export type { KvCacheOptions, KvStats } from './options.ts';
+export { Offload, type OffloadOptions, type Transfer } from './offload.ts';
+export { type LadderOptions, later, PressureLadder } from './pressure.ts';
 export type { DurationHistogram, Reports } from './reports.ts';
 export type { Scope, ScopeOptions } from './scope.ts';
 export { noRoom, step } from './state.ts';

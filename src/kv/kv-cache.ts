@@ -53,6 +53,13 @@ export interface EndOptions {
   readonly hint?: SessionHint;
 }
 
+let peek: (cache: KvCache) => State;
+
+/** For the parts of this room that work beside a cache. */
+export function stateOf(cache: KvCache): State {
+  return peek(cache);
+}
+
 const computedAll = 0x7fffffff;
 const nothing: readonly Media[] = [];
 
@@ -78,6 +85,10 @@ export class KvCache {
   #lookedUpTokens = 0;
   #hitTokens = 0;
   #prefills = 0;
+
+  static {
+    peek = (cache) => cache.#state;
+  }
 
   /** @throws invalid_argument */
   constructor(options: KvCacheOptions) {

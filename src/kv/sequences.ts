@@ -46,8 +46,6 @@ export const field = {
   priority: 11,
   /** Number of its arrival, modulo 2^31. */
   arrival: 12,
-  /** Transfers under way that read or write its blocks. */
-  transfers: 13,
 } as const;
 
 const slotShift = 4;
@@ -118,18 +116,15 @@ export class Sequences {
     return (this.get(slot, field.generation) << this.#slotBits) | slot;
   }
 
+  has(id: number): boolean {
+    const at = (id & ((1 << this.#slotBits) - 1)) << slotShift;
+    return id === (id | 0) && id > 0 && this.#words[at] === id >> this.#slotBits;
+  }
+
   /** @throws unknown_sequence */
   slotOf(id: number): number {
-    const slot = id & ((1 << this.#slotBits) - 1);
-    if (
-      slot < this.slots &&
-      id >= 0 &&
-      this.#words[slot << slotShift] === id >> this.#slotBits &&
-      id === (id | 0)
-    ) {
-      return slot;
-    }
-    fail('unknown_sequence', `there is no sequence ${show(id)}`);
+    if (!this.has(id)) fail('unknown_sequence', `there is no sequence ${show(id)}`);
+    return id & ((1 << this.#slotBits) - 1);
   }
 
   /** The block table of a slot, at least `length` long; what it held is kept. */
