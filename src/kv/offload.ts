@@ -42,6 +42,8 @@ export interface Transfer {
 
 interface UnderWay {
   readonly transfer: Transfer;
+  /** The sequence's blocks from its first on, in use meanwhile: whoever uses a block uses all before it. */
+  readonly pinned: Int32Array;
   readonly sequence: number;
   /** Tokens that the sequence has when a load is complete. */
   readonly tokens: number;
@@ -82,9 +84,9 @@ export class Offload {
   blocksToCome(): number {
     const { blocks } = this.#near;
     let count = 0;
-    for (const { transfer } of this.#underWay.values()) {
+    for (const { transfer, pinned } of this.#underWay.values()) {
       if (transfer.direction === 'load') continue;
-      for (const place of transfer.blocks) if (blocks.users(place) === 1) count++;
+      for (const place of pinned) if (blocks.users(place) === 1) count++;
     }
     return count;
   }
@@ -100,13 +102,11 @@ export class Offload {
    * @throws unknown_sequence
    */
   prepareStore(sequence: number): Transfer | undefined {
-    const { blocks, sequences } = this.#near;
+    const { sequences } = this.#near;
     const slot = sequences.slotOf(sequence);
     if (this.#underWay.size === this.#transfersMax) return undefined;
     this.#reports.at(this.#clock.nowMs());
-    const table = sequences.table(slot, 0);
-    const from = sequences.get(slot, field.windowFrom);
-    const places = table.slice(from, Math.max(from, sequences.get(slot, field.published)));
+    const places = this.#held(slot, sequences.get(slot, field.published));
     // What is stored already is held meanwhile: else it might be what makes room for the rest.
     const stored = places.map((place) => this.#find(place));
     const held = stored.filter((place) => place !== noPlace);
@@ -117,8 +117,7 @@ export class Offload {
     for (const place of held.reverse()) this.#far.release(place);
     if (!hasRoom) return undefined;
     const slots = missing.map((place) => this.#take(place));
-    for (const place of missing) blocks.retain(place);
-    return this.#begin('store', sequence, missing, slots, 0);
+    return this.#begin({ direction: 'store', blocks: missing, slots }, sequence, places, 0);
   }
 
   /**
@@ -127,7 +126,7 @@ export class Offload {
    * @throws unknown_sequence
    */
   prepareLoad(sequence: number): Transfer | undefined {
-    const { blocks, sequences, blockTokens } = this.#near;
+    const { sequences, blockTokens } = this.#near;
     const slot = sequences.slotOf(sequence);
     if (this.#underWay.size === this.#transfersMax) return undefined;
     this.#reports.at(this.#clock.nowMs());
@@ -140,28 +139,31 @@ export class Offload {
     const places = table.slice(from, end);
     const slots = places.map((place) => this.#find(place));
     for (const place of slots) this.#far.retain(place);
-    for (const place of places) blocks.retain(place);
-    return this.#begin('load', sequence, places, slots, end * blockTokens);
+    const pinned = this.#held(slot, end);
+    const load = { direction: 'load', blocks: places, slots } as const;
+    return this.#begin(load, sequence, pinned, end * blockTokens);
   }
 
   /** The bytes have arrived. @throws unknown_transfer */
   complete(id: number): void {
-    const { transfer, sequence, tokens } = this.#end(id);
+    const ended = this.#end(id);
+    const { transfer, sequence, tokens } = ended;
     if (transfer.direction === 'store') {
       for (const slot of transfer.slots) this.#ready[slot] = 1;
     } else if (this.#near.sequences.has(sequence)) {
       this.#cache.computed(sequence, tokens);
     }
-    this.#letGo(transfer);
+    this.#letGo(ended);
   }
 
   /** The bytes do not arrive: it failed, or nobody wants them any more. @throws unknown_transfer */
   cancel(id: number): void {
-    const { transfer } = this.#end(id);
+    const ended = this.#end(id);
+    const { transfer } = ended;
     if (transfer.direction === 'store') {
       for (const slot of transfer.slots) this.#far.withdraw(slot);
     }
-    this.#letGo(transfer);
+    this.#letGo(ended);
   }
 
   /** Forgets everything. @returns false, and does nothing, while a transfer is under way */
@@ -172,15 +174,22 @@ export class Offload {
   }
 
   #begin(
-    direction: Transfer['direction'],
+    what: Omit<Transfer, 'id'>,
     sequence: number,
-    blocks: Int32Array,
-    slots: Int32Array,
+    pinned: Int32Array,
     tokens: number,
   ): Transfer {
-    const transfer: Transfer = { id: this.#next++, direction, blocks, slots };
-    this.#underWay.set(transfer.id, { transfer, sequence, tokens });
+    for (const place of pinned) this.#near.blocks.retain(place);
+    const transfer: Transfer = { id: this.#next++, ...what };
+    this.#underWay.set(transfer.id, { transfer, sequence, pinned, tokens });
     return transfer;
+  }
+
+  /** The blocks of a sequence before number `end`, but for those that have left its window. */
+  #held(slot: number, end: number): Int32Array {
+    const { sequences } = this.#near;
+    const from = sequences.get(slot, field.windowFrom);
+    return sequences.table(slot, 0).slice(from, Math.max(from, end));
   }
 
   #end(id: number): UnderWay {
@@ -192,11 +201,9 @@ export class Offload {
   }
 
   /** The last of a chain first, as always. */
-  #letGo({ blocks, slots }: Transfer): void {
-    for (let i = slots.length - 1; i >= 0; i--) {
-      this.#far.release(slots[i] as number);
-      this.#near.blocks.release(blocks[i] as number);
-    }
+  #letGo({ transfer, pinned }: UnderWay): void {
+    for (const slot of transfer.slots.toReversed()) this.#far.release(slot);
+    for (const place of pinned.toReversed()) this.#near.blocks.release(place);
   }
 
   /** The slot that has, or is to have, the content of a block; `noPlace` when there is none. */

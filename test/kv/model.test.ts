@@ -1,0 +1,26 @@
+/**
+ * Random sequences of all that a cache and its offload can do, beside a naive oracle and an engine that writes real content: every block number is
+ * as predicted, no block is lost, owned twice or freed while in use, and what is found is what would have been computed.
+ */
+
+import fc from 'fast-check';
+import { describe, test } from 'vitest';
+import { rounds, seed } from '../support/seed.ts';
+import { anyDeed, World } from './world.ts';
+
+const lives = [
+  { name: 'attention that looks back to the first token', windowTokens: 0 },
+  { name: 'a window of one block', windowTokens: 5 },
+  { name: 'a window that ends within blocks', windowTokens: 11 },
+];
+
+describe.each(lives)('$name', ({ windowTokens }) => {
+  test('no block is lost, owned twice or freed while in use, and all is as the oracle says', () => {
+    const property = fc.property(fc.array(anyDeed, { maxLength: 120, size: 'max' }), (all) => {
+      const world = new World(windowTokens);
+      for (const each of all) world.perform(each);
+      world.finish();
+    });
+    fc.assert(property, { seed: seed(), numRuns: rounds(200, 2000) });
+  });
+});
