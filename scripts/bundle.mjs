@@ -12,6 +12,7 @@ await build({
   input: {
     index: 'src/index.ts',
     'server/index': 'src/server/index.ts',
+    'kv/index': 'src/kv/index.ts',
     'cli/main': 'src/cli/main.ts',
   },
   platform: 'node',

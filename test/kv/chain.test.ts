@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { absorb, chainBlock, finishBlock, stateWords } from '../../src/kv/chain.ts';
 import { digestWords, scopeOf } from '../../src/kv/scope.ts';
-import { range } from './support.ts';
+import { range } from './tokens.ts';
 
 const secret = new Uint8Array(32).fill(7);
 const mask = 0xffffffffn;

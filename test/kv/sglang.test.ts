@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { KvCache, type KvCacheOptions, noRoom } from '../../src/kv/index.ts';
-import { range } from './support.ts';
+import { range } from './tokens.ts';
 
 function cacheOf(blocks: number, more: Partial<KvCacheOptions> = {}): KvCache {
   return new KvCache({ blocks, blockTokens: 4, requestsMax: 8, ...more });

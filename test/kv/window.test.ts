@@ -7,7 +7,7 @@ import { Lru } from '../../src/evict/lru.ts';
 import { match } from '../../src/kv/matching.ts';
 import { Reports } from '../../src/kv/reports.ts';
 import { Sequences } from '../../src/kv/sequences.ts';
-import { range } from './support.ts';
+import { range } from './tokens.ts';
 
 /** A window that needs the two full blocks before a token. */
 const window = { windowTokens: 4, blockTokens: 2 };
