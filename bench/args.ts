@@ -19,12 +19,13 @@ export interface Args {
   readonly operations: number | undefined;
   readonly record: string | undefined;
   readonly replay: string | undefined;
+  readonly python: string | undefined;
 }
 
 export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
-                   [--ablation] [--operations N] [--record FILE] [--replay FILE]
+                   [--ablation] [--operations N] [--record FILE] [--replay FILE] [--python PATH]
 
-  SUITE           alloc, store, pools or all
+  SUITE           alloc, store, pools, kv or all
   --workers N     worker threads (default 1)
   --quick         little data and few rounds: shows that it runs, not how fast
   --out DIR       writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there
@@ -35,6 +36,7 @@ export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--
   --record FILE   alloc: measures nothing; writes what the house workload named by --only allocates and frees, as
                   gzipped CSV: worker,time,action,id,size,kind
   --replay FILE   alloc: plays such a recording (as the workload replay), and only that
+  --python PATH   kv: a checkout of nano-vllm, whose block manager plays the same requests
 
 Examples:
   bench alloc --workers 2 --out ./results
@@ -64,6 +66,7 @@ export function readArgs(argv: readonly string[]): Args {
       operations: { type: 'string' },
       record: { type: 'string' },
       replay: { type: 'string' },
+      python: { type: 'string' },
     },
   });
   const help = values.help === true;
@@ -84,6 +87,7 @@ export function readArgs(argv: readonly string[]): Args {
     operations: readOperations(values.operations),
     record: values.record,
     replay: values.replay,
+    python: values.python,
   };
 }
 

@@ -14,10 +14,11 @@ import { sinkValue } from './harness/rounds.ts';
 import { isMet, type Row } from './harness/row.ts';
 import type { Scenario, Suite } from './harness/suite.ts';
 import { allocSuite } from './alloc/suite.ts';
+import { kvSuite } from './kv/suite.ts';
 import { poolsSuite } from './pools/suite.ts';
 import { storeSuite } from './store/suite.ts';
 
-const suites: readonly Suite[] = [allocSuite, storeSuite, poolsSuite];
+const suites: readonly Suite[] = [allocSuite, storeSuite, poolsSuite, kvSuite];
 
 /** Set when a signal ended a child: the rest is not run, but its folder is removed and what was measured is reported. */
 let stopped = false;
@@ -128,6 +129,7 @@ async function runInChild(
   if (args.ablation) childArgs.push('--ablation');
   if (args.operations !== undefined) childArgs.push('--operations', String(args.operations));
   if (args.record !== undefined) childArgs.push('--record', args.record);
+  if (args.python !== undefined) childArgs.push('--python', args.python);
   if (args.replay !== undefined) childArgs.push('--replay', args.replay);
   try {
     return await new Promise((resolve) => {

@@ -15,6 +15,8 @@ export interface Context {
   readonly record: string | undefined;
   /** A recording to play. */
   readonly replay: string | undefined;
+  /** A checkout of a block manager in Python, for scenarios that compare with it. */
+  readonly python: string | undefined;
   /** What the suite prepared for all its scenarios; undefined where it prepares nothing. */
   readonly shared: string | undefined;
   /** Progress, to stderr. */

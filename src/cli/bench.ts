@@ -20,7 +20,7 @@ export const benchCommand: Command = {
   positionals: [
     {
       name: 'SUITE',
-      help: 'alloc, store, pools or all',
+      help: 'alloc, store, pools, kv or all',
     },
   ],
   options: {
@@ -32,6 +32,7 @@ export const benchCommand: Command = {
     operations: { value: 'N', help: 'alloc: length of the run that memory is measured over.' },
     record: { value: 'FILE', help: 'alloc: write what a workload allocates, as gzipped CSV.' },
     replay: { value: 'FILE', help: 'alloc: play such a recording, and only that.' },
+    python: { value: 'PATH', help: 'kv: a checkout of nano-vllm to compare with.' },
   },
   examples: [
     { line: 'cenote bench alloc --workers 2', what: 'allocators, beside mimalloc and others' },
@@ -65,7 +66,7 @@ function compile(): void {
 
 function benchWords(args: Arguments): string[] {
   const words = [args.positional(0)];
-  for (const name of ['workers', 'only', 'out', 'operations', 'record', 'replay']) {
+  for (const name of ['workers', 'only', 'out', 'operations', 'record', 'replay', 'python']) {
     const setting = args.setting(name);
     if (setting !== undefined) words.push(`--${name}`, setting.text);
   }

@@ -9,6 +9,7 @@ export type { Media } from './media.ts';
 export type { KvCacheOptions, KvStats } from './options.ts';
 export { Offload, type OffloadOptions, type Transfer } from './offload.ts';
 export { type LadderOptions, later, PressureLadder } from './pressure.ts';
-export type { DurationHistogram, Reports } from './reports.ts';
+export type { Histogram } from '../base/histogram.ts';
+export type { Reports } from './reports.ts';
 export type { Scope, ScopeOptions } from './scope.ts';
 export { noRoom, step } from './state.ts';

@@ -28,6 +28,7 @@ const context: Context = {
   operations: undefined,
   record: undefined,
   replay: undefined,
+  python: undefined,
   shared: undefined,
   log: () => {},
 };
