@@ -1,7 +1,6 @@
 /** A tenant of a running server: its usage, and its pool while that is open. */
 
 import type { Clock } from '../base/clock.ts';
-import { fail } from '../errors.ts';
 import type { Pool, PoolStats } from '../pool/api.ts';
 import type { Budget } from '../store/hooks.ts';
 import type { Quotas, TenantStatus } from './api.ts';
@@ -9,7 +8,10 @@ import { Usage } from './usage.ts';
 
 /** What a tenant's pool comes from. */
 export interface PoolSource {
-  /** Makes room first where as many are open as may be. @throws overloaded, and as openPool */
+  /**
+   * Makes room first where as many are open as may be.
+   * @throws overloaded, unauthorized when the tenant was removed, and as openPool
+   */
   open(tenant: Tenant, budget: Budget): Promise<Pool>;
 }
 
@@ -76,10 +78,9 @@ export class Tenant {
     this.#seenOperations = operations;
   }
 
-  /** @throws unauthorized when it was removed; overloaded, and as openPool */
+  /** @throws what its source throws */
   async open(): Promise<Pool> {
     await this.#closing;
-    if (!this.isHere) fail('unauthorized', 'The tenant was removed.');
     if (this.#pool !== undefined) return this.#pool;
     this.#opening ??= this.#openNow();
     return this.#opening;
