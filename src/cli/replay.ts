@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { policyNames, type PolicyName } from '../kv/replay/cache.ts';
+import { inFlightPolicyNames } from '../kv/replay/in-flight.ts';
 import { sizedPolicyNames, type SizedPolicyName } from '../kv/replay/sized.ts';
 import { readTrace, traceFormats, type TraceFormat } from '../kv/traces/read.ts';
 import { requestCount, type Trace } from '../kv/traces/trace.ts';
@@ -68,6 +69,11 @@ export const replayCommand: Command = {
       value: 'SIZE,…',
       help: `In process, for traces that tell sizes: plain caches of so many bytes, ${sizedPolicyNames.join(', ')} or all.`,
     },
+    'in-flight': {
+      help:
+        'In process: requests hold their blocks while they run, and their output takes more (20,000 prompt tokens and 40 generated ' +
+        `tokens per second and request); ${inFlightPolicyNames.join(', ')} or all.`,
+    },
     plot: { value: 'FILE', help: 'In process: writes hit ratio against capacity as an SVG there.' },
     target: {
       value: 'URL',
@@ -129,6 +135,7 @@ interface PaperPlan {
   readonly target: undefined;
   readonly policies: readonly PolicyName[];
   readonly capacities: readonly number[];
+  readonly inFlight: boolean;
   /** File of the picture. */
   readonly plot: string | undefined;
 }
@@ -152,9 +159,9 @@ function readPlan(args: Arguments, env: NodeJS.ProcessEnv): PaperPlan | BytesPla
   const foreign =
     target === undefined
       ? ['block-bytes', 'concurrency', 'speed']
-      : ['policy', 'capacity-blocks', 'capacity-bytes', 'plot'];
+      : ['policy', 'capacity-blocks', 'capacity-bytes', 'in-flight', 'plot'];
   for (const name of foreign) {
-    if (args.setting(name)?.given !== true) continue;
+    if (!args.flag(name)) continue;
     const place =
       target === undefined ? 'on a server: give --target too' : 'in process: leave --target out';
     throw new UsageError(`--${name} is for a replay ${place}`, 'See: cenote replay --help');
@@ -162,9 +169,10 @@ function readPlan(args: Arguments, env: NodeJS.ProcessEnv): PaperPlan | BytesPla
   const bytes = args.setting('capacity-bytes');
   if (bytes !== undefined) return readBytesPlan(args, bytes);
   if (target === undefined) {
-    const policies = readPolicies(args, policyNames);
+    const inFlight = args.flag('in-flight');
+    const policies = readPolicies(args, inFlight ? inFlightPolicyNames : policyNames);
     const plot = args.setting('plot')?.text;
-    return { target, policies, capacities: readCapacities(args), plot };
+    return { target, policies, capacities: readCapacities(args), inFlight, plot };
   }
   return {
     target: parseTarget(target.text, env),
@@ -186,8 +194,8 @@ function readFormat(args: Arguments): TraceFormat | undefined {
 }
 
 function readBytesPlan(args: Arguments, { text, source }: Setting): BytesPlan {
-  for (const name of ['capacity-blocks', 'plot']) {
-    if (args.setting(name)?.given !== true) continue;
+  for (const name of ['capacity-blocks', 'in-flight', 'plot']) {
+    if (!args.flag(name)) continue;
     throw new UsageError(
       `--${name} does not go with --capacity-bytes`,
       'See: cenote replay --help',
@@ -236,7 +244,7 @@ function readSpeed(args: Arguments): Speed {
 
 async function playOnPaper(
   trace: Trace,
-  { policies, capacities, plot }: PaperPlan,
+  { policies, capacities, inFlight, plot }: PaperPlan,
   json: boolean,
   stop: Stop,
   io: Io,
@@ -246,6 +254,7 @@ async function playOnPaper(
     trace,
     policies,
     capacities,
+    inFlight,
     signal: stop.signal,
     nowMs: () => performance.now(),
     onProgress: (done, total) => progress.update(done, total),

@@ -2,6 +2,7 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Simulation, type PolicyName } from '../../kv/replay/cache.ts';
+import { InFlight, inFlightPolicyNames } from '../../kv/replay/in-flight.ts';
 import { requestCount, type Trace } from '../../kv/traces/trace.ts';
 
 /** One run, as `--json` prints it. */
@@ -23,6 +24,8 @@ export interface SimulateOptions {
   readonly trace: Trace;
   readonly policies: readonly PolicyName[];
   readonly capacities: readonly number[];
+  /** Requests hold their blocks while they run; the optimum is still that of one after the other. */
+  readonly inFlight: boolean;
   /** No further run begins, and the one under way is dropped, once it aborts. */
   readonly signal: AbortSignal;
   /** Milliseconds of a clock that never goes back. */
@@ -81,14 +84,18 @@ interface Outcome {
 
 /** @returns undefined when the signal aborted */
 async function run(
-  { trace, signal, nowMs }: SimulateOptions,
+  { trace, signal, nowMs, inFlight }: SimulateOptions,
   policy: PolicyName,
   capacityBlocks: number,
   onProgress: (references: number) => void,
 ): Promise<Outcome | undefined> {
   let tookMs = 0;
   const startMs = nowMs();
-  const simulation = new Simulation(trace, policy, capacityBlocks);
+  const flying = inFlight ? inFlightPolicyNames.find((name) => name === policy) : undefined;
+  const simulation =
+    flying === undefined
+      ? new Simulation(trace, policy, capacityBlocks)
+      : new InFlight(trace, flying, capacityBlocks);
   tookMs += nowMs() - startMs;
   while (!simulation.done) {
     // A signal is heard between turns only.
