@@ -65,6 +65,13 @@ export interface Draft {
   readonly sizeBytes: number;
   /** Appends a chunk, growing the reservation when needed. @throws pool_full, value_too_large: the draft is then aborted */
   write(chunk: Uint8Array): void;
+  /**
+   * Up to `limitBytes` of the reserved memory that comes next, empty where there is no more, for something that writes there itself, as a socket
+   * does; then `wrote`. Nobody may write there any more after the next call of the draft.
+   */
+  room(limitBytes: number): Uint8Array;
+  /** The first `sizeBytes` of `room` are written. */
+  wrote(sizeBytes: number): void;
   /** Publishes atomically; returns the version. @throws version_conflict (the draft is then aborted) */
   commit(): number;
   /** Gives the memory back. Idempotent, and harmless after commit. */
@@ -109,6 +116,12 @@ export interface ListOptions {
   readonly limit?: number;
   /** Parts told of each context, 1…10,000; default 100. `context` tells the others. */
   readonly partsLimit?: number;
+}
+
+export interface ScanPage {
+  readonly ids: readonly string[];
+  /** The cursor of the next page; 0 after the last. */
+  readonly next: number;
 }
 
 export interface Hint {
@@ -209,6 +222,11 @@ export interface Pool extends AsyncDisposable {
   /** Deletes a part, or the whole context. Returns how many parts went. */
   delete(id: string, part?: string, options?: { readonly ifVersion?: number }): number;
   list(options?: ListOptions): ContextInfo[];
+  /**
+   * Ids of about `limit` contexts (1…10,000, default 100), in no order, and where to go on: begin with 0, end when `next` is 0. A context that is there
+   * all the while is told once, whatever else comes and goes. Unlike `list` it looks only at what it tells. @throws invalid_argument
+   */
+  scan(cursor: number, limit?: number): ScanPage;
   /** Sets (or with undefined clears) the expiry. Returns how many parts it concerns. */
   expire(id: string, ttlMs: number | undefined, part?: string): number;
   pin(id: string, part?: string): number;
@@ -250,6 +268,8 @@ export interface Pool extends AsyncDisposable {
   memoryMap(cells: number): MapCell[];
   snapshot(destination: string, options?: SnapshotOptions): Promise<void>;
   close(): Promise<void>;
+  /** How many contexts there are, those included whose time is over and that nobody has looked at since. */
+  readonly contextCount: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
   readonly readOnly: boolean;

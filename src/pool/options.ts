@@ -5,6 +5,7 @@ import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
 import type { PartSpec } from '../store/publish.ts';
+import { hashEnd } from '../store/ref-table.ts';
 import type { Store } from '../store/store.ts';
 import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
 import type {
@@ -18,6 +19,7 @@ import type {
 
 const ttlMaxMs: number = 2 ** 47;
 const listDefault = 1000;
+const scanDefault = 100;
 /** Parts told of each context in a list. */
 const listedPartsDefault = 100;
 const listMax = 10_000;
@@ -135,6 +137,16 @@ export function partsLimits(options: PartsOptions): { limit: number; after: stri
     limit: limitGiven(limit, 'limit'),
     after: after === undefined ? undefined : textGiven(after, 'after'),
   };
+}
+
+/** @throws invalid_argument */
+export function scanLimits(
+  cursor: number,
+  limit: number = scanDefault,
+): { readonly from: number; readonly about: number } {
+  const isCursor = Number.isInteger(cursor) && cursor >= 0 && cursor < hashEnd;
+  if (!isCursor) fail('invalid_argument', `There is no cursor ${show(cursor)}.`);
+  return { from: cursor, about: limitGiven(limit, 'limit') };
 }
 
 function limitGiven(limit: number, name: string): number {

@@ -27,6 +27,7 @@ import { sweepExpired } from '../store/expiry.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
 import { put } from '../store/publish.ts';
+import { scanContexts } from '../store/scan.ts';
 import { assertWhole } from '../store/payload.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
@@ -47,6 +48,7 @@ import type {
   PoolHandle,
   PoolStats,
   PutOptions,
+  ScanPage,
   SnapshotOptions,
 } from './api.ts';
 import { resize, trim } from './capacity.ts';
@@ -56,11 +58,13 @@ import {
   expiryAt,
   listLimits,
   partsLimits,
+  scanLimits,
   specFor,
   sweepLimit,
   versionAsked,
 } from './options.ts';
-import { statsOf } from './stats.ts';
+import { checkedDraft } from './checked-draft.ts';
+import { contextCountOf, statsOf } from './stats.ts';
 import { writeSnapshot } from './snapshot.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
@@ -101,28 +105,13 @@ export class StorePool implements Pool {
     }
     const spec = specFor(store, undefined, options);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
-    return {
-      get sizeBytes(): number {
-        return draft.sizeBytes;
-      },
-      write: (chunk) => {
-        this.#writable();
-        if (!(chunk instanceof Uint8Array && ArrayBuffer.isView(chunk))) {
-          fail('invalid_argument', `A draft takes Uint8Arrays; got ${show(chunk)}.`);
-        }
-        draft.write(chunk);
-      },
-      commit: () => {
-        this.#writable();
-        const version = draft.commit();
-        store.hooks.record('put', id, part, version);
-        return version;
-      },
-      abort: () => {
+    return checkedDraft(draft, {
+      beforeChange: () => void this.#writable(),
+      beforeAbort: () => {
         if (store.hooks.running) this.#readable();
-        draft.abort();
       },
-    };
+      committed: (version) => store.hooks.record('put', id, part, version),
+    });
   }
 
   append(id: string, part: string, data: PartData, options: AppendOptions = noOptions): number {
@@ -165,6 +154,13 @@ export class StorePool implements Pool {
     const { limit, partsLimit, prefix, after } = listLimits(options);
     const found = store.follower.settled(() => listContexts(store, prefix, after, limit));
     return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id), partsLimit) ?? []);
+  }
+
+  scan(cursor: number, limit?: number): ScanPage {
+    const store = this.#readable();
+    const { from, about } = scanLimits(cursor, limit);
+    const { ids, next } = store.follower.settled(() => scanContexts(store, from, about));
+    return { ids: ids.map(decodeUtf8), next };
   }
 
   expire(id: string, ttlMs: number | undefined, part?: string): number {
@@ -310,6 +306,10 @@ export class StorePool implements Pool {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  get contextCount(): number {
+    return contextCountOf(this.#readable());
   }
 
   get handle(): PoolHandle {

@@ -27,6 +27,11 @@ export function statsOf(store: Store): PoolStats {
   };
 }
 
+/** Without the statistics of the allocator, which look at all memory. */
+export function contextCountOf(store: Store): number {
+  return peek(store.control, store.controlAt + control.contexts);
+}
+
 function countOwners(region: Region): number {
   let alive = 0;
   for (let slot = 0; slot < region.superblock.ownersMax; slot++) {

@@ -23,6 +23,9 @@ const growthFactor = 1.5;
 /** At commit a block with more unused than this share is exchanged for a fitting one. */
 const slackShare = 0.25;
 
+const closedMessage = 'This draft was committed or aborted.';
+const noRoom: Uint8Array = new Uint8Array(0);
+
 export class PartDraft {
   readonly #store: Store;
   readonly #id: string;
@@ -52,7 +55,7 @@ export class PartDraft {
   }
 
   write(chunk: Uint8Array): void {
-    if (!this.#open) fail('invalid_argument', 'This draft was committed or aborted.');
+    if (!this.#open) fail('invalid_argument', closedMessage);
     const sizeBytes = this.#sizeBytes + chunk.length;
     if (sizeBytes > this.#payload.blockBytes) this.#grow(sizeBytes);
     const { ref } = this.#payload;
@@ -64,8 +67,37 @@ export class PartDraft {
     this.#sizeBytes = sizeBytes;
   }
 
+  /**
+   * Up to `limitBytes` of the memory that comes next, for something that writes in place; `wrote` then says how much it has written.
+   * Empty where the reservation is full.
+   */
+  room(limitBytes: number): Uint8Array {
+    if (!this.#open) fail('invalid_argument', closedMessage);
+    const { ref, blockBytes } = this.#payload;
+    const sizeBytes = Math.min(limitBytes, blockBytes - this.#sizeBytes);
+    if (ref === 0 || sizeBytes <= 0) return noRoom;
+    const { bytes } = segmentOf(this.#store.region, ref);
+    const from = byteOf(this.#store.region, ref) + this.#sizeBytes;
+    return bytes.subarray(from, from + sizeBytes);
+  }
+
+  wrote(sizeBytes: number): void {
+    if (!this.#open) fail('invalid_argument', closedMessage);
+    const { ref, blockBytes } = this.#payload;
+    if (!(sizeBytes >= 0 && sizeBytes <= blockBytes - this.#sizeBytes)) {
+      fail('invalid_argument', `The draft has no room for the ${sizeBytes} bytes it is told of.`);
+    }
+    if (ref === 0) return;
+    if (this.#store.options.checksums) {
+      const bytes = copyTargetOf(segmentOf(this.#store.region, ref));
+      const from = byteOf(this.#store.region, ref) + this.#sizeBytes;
+      this.#crc = checksumOfCopy(bytes.subarray(from, from + sizeBytes), bytes, from, this.#crc);
+    }
+    this.#sizeBytes += sizeBytes;
+  }
+
   commit(): number {
-    if (!this.#open) fail('invalid_argument', 'This draft was committed or aborted.');
+    if (!this.#open) fail('invalid_argument', closedMessage);
     const store = this.#store;
     try {
       assertWhole(this.#sizeBytes, this.#spec.element);

@@ -54,7 +54,7 @@ function* headsOf(store: Store): Generator<Found> {
 }
 
 /** Who is at a slot; looked at again while the writer puts another head there. */
-function headAt(store: Store, table: Table, slot: number): Found | undefined {
+export function headAt(store: Store, table: Table, slot: number): Found | undefined {
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const ref = table.refAt(slot);
     if (ref <= 0 || !store.entries.isEntry(ref)) return undefined;
@@ -69,7 +69,7 @@ function headAt(store: Store, table: Table, slot: number): Found | undefined {
 }
 
 /** False when the time of every part is over: such a context would only make a page shorter. */
-function hasFreshPart(store: Store, { id, ref }: Found): boolean {
+export function hasFreshPart(store: Store, { id, ref }: Found): boolean {
   return isFresh(store, ref) || partsOf(store, decodeUtf8(id)).length > 0;
 }
 

@@ -31,6 +31,9 @@ const wornNumerator = 15;
 const wornDenominator = 16;
 const goldenRatio = 0x9e3779b1 | 0;
 
+/** All hashes are below. */
+export const hashEnd: number = 2 ** 32;
+
 export const smallestTableLog2 = 8;
 export const largestTableLog2 = 26;
 
@@ -83,6 +86,16 @@ export class Table {
   /** Slot at which the probe for `tag` starts. */
   home(tag: number): number {
     return Math.imul(tag, goldenRatio) >>> this.#shift;
+  }
+
+  /** The hash of what is in a slot, below `hashEnd`: slots follow its order, in a table of any size. */
+  hashAt(slot: number): number {
+    return Math.imul(this.tagAt(slot), goldenRatio) >>> 0;
+  }
+
+  /** Slot at which the probe for a hash starts. */
+  homeOf(hash: number): number {
+    return hash >>> this.#shift;
   }
 
   /**
