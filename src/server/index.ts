@@ -24,4 +24,6 @@ export { dataLayout, type DataLayout } from '../guard/layout.ts';
 export { assertAuthSafe } from '../guard/loopback.ts';
 export { defaultHttpLimits, type HttpLimits } from './http/limits.ts';
 export type { TrafficStats } from './http/traffic.ts';
+export { defaultRespLimits, type RespLimits } from './resp/limits.ts';
+export type { RespStats } from './resp/traffic.ts';
 export { createServer, type CenoteServer, type CloseReport, type ServerOptions } from './server.ts';

@@ -1,6 +1,7 @@
 /** The server of pools: makes the parts, and starts and stops them. */
 
 import { fail } from '../errors.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ServedGuard } from '../guard/api.ts';
 import type { Auth } from '../guard/keyring.ts';
@@ -15,6 +16,11 @@ import { Router } from './http/router.ts';
 import { routes } from './http/routes.ts';
 import { Traffic, type TrafficStats } from './http/traffic.ts';
 import { Wire } from './http/wire.ts';
+import type { RespLimits } from './resp/limits.ts';
+import { makeRespService } from './resp/service.ts';
+import type { RespService } from './resp/session.ts';
+import type { RespStats, RespTraffic } from './resp/traffic.ts';
+import { RespWire } from './resp/wire.ts';
 
 export interface ServerOptions {
   /** One pool, of one tenant; with `auth`. Stays open when the server closes. */
@@ -25,7 +31,10 @@ export interface ServerOptions {
   readonly guard?: ServedGuard;
   /** Default 127.0.0.1, port 8080; port 0 takes a free one. */
   readonly http?: { readonly host?: string; readonly port?: number };
+  /** Speaks RESP too, for the clients of Redis. Default port 6380, and the host of HTTP; without it there is no such port. */
+  readonly resp?: { readonly host?: string; readonly port?: number };
   readonly limits?: Partial<HttpLimits>;
+  readonly respLimits?: Partial<RespLimits>;
   /** Gives /metrics without a credential. Default false: counts say what is stored here. */
   readonly publicMetrics?: boolean;
   /**
@@ -33,6 +42,7 @@ export interface ServerOptions {
    * a process warning.
    */
   readonly onError?: (error: unknown) => void;
+  readonly clock?: Clock;
 }
 
 export interface CloseReport {
@@ -43,9 +53,13 @@ export interface CloseReport {
 export interface CenoteServer {
   /** Where the server listens, once it does. */
   readonly urls: readonly string[];
+  /** Likewise for RESP: `resp://127.0.0.1:6380`; undefined where it is not spoken. */
+  readonly respUrl: string | undefined;
   /** @throws io_failed when the address cannot be listened on */
   listen(): Promise<void>;
   stats(): TrafficStats;
+  /** Undefined where RESP is not spoken. */
+  respStats(): RespStats | undefined;
   /**
    * Makes /readyz say 503, while everything is still answered: for a load balancer to look away.
    */
@@ -59,6 +73,7 @@ export interface CenoteServer {
 
 const defaultHost = '127.0.0.1';
 const defaultPort = 8080;
+const defaultRespPort = 6380;
 const defaultDeadlineMs = 10_000;
 const maxPort = 65_535;
 
@@ -74,33 +89,66 @@ const maxPort = 65_535;
  */
 export function createServer(options: ServerOptions): CenoteServer {
   const { host = defaultHost, port = defaultPort } = options.http ?? {};
-  if (!Number.isInteger(port) || port < 0 || port > maxPort) {
-    fail('invalid_argument', `A port is a whole number from 0 to ${maxPort}; got ${port}.`);
-  }
+  const { host: respHost = host, port: respPort = defaultRespPort } = options.resp ?? {};
   const guard = guardOf(options);
-  if (guard.anonymous !== undefined) assertAuthSafe(host, 'none');
-  const service = serviceOf(options, guard);
+  assertAddress(host, port, guard);
+  assertAddress(respHost, respPort, guard);
+  const respService = options.resp === undefined ? undefined : respServiceOf(options, guard);
+  const service = serviceOf(options, guard, respService?.traffic);
   const router = new Router(routes);
   const wire = new Wire(service, (exchange) => handle(exchange, router));
+  const respWire = respService === undefined ? undefined : new RespWire(respService);
   const urls: string[] = [];
+  let respUrl: string | undefined;
   let closing: Promise<CloseReport> | undefined;
+
+  function enter(phase: 'draining' | 'closing'): void {
+    service.phase = phase;
+    if (respService !== undefined) respService.phase = phase;
+  }
 
   return {
     urls,
+    get respUrl() {
+      return respUrl;
+    },
     async listen() {
       const address = await wire.listen(host, port);
-      urls.push(urlOf(host, address.port));
+      urls.push(urlOf('http', host, address.port));
+      if (respWire === undefined) return;
+      try {
+        respUrl = urlOf('resp', respHost, (await respWire.listen(respHost, respPort)).port);
+      } catch (error) {
+        await wire.close(0);
+        throw error;
+      }
     },
     stats: () => service.traffic.stats(service.inFlight.usedBytes),
+    respStats: () => respService?.traffic.stats(),
     drain() {
-      if (service.phase === 'serving') service.phase = 'draining';
+      if (service.phase === 'serving') enter('draining');
     },
     close({ deadlineMs = defaultDeadlineMs } = {}) {
-      service.phase = 'closing';
-      closing ??= wire.close(deadlineMs).then((cutConnections) => ({ cutConnections }));
+      enter('closing');
+      closing ??= Promise.all([wire.close(deadlineMs), respWire?.close(deadlineMs) ?? 0]).then(
+        ([http, resp]) => ({ cutConnections: http + resp }),
+      );
       return closing;
     },
   };
+}
+
+/** @throws invalid_argument */
+function assertAddress(host: string, port: number, guard: ServedGuard): void {
+  if (!Number.isInteger(port) || port < 0 || port > maxPort) {
+    fail('invalid_argument', `A port is a whole number from 0 to ${maxPort}; got ${port}.`);
+  }
+  if (guard.anonymous !== undefined) assertAuthSafe(host, 'none');
+}
+
+function respServiceOf(options: ServerOptions, guard: ServedGuard): RespService {
+  const { respLimits: limits, clock, onError = warn } = options;
+  return makeRespService({ guard, limits, clock, onError });
 }
 
 function guardOf({ pool, auth, guard }: ServerOptions): ServedGuard {
@@ -109,7 +157,11 @@ function guardOf({ pool, auth, guard }: ServerOptions): ServedGuard {
   return fail('invalid_argument', 'A server takes a pool and auth, or a guard in place of both.');
 }
 
-function serviceOf(options: ServerOptions, guard: ServedGuard): Service {
+function serviceOf(
+  options: ServerOptions,
+  guard: ServedGuard,
+  resp: RespTraffic | undefined,
+): Service {
   const limits = resolveLimits(options.limits);
   return {
     guard,
@@ -117,6 +169,7 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Service {
     publicMetrics: options.publicMetrics ?? false,
     inFlight: new InFlight(limits.maxInFlightBytes),
     traffic: new Traffic(),
+    resp,
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
     phase: 'serving',
@@ -128,8 +181,8 @@ function warn(error: unknown): void {
 }
 
 /** A URL that works on this machine: a wildcard address is not one. */
-function urlOf(host: string, port: number): string {
+function urlOf(scheme: string, host: string, port: number): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   const bare = reachable.replace(/^\[(.*)\]$/, '$1');
-  return `http://${bare.includes(':') ? `[${bare}]` : bare}:${port}`;
+  return `${scheme}://${bare.includes(':') ? `[${bare}]` : bare}:${port}`;
 }

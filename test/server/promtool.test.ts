@@ -7,7 +7,7 @@ const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
 describe('the metrics page', () => {
   it('is valid to Prometheus, and follows its conventions', async (context) => {
     if (!hasPromtool) context.skip('no promtool: apt-get install prometheus');
-    const { call } = await serve();
+    const { call } = await serve({ resp: { port: 0 } });
     const before = (await call('GET', '/metrics')).body;
     await call('PUT', '/v1/contexts/c/parts/p', { body: 'hello' });
     await call('GET', '/v1/contexts/c/parts/p');

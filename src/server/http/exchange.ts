@@ -7,6 +7,7 @@ import type { Pool } from '../../pool/api.ts';
 import type { Caller, ServedGuard } from '../../guard/api.ts';
 import type { InFlight, Reservation } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
+import type { RespTraffic } from '../resp/traffic.ts';
 import type { Query } from './query.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -19,6 +20,8 @@ export interface Service {
   readonly publicMetrics: boolean;
   readonly inFlight: InFlight;
   readonly traffic: Traffic;
+  /** Counters of RESP; undefined where it is not spoken. */
+  readonly resp: RespTraffic | undefined;
   readonly onError: (error: unknown) => void;
   readonly openApi: string;
   phase: Phase;

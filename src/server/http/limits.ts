@@ -1,6 +1,7 @@
 /** Every bound of the HTTP server, with its default. */
 
 import { fail } from '../../errors.ts';
+import { withDefaults } from '../limits.ts';
 
 export interface HttpLimits {
   /** Largest body of a PUT. The pool's segment size may bound a part lower. */
@@ -82,25 +83,9 @@ export const defaultHttpLimits: HttpLimits = {
   chunkedReserveBytes: 64 * kib,
 };
 
-/** Largest value of any limit: a body in flight is counted in doubles, a timer in 31 bits. */
-const maxLimit = 2 ** 40;
-const maxTimerMs = 2 ** 31 - 1;
-
 /** Fills in the defaults. @throws invalid_argument */
 export function resolveLimits(given: Partial<HttpLimits> = {}): HttpLimits {
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(defaultHttpLimits, name)) {
-      fail('invalid_argument', `Unknown limit ${JSON.stringify(name)}.`);
-    }
-    const max = name.endsWith('Ms') ? maxTimerMs : maxLimit;
-    if (!Number.isInteger(value) || value < 1 || value > max) {
-      fail(
-        'invalid_argument',
-        `Limit ${name} must be a whole number from 1 to ${max}; got ${value}.`,
-      );
-    }
-  }
-  const limits = { ...defaultHttpLimits, ...given };
+  const limits = withDefaults(defaultHttpLimits, given);
   if (limits.maxInFlightBytes < limits.maxBodyBytes) {
     fail(
       'invalid_argument',

@@ -5,6 +5,8 @@ import type { Tier } from '../../alloc/api.ts';
 import type { ServedGuard, TenantRefusal, TenantStatus } from '../../guard/api.ts';
 import type { OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
+import { respFamilies } from './resp-metrics.ts';
+import type { RespStats } from '../resp/traffic.ts';
 import type { TrafficStats } from './traffic.ts';
 
 /** Tenants that have series of their own, in the order of their names: the page must stay small. */
@@ -33,6 +35,7 @@ export function metricsPage(
   guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
   traffic: TrafficStats,
   only?: string,
+  resp?: RespStats,
 ): string {
   const tenants = guard.tenants();
   const shown = tenants.filter(({ name }) => only === undefined || name === only);
@@ -43,7 +46,11 @@ export function metricsPage(
   });
   const server =
     only === undefined
-      ? [gauge('tenants', 'Tenants.', tenants.length), ...httpFamilies(traffic)]
+      ? [
+          gauge('tenants', 'Tenants.', tenants.length),
+          ...httpFamilies(traffic),
+          ...(resp === undefined ? [] : respFamilies(resp)),
+        ]
       : [];
   return expositionText([...joined('tenant', groups), ...server]);
 }

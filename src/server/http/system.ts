@@ -37,7 +37,8 @@ export function metrics(exchange: RoutedExchange): void {
   const { caller, service } = exchange;
   const seesAll = caller === undefined || caller.can('admin');
   const only = seesAll ? undefined : caller.tenant;
-  sendText(exchange, 200, metricsPage(service.guard, trafficOf(service), only), metricsType);
+  const page = metricsPage(service.guard, trafficOf(service), only, service.resp?.stats());
+  sendText(exchange, 200, page, metricsType);
 }
 
 function trafficOf({ traffic, inFlight }: Service): TrafficStats {

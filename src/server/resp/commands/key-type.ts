@@ -1,0 +1,13 @@
+/** What a context is to clients that know strings and hashes. */
+
+import type { Pool } from '../../../pool/api.ts';
+import { valuePart } from '../values.ts';
+
+export type KeyType = 'none' | 'string' | 'hash';
+
+/** A key with other parts than the value of a string is a hash, and they are its fields. */
+export function typeOf(pool: Pool, id: string): KeyType {
+  const info = pool.context(id, { limit: 1 });
+  if (info === undefined) return 'none';
+  return info.partCount === 1 && info.parts[0]?.part === valuePart ? 'string' : 'hash';
+}

@@ -1,0 +1,253 @@
+/** String keys: key K is part `value` of context K. */
+
+import { fail, hasCode } from '../../../errors.ts';
+import type { Arguments } from '../arguments.ts';
+import type { Command, Place } from '../command.ts';
+import { poolOf, type Session } from '../session.ts';
+import { storeValue, storeValues, type StoredValue } from '../stored-values.ts';
+import {
+  integerAt,
+  Leases,
+  reserveNothing,
+  sendPiece,
+  sendValue,
+  syntaxError,
+  valuePart,
+} from '../values.ts';
+import { expiresAtMs, ttlFrom } from './expiry.ts';
+
+function valuePlace(args: Arguments, keyIndex: number): Place {
+  return { id: args.name(keyIndex), part: valuePart };
+}
+
+interface SetOptions {
+  readonly mode: 'nx' | 'xx' | undefined;
+  /** Milliseconds since 1970. */
+  readonly atMs: number | undefined;
+  readonly keepTtl: boolean;
+  readonly returnsOld: boolean;
+}
+
+const plain: SetOptions = { mode: undefined, atMs: undefined, keepTtl: false, returnsOld: false };
+
+/** @throws invalid_argument */
+function setOptions(session: Session, args: Arguments): SetOptions {
+  if (args.count === 3) return plain;
+  let { mode, atMs, keepTtl, returnsOld } = plain;
+  for (let i = 3; i < args.count; i++) {
+    if (args.is(i, 'nx') || args.is(i, 'xx')) {
+      if (mode !== undefined) syntaxError();
+      mode = args.is(i, 'nx') ? 'nx' : 'xx';
+    } else if (args.is(i, 'get')) {
+      returnsOld = true;
+    } else if (args.is(i, 'keepttl')) {
+      if (atMs !== undefined) syntaxError();
+      keepTtl = true;
+    } else {
+      if (i + 1 >= args.count || atMs !== undefined || keepTtl) syntaxError();
+      const now = session.service.clock.nowMs();
+      const given = expiresAtMs(args, i, now) ?? syntaxError();
+      if (given.amount <= 0) fail('invalid_argument', "invalid expire time in 'set' command");
+      atMs = given.atMs;
+      i++;
+    }
+  }
+  return { mode, atMs, keepTtl, returnsOld };
+}
+
+function set(session: Session, args: Arguments): void {
+  const { mode, atMs, keepTtl, returnsOld } = setOptions(session, args);
+  const id = args.name(1);
+  if (args.count === 3) {
+    storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: undefined });
+    session.out.simple('OK');
+    return;
+  }
+  const pool = poolOf(session);
+  const before = pool.describe(id, valuePart);
+  const isThere = before !== undefined;
+  const stores = mode === undefined || isThere === (mode === 'xx');
+  const old = new Leases(session);
+  if (returnsOld) old.take(id, valuePart);
+  try {
+    const until = keepTtl ? before?.expiresAtMs : atMs;
+    if (returnsOld) old.reserve();
+    if (stores) {
+      const now = session.service.clock.nowMs();
+      storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: ttlFrom(until, now) });
+    }
+  } catch (error) {
+    old.releaseFrom(0);
+    throw error;
+  }
+  if (returnsOld) old.send(0);
+  else if (stores) session.out.simple('OK');
+  else session.out.none();
+}
+
+function setEx(session: Session, args: Arguments, unitMs: number): void {
+  const amount = integerAt(args, 2);
+  if (amount <= 0) {
+    fail('invalid_argument', `invalid expire time in '${args.latin1(0).toLowerCase()}' command`);
+  }
+  storeValue(session, args, { index: 3, ...valuePlace(args, 1), ttlMs: amount * unitMs });
+  session.out.simple('OK');
+}
+
+function setNx(session: Session, args: Arguments): void {
+  const id = args.name(1);
+  if (poolOf(session).where(id, valuePart) !== undefined) {
+    session.out.integer(0);
+    return;
+  }
+  storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: undefined });
+  session.out.integer(1);
+}
+
+function mget(session: Session, args: Arguments): void {
+  const leases = new Leases(session);
+  for (let i = 1; i < args.count; i++) leases.take(args.name(i), valuePart);
+  leases.reserve();
+  const { count } = leases;
+  session.out.array(count);
+  for (let i = 0; i < count; i++) leases.send(i);
+}
+
+function mset(session: Session, args: Arguments): void {
+  if (args.count % 2 === 0) {
+    fail('invalid_argument', "wrong number of arguments for 'mset' command");
+  }
+  const values: StoredValue[] = [];
+  for (let i = 1; i < args.count; i += 2) {
+    values.push({ index: i + 1, ...valuePlace(args, i), ttlMs: undefined });
+  }
+  storeValues(session, args, values);
+  session.out.simple('OK');
+}
+
+function getRange(session: Session, args: Arguments): void {
+  const first = integerAt(args, 2);
+  const last = integerAt(args, 3);
+  const lease = poolOf(session).get(args.name(1), valuePart);
+  if (lease === undefined) {
+    reserveNothing(session);
+    session.out.bulk(nothing);
+    return;
+  }
+  const { sizeBytes } = lease;
+  const from = first < 0 ? Math.max(0, sizeBytes + first) : first;
+  const to = Math.min(sizeBytes, (last < 0 ? sizeBytes + last : last) + 1);
+  sendPiece(session, lease, Math.min(from, sizeBytes), Math.max(Math.min(from, sizeBytes), to));
+}
+
+const nothing: Uint8Array = new Uint8Array(0);
+
+/** Appended whole or not at all, so it is gathered first. Expiry stays what it was. */
+function append(session: Session, args: Arguments): void {
+  const pool = poolOf(session);
+  const id = args.name(1);
+  const before = pool.describe(id, valuePart)?.sizeBytes ?? 0;
+  const bytes = args.bytes(2);
+  try {
+    pool.append(id, valuePart, bytes);
+  } catch (error) {
+    if (!hasCode(error, 'element_type_mismatch')) throw error;
+    fail('element_type_mismatch', 'Operation against a key that does not hold plain bytes');
+  }
+  session.out.integer(before + bytes.length);
+}
+
+export const stringCommands: readonly Command[] = [
+  {
+    name: 'get',
+    arity: 2,
+    needs: 'ctx:read',
+    keys: [1, 1, 1],
+    summary: 'Returns the value of a key.',
+    reservesItself: true,
+    run: (session, args) => sendValue(session, poolOf(session).get(args.name(1), valuePart)),
+  },
+  {
+    name: 'set',
+    arity: -3,
+    needs: 'ctx:write',
+    keys: [1, 1, 1],
+    summary: 'Stores a value: EX PX EXAT PXAT KEEPTTL, NX XX, GET.',
+    large: (args, index) => (index === 2 ? valuePlace(args, 1) : undefined),
+    run: set,
+  },
+  {
+    name: 'setex',
+    arity: 4,
+    needs: 'ctx:write',
+    keys: [1, 1, 1],
+    summary: 'Stores a value that expires after so many seconds.',
+    large: (args, index) => (index === 3 ? valuePlace(args, 1) : undefined),
+    run: (session, args) => setEx(session, args, 1000),
+  },
+  {
+    name: 'psetex',
+    arity: 4,
+    needs: 'ctx:write',
+    keys: [1, 1, 1],
+    summary: 'Stores a value that expires after so many milliseconds.',
+    large: (args, index) => (index === 3 ? valuePlace(args, 1) : undefined),
+    run: (session, args) => setEx(session, args, 1),
+  },
+  {
+    name: 'setnx',
+    arity: 3,
+    needs: 'ctx:write',
+    keys: [1, 1, 1],
+    summary: 'Stores a value where there is none.',
+    large: (args, index) => (index === 2 ? valuePlace(args, 1) : undefined),
+    run: setNx,
+  },
+  {
+    name: 'mget',
+    arity: -2,
+    needs: 'ctx:read',
+    keys: [1, -1, 1],
+    summary: 'Returns the values of keys.',
+    run: mget,
+  },
+  {
+    name: 'mset',
+    arity: -3,
+    needs: 'ctx:write',
+    keys: [1, -1, 2],
+    summary: 'Stores values.',
+    large: (args, index) =>
+      index >= 2 && index % 2 === 0 ? valuePlace(args, index - 1) : undefined,
+    run: mset,
+  },
+  {
+    name: 'strlen',
+    arity: 2,
+    needs: 'ctx:read',
+    keys: [1, 1, 1],
+    summary: 'Returns the length of a value in bytes.',
+    run: (session, args) => {
+      const info = poolOf(session).describe(args.name(1), valuePart);
+      session.out.integer(info?.sizeBytes ?? 0);
+    },
+  },
+  {
+    name: 'getrange',
+    arity: 4,
+    needs: 'ctx:read',
+    keys: [1, 1, 1],
+    summary: 'Returns a piece of a value.',
+    reservesItself: true,
+    run: getRange,
+  },
+  {
+    name: 'append',
+    arity: 3,
+    needs: 'ctx:write',
+    keys: [1, 1, 1],
+    summary: 'Extends a value in place.',
+    large: (_, index) => (index === 2 ? 'gather' : undefined),
+    run: append,
+  },
+];

@@ -1,0 +1,261 @@
+/**
+ * One connection: bytes come in, commands run, replies go out.
+ *
+ * Chunks are read into a buffer that all connections share, and parsed in place; what a large value still lacks is read by the system straight
+ * into the memory of the pool. So an idle connection holds no buffer at all.
+ */
+
+import { Socket } from 'node:net';
+
+import type { CenoteError } from '../../errors.ts';
+import type { Caller } from '../../guard/api.ts';
+import { asError } from './draft-sink.ts';
+import { Output } from './output.ts';
+import { Parser } from './parser.ts';
+import { Runner } from './runner.ts';
+import type { RespService, Session } from './session.ts';
+import type { CloseReason } from './traffic.ts';
+
+/** What lies below a socket: of it only the length of the queue is looked at, which tells whether a reader takes anything. */
+export interface StreamHandle {
+  readonly writeQueueSize: number;
+}
+
+/** Where connections are while something of theirs has to end in time. */
+export interface Waiting {
+  readonly authenticating: Set<Connection>;
+  /** A command has begun. */
+  readonly within: Set<Connection>;
+  /** Replies wait for their reader. */
+  readonly sending: Set<Connection>;
+  readonly ending: Set<Connection>;
+}
+
+export class Connection implements Session {
+  readonly service: RespService;
+  readonly id: number;
+  readonly out: Output;
+  readonly socket: Socket;
+  caller: Caller | undefined;
+  name = '';
+  isEnding = false;
+  lastReadMs: number;
+  /** When the last reply was sent; 0: not yet. */
+  endedAtMs = 0;
+  readonly #handle: StreamHandle;
+  readonly #waiting: Waiting;
+  readonly #runner: Runner;
+  readonly #parser: Parser;
+  /** Bytes that came while no command could run. */
+  #kept: Buffer | undefined;
+  #isOpening = false;
+  /** Why the pool could not be opened: what the next commands are told. */
+  #openError: Error | undefined;
+  #hasEnded = false;
+  /** The next read goes straight into a pool. */
+  #isDirect = false;
+  #countedBytes = 0;
+  #queueBytes = 0;
+  #progressAtMs: number | undefined;
+
+  constructor(service: RespService, handle: StreamHandle, waiting: Waiting) {
+    this.service = service;
+    this.#handle = handle;
+    this.#waiting = waiting;
+    this.id = ++service.traffic.accepted;
+    this.lastReadMs = service.clock.nowMs();
+    this.caller = service.guard.anonymous;
+    this.#runner = new Runner(this);
+    this.#parser = new Parser(service.limits, this.#runner.sinkFor);
+    const onread = { buffer: this.#nextBuffer, callback: this.#onRead };
+    // `handle` is how node:net makes the sockets of its own server; only those made so can say where to read to.
+    const options = { handle, onread, allowHalfOpen: true };
+    this.socket = new Socket(options);
+    this.out = new Output(this.socket, service.gathering, this.#onTaken);
+    this.socket.setNoDelay(true);
+    this.socket.on('error', ignore);
+    this.socket.once('end', this.#onEnd);
+    this.socket.once('close', this.#onClose);
+    service.traffic.connections++;
+    this.#settle();
+  }
+
+  /** Since when nobody has authenticated; undefined: somebody has. */
+  get unknownSinceMs(): number | undefined {
+    return this.#runner.unknownSinceMs;
+  }
+
+  /** True when nothing is under way. */
+  get #isIdle(): boolean {
+    if (this.#parser.isWithin || this.#kept !== undefined) return false;
+    return this.out.waitingBytes === 0;
+  }
+
+  /** Since when its reader has taken nothing of what waits for it, as far as the looks at it tell. */
+  stalledSinceMs(nowMs: number): number {
+    const { writeQueueSize } = this.#handle;
+    if (writeQueueSize !== this.#queueBytes || this.#progressAtMs === undefined) {
+      this.#queueBytes = writeQueueSize;
+      this.#progressAtMs = nowMs;
+    }
+    return this.#progressAtMs;
+  }
+
+  /** Ends the connection with an error reply. */
+  endWith(error: CenoteError, reason: CloseReason): void {
+    // The system may be about to write into a value that ends now: nothing more must be read.
+    if (this.#isDirect) {
+      this.cut(reason);
+      return;
+    }
+    this.#runner.end(error, reason);
+    this.#settle();
+  }
+
+  /** Closes the connection at once. */
+  cut(reason: CloseReason): void {
+    this.service.traffic.closed(reason);
+    this.socket.destroy();
+  }
+
+  /** The server is closing: the connection ends when nothing of it is under way. */
+  finish(): void {
+    this.#settle();
+  }
+
+  /** Where the system reads to next. */
+  readonly #nextBuffer = (): Uint8Array => {
+    const isReady = this.#kept === undefined && !this.isEnding;
+    const limit = this.service.limits.directReadBytes;
+    const room = isReady ? this.#parser.directRoom(limit) : undefined;
+    this.#isDirect = room !== undefined;
+    return room ?? this.service.reading;
+  };
+
+  /** @returns false to stop reading */
+  readonly #onRead = (sizeBytes: number): boolean => {
+    this.lastReadMs = this.service.clock.nowMs();
+    if (this.#isDirect) {
+      this.#parser.readDirectly(sizeBytes);
+      return true;
+    }
+    if (this.isEnding) return true;
+    this.#take(this.service.reading, sizeBytes);
+    return this.#kept === undefined;
+  };
+
+  #take(chunk: Buffer, sizeBytes: number): void {
+    try {
+      this.#process(chunk, sizeBytes);
+    } catch (error) {
+      // What follows cannot be understood any more.
+      this.#runner.end(error, 'protocol');
+    }
+    if (this.out.park()) this.service.flushes.add(this.out);
+    else this.out.flush();
+    this.#settle();
+  }
+
+  /** Runs the commands of a chunk, until one of them has to wait: the rest is kept then. */
+  #process(chunk: Buffer, end: number): void {
+    let at = 0;
+    while (at < end && !this.isEnding) {
+      const mustOpen = this.#mustOpen();
+      if (mustOpen || this.out.waitingBytes >= this.service.limits.outputPauseBytes) {
+        this.#kept = Buffer.from(chunk.subarray(at, end));
+        if (mustOpen) this.#openPool();
+        return;
+      }
+      const from = at;
+      at = this.#parser.read(chunk, at, end);
+      this.#runner.countRead(at - from);
+      if (!this.#parser.isComplete) continue;
+      this.#runner.execute(this.#parser.args, this.#openError);
+      this.#parser.next();
+      if (this.service.phase === 'closing') this.isEnding = true;
+    }
+  }
+
+  #mustOpen(): boolean {
+    const { caller } = this;
+    if (caller === undefined || caller.pool !== undefined) return false;
+    return this.#openError === undefined && caller.isValid;
+  }
+
+  #openPool(): void {
+    this.#isOpening = true;
+    const goOn = (error?: unknown): void => {
+      this.#isOpening = false;
+      this.#openError = error === undefined ? undefined : asError(error);
+      this.#resume();
+      this.#openError = undefined;
+    };
+    this.caller?.open().then(() => goOn(), goOn);
+  }
+
+  /** Goes on with what was kept, and with reading. */
+  #resume(): void {
+    const kept = this.#kept;
+    if (kept === undefined || this.#isOpening || this.socket.destroyed) return;
+    if (this.out.waitingBytes >= this.service.limits.outputPauseBytes) return;
+    this.#kept = undefined;
+    this.#take(kept, kept.length);
+    if (this.#kept !== undefined) return;
+    if (this.#hasEnded) this.#onEnd();
+    else this.socket.resume();
+  }
+
+  /** The socket has taken what had to wait. */
+  readonly #onTaken = (): void => {
+    this.#progressAtMs = undefined;
+    this.#settle();
+    this.#resume();
+  };
+
+  /** Keeps the books after anything that has changed what the connection holds. */
+  #settle(): void {
+    const { traffic, phase, clock } = this.service;
+    const { authenticating, within, sending, ending } = this.#waiting;
+    const bytes = this.socket.destroyed ? 0 : this.out.waitingBytes + (this.#kept?.length ?? 0);
+    traffic.waitingBytes += bytes - this.#countedBytes;
+    this.#countedBytes = bytes;
+    put(sending, this, bytes > 0);
+    put(within, this, this.#parser.isWithin);
+    put(authenticating, this, this.unknownSinceMs !== undefined);
+    if (phase === 'closing' && this.#isIdle) this.isEnding = true;
+    if (!this.isEnding || this.endedAtMs > 0) return;
+    this.endedAtMs = clock.nowMs();
+    this.#kept = undefined;
+    this.#parser.close();
+    ending.add(this);
+    this.out.flush();
+    // What still comes is read and dropped: closing with bytes unread would take the last reply from the client.
+    this.socket.end();
+    this.socket.resume();
+  }
+
+  /** The client sends nothing more. What it has sent is answered first. */
+  readonly #onEnd = (): void => {
+    this.#hasEnded = true;
+    if (this.#kept !== undefined) return;
+    this.isEnding = true;
+    this.#settle();
+  };
+
+  readonly #onClose = (): void => {
+    this.#kept = undefined;
+    this.#runner.close();
+    this.#parser.close();
+    this.out.close();
+    this.#settle();
+    for (const set of Object.values(this.#waiting) as Set<Connection>[]) set.delete(this);
+    this.service.traffic.connections--;
+  };
+}
+
+function ignore(): void {}
+
+function put(set: Set<Connection>, connection: Connection, isIn: boolean): void {
+  if (isIn) set.add(connection);
+  else if (set.size > 0) set.delete(connection);
+}

@@ -1,0 +1,174 @@
+/** Values between commands and the pool: numbers, parts that are written, leases that are sent. */
+
+import { fail } from '../../errors.ts';
+import type { Caller } from '../../guard/api.ts';
+import type { Lease } from '../../pool/api.ts';
+import type { Arguments } from './arguments.ts';
+import { bytesOfLease, type Held } from './output.ts';
+import { poolOf, unauthorized, type Session } from './session.ts';
+
+/** The part of a context that is the value of a string key. */
+export const valuePart = 'value';
+
+/** Longest decimal that a number argument may have: 2^53 has 16 digits. */
+const integerPattern = /^-?\d{1,16}$/;
+
+/** @throws invalid_argument */
+export function integerAt(args: Arguments, index: number): number {
+  const text = args.latin1(index);
+  const value = integerPattern.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) {
+    fail('invalid_argument', 'value is not an integer or out of range');
+  }
+  return value;
+}
+
+export function syntaxError(): never {
+  fail('invalid_argument', 'syntax error');
+}
+
+/** A lease until its bytes are sent, and what was reserved for it. */
+class SentLease implements Held {
+  readonly #lease: Lease;
+  readonly #caller: Caller;
+  readonly #reservedBytes: number;
+
+  constructor(lease: Lease, caller: Caller, reservedBytes: number) {
+    this.#lease = lease;
+    this.#caller = caller;
+    this.#reservedBytes = reservedBytes;
+  }
+
+  release(): void {
+    this.#lease.release();
+    this.#caller.end(this.#reservedBytes);
+  }
+}
+
+/** Replies with a value, or that there is none: the one value of a command, which reserves here what it uses. */
+export function sendValue(session: Session, lease: Lease | undefined): void {
+  if (lease === undefined) {
+    reserveNothing(session);
+    session.out.none();
+    return;
+  }
+  sendPiece(session, lease, 0, lease.sizeBytes);
+}
+
+/** Counts an operation that holds nothing. */
+export function reserveNothing(session: Session): void {
+  const caller = session.caller ?? unauthorized();
+  caller.begin(0);
+  caller.end(0);
+}
+
+/** Likewise a piece of it. */
+export function sendPiece(session: Session, lease: Lease, from: number, to: number): void {
+  const caller = session.caller ?? unauthorized();
+  try {
+    checkReply(session, to - from);
+    caller.begin(lease.sizeBytes);
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
+  const { out, service } = session;
+  const { sizeBytes } = lease;
+  const whole = bytesOfLease(lease);
+  const bytes = to - from === sizeBytes ? whole : whole.subarray(from, to);
+  if (bytes.length >= service.limits.directBytes) {
+    out.bulkInPlace(bytes, new SentLease(lease, caller, sizeBytes));
+    return;
+  }
+  // What is copied is bounded by what a connection may have waiting.
+  out.bulk(bytes);
+  lease.release();
+  caller.end(sizeBytes);
+}
+
+/** Leases that one reply needs all of, before its first byte: they are sent, or given back. */
+export class Leases {
+  readonly #session: Session;
+  readonly #leases: (Lease | undefined)[] = [];
+  #sizeBytes = 0;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get count(): number {
+    return this.#leases.length;
+  }
+
+  /** @throws value_too_large, overloaded, part_corrupt: all are given back then */
+  take(id: string, part: string): Lease | undefined {
+    try {
+      const lease = poolOf(this.#session).get(id, part);
+      this.#leases.push(lease);
+      this.#sizeBytes += lease?.sizeBytes ?? 0;
+      checkReply(this.#session, this.#sizeBytes);
+      return lease;
+    } catch (error) {
+      this.releaseFrom(0);
+      throw error;
+    }
+  }
+
+  /** Forgets places where nothing was found. */
+  dropMissing(): void {
+    const found = this.#leases.filter((lease) => lease !== undefined);
+    this.#leases.splice(0, Infinity, ...found);
+  }
+
+  /** Reserves what the large ones hold until they are sent. @throws budget_exceeded, rate_limited: all are given back then */
+  reserve(): void {
+    const caller = this.#session.caller ?? unauthorized();
+    const { directBytes } = this.#session.service.limits;
+    const reserved: Lease[] = [];
+    try {
+      for (const lease of this.#leases) {
+        if (lease === undefined || lease.sizeBytes < directBytes) continue;
+        caller.begin(lease.sizeBytes);
+        reserved.push(lease);
+      }
+    } catch (error) {
+      for (const { sizeBytes } of reserved) caller.end(sizeBytes);
+      this.releaseFrom(0);
+      throw error;
+    }
+  }
+
+  /** Sends a lease that was taken and reserved. */
+  send(index: number): void {
+    const { out, caller, service } = this.#session;
+    const lease = this.#leases[index];
+    this.#leases[index] = undefined;
+    if (lease === undefined) {
+      out.none();
+    } else if (lease.sizeBytes < service.limits.directBytes) {
+      out.bulk(bytesOfLease(lease));
+      lease.release();
+    } else {
+      const sent = new SentLease(lease, caller ?? unauthorized(), lease.sizeBytes);
+      out.bulkInPlace(bytesOfLease(lease), sent);
+    }
+  }
+
+  releaseFrom(index: number): void {
+    for (let i = index; i < this.#leases.length; i++) this.#leases[i]?.release();
+    this.#leases.length = index;
+  }
+}
+
+/** @throws value_too_large, overloaded */
+function checkReply({ service, out }: Session, sizeBytes: number): void {
+  const { maxReplyBytes, maxOutputBytes, directBytes } = service.limits;
+  if (sizeBytes < directBytes) return;
+  if (sizeBytes > maxReplyBytes) {
+    fail('value_too_large', `the reply would have ${sizeBytes} bytes, above ${maxReplyBytes}`);
+  }
+  const waitingBytes = service.traffic.waitingBytes;
+  if (waitingBytes + sizeBytes > 2 * maxOutputBytes && out.waitingBytes > 0) {
+    fail('overloaded', 'too many bytes of replies wait for their readers');
+  }
+}
