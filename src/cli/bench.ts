@@ -20,7 +20,7 @@ export const benchCommand: Command = {
   positionals: [
     {
       name: 'SUITE',
-      help: 'alloc, store, pools, kv or all',
+      help: 'alloc, store, pools, kv, server or all',
     },
   ],
   options: {
@@ -37,6 +37,7 @@ export const benchCommand: Command = {
   examples: [
     { line: 'cenote bench alloc --workers 2', what: 'allocators, beside mimalloc and others' },
     { line: 'cenote bench store', what: 'reads and writes of a pool, beside lmdb' },
+    { line: 'cenote bench server --only 4MiB', what: 'RESP, beside the Redis of this machine' },
     { line: 'cenote bench store --quick --json', what: 'rows for a script' },
   ],
   exitCodes: [

@@ -17,6 +17,8 @@ export type KeyNotice =
 export interface Banner {
   readonly version: string;
   readonly url: string;
+  /** Undefined: RESP is not spoken. */
+  readonly respUrl: string | undefined;
   readonly dataPath: string;
   readonly keysFile: string;
   readonly poolType: 'mapped' | 'shared';
@@ -38,12 +40,17 @@ export function shellQuote(word: string): string {
 
 const keyVariable = 'CENOTE_API_KEY';
 
+type KnownKey = Extract<KeyNotice, { readonly key: string }>;
+
+function isShown(banner: Banner, key: KeyNotice): key is KnownKey {
+  return key.type === 'new' || (key.type === 'preset' && banner.showPresetKey);
+}
+
 /** The words of curl that carry the key; the variable where the key is not known (or not shown). */
 function credential(banner: Banner): string {
   const { key } = banner;
   if (key.type === 'none') return '';
-  const isShown = key.type === 'new' || (key.type === 'preset' && banner.showPresetKey);
-  return isShown
+  return isShown(banner, key)
     ? `-H ${shellQuote(`Authorization: Bearer ${key.key}`)} `
     : `-H "Authorization: Bearer $${keyVariable}" `;
 }
@@ -57,6 +64,16 @@ export function curlLines(banner: Banner): [string, string] {
     `${head}-X PUT --data-binary ${shellQuote('Hello from Cenote')} ${shellQuote(`${part}?type=utf8`)}`,
     `${head}${shellQuote(part)}`,
   ];
+}
+
+/** A line that reads with redis-cli what the first line of curl has written: a part is a field of a hash. */
+export function redisLine(banner: Banner): string | undefined {
+  if (banner.respUrl === undefined) return undefined;
+  const { hostname, port } = new URL(banner.respUrl);
+  const { key } = banner;
+  const shown = isShown(banner, key) ? shellQuote(key.key) : `"$${keyVariable}"`;
+  const auth = key.type === 'none' ? '' : `REDISCLI_AUTH=${shown} `;
+  return `${auth}redis-cli -h ${hostname.replace(/^\[|\]$/g, '')} -p ${port} HGET hello text`;
 }
 
 function keyLines(banner: Banner, paint: Palette): string[] {
@@ -93,10 +110,14 @@ function poolLine(banner: Banner): string {
 
 export function bannerText(banner: Banner, paint: Palette): string {
   const [write, read] = curlLines(banner);
+  const redis = redisLine(banner);
   const lines = [
     `${paint.bold(`cenote ${banner.version}`)} is serving`,
     '',
     `  ${paint.dim('HTTP')}     ${paint.cyan(banner.url)}`,
+    ...(banner.respUrl === undefined
+      ? []
+      : [`  ${paint.dim('RESP')}     ${paint.cyan(banner.respUrl)}`]),
     `  ${paint.dim('OpenAPI')}  ${paint.cyan(`${banner.url}/openapi.json`)}`,
     `  ${paint.dim('pool')}     ${poolLine(banner)}`,
     ...keyLines(banner, paint),
@@ -105,6 +126,7 @@ export function bannerText(banner: Banner, paint: Palette): string {
     '',
     write,
     read,
+    ...(redis === undefined ? [] : [redis]),
     '',
     `  ${paint.dim(`Live statistics: npx cenote inspect ${shellQuote(banner.dataPath)}. Ctrl-C stops the server.`)}`,
   ];
@@ -113,8 +135,9 @@ export function bannerText(banner: Banner, paint: Palette): string {
 
 /** The same for a program: one line. */
 export function bannerJson(banner: Banner): string {
-  const { version, url, poolType, poolPath, dataPath, capacityBytes, contexts, key } = banner;
+  const { version, url, respUrl, poolType, poolPath, dataPath, capacityBytes, contexts, key } =
+    banner;
   const made = key.type === 'new' ? { key: key.key } : {};
   const pool = { pool: poolType, path: poolPath, dataPath, capacityBytes, contexts };
-  return `${JSON.stringify({ version, pid: process.pid, url, ...pool, ...made })}\n`;
+  return `${JSON.stringify({ version, pid: process.pid, url, respUrl, ...pool, ...made })}\n`;
 }

@@ -24,14 +24,14 @@ const stopDeadlineMs = 10_000;
 
 export const serveCommand: Command = {
   name: 'serve',
-  summary: 'Serve contexts over HTTP from pools on this machine',
+  summary: 'Serve contexts over HTTP and RESP from pools on this machine',
   about: [
     'Each tenant has a pool in DATA/tenants/NAME that outlives the server, also a kill -9; there is one named default. ' +
       'The first start makes an API key and shows it once; CENOTE_API_KEY gives one of your own. See `cenote tenants` and ' +
       '`cenote keys`. Options count before environment variables, these before defaults.',
     'SIGINT (Ctrl-C) and SIGTERM stop the server when running requests are answered, within 10 s; a second signal ' +
-      'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, pool, path, dataPath, ' +
-      'capacityBytes, contexts}, and key at the first start.',
+      'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, respUrl, pool, path, ' +
+      'dataPath, capacityBytes, contexts}, and key at the first start.',
   ],
   positionals: [],
   options: {
@@ -40,6 +40,12 @@ export const serveCommand: Command = {
       help: 'Port of the HTTP API; 0 takes a free one.',
       env: 'CENOTE_HTTP',
       fallback: '8080',
+    },
+    resp: {
+      value: 'PORT',
+      help: "Port for the clients of Redis; 0 takes a free one, 'off' opens none.",
+      env: 'CENOTE_RESP',
+      fallback: '6380',
     },
     host: {
       value: 'HOST',
@@ -104,6 +110,8 @@ export const serveCommand: Command = {
 interface ServeConfig {
   readonly host: string;
   readonly port: number;
+  /** Undefined: RESP is not spoken. */
+  readonly respPort: number | undefined;
   readonly dataPath: string;
   readonly layout: DataLayout;
   /** Undefined: as before … */
@@ -118,6 +126,8 @@ interface ServeConfig {
 function readConfig(args: Arguments): ServeConfig {
   const host = args.required('host').text;
   const port = args.integer('http', 0, 65_535);
+  const respPort =
+    args.required('resp').text === 'off' ? undefined : args.integer('resp', 0, 65_535);
   const dataPath = args.required('data').text;
   const layout = dataLayout(dataPath);
   const capacity = args.required('capacity');
@@ -127,6 +137,7 @@ function readConfig(args: Arguments): ServeConfig {
   return {
     host,
     port,
+    respPort,
     dataPath,
     layout,
     capacityBytes: capacity.given ? capacityBytes : undefined,
@@ -173,6 +184,7 @@ async function serveGuard(
   const server = createServer({
     guard,
     http: { host: config.host, port: config.port },
+    ...(config.respPort !== undefined && { resp: { port: config.respPort } }),
     onError: (error) => void reportError(error, config.json, io),
   });
   try {
@@ -208,15 +220,16 @@ async function firstKey(
 }
 
 /** @throws address_unavailable */
-async function listen(server: CenoteServer, { host, port }: ServeConfig): Promise<void> {
+async function listen(server: CenoteServer, { host, port: httpPort }: ServeConfig): Promise<void> {
   try {
     await server.listen();
   } catch (error) {
     const cause = error instanceof Error ? error.cause : undefined;
     const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    const port = cause instanceof Error && 'port' in cause ? cause.port : httpPort;
     const reason = listenReasons[String(code)];
     if (reason === undefined) throw error;
-    fail('address_unavailable', `cannot listen on ${host} port ${port}: ${reason}`, error);
+    fail('address_unavailable', `cannot listen on ${host} port ${String(port)}: ${reason}`, error);
   }
 }
 
@@ -257,6 +270,7 @@ function announce(
   const banner: Banner = {
     version: version(),
     url: server.urls[0] as string,
+    respUrl: server.respUrl,
     dataPath: config.dataPath,
     keysFile: config.layout.keysFile,
     poolType: guard.poolType,

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { hasTool, toolsMissing } from '../server/resp/support/tools.ts';
 import { cenote, Scratch, Serving, shell } from './support/cli.ts';
 
 function hasCurl(): boolean {
@@ -71,6 +72,45 @@ describe('cenote serve', () => {
     await server.stop();
   });
 
+  it('prints a redis-cli line that works when pasted, and can do without RESP', async (context) => {
+    if (!hasTool('redis-cli') || !hasCurl()) context.skip(toolsMissing);
+    using scratch = new Scratch();
+    const server = await Serving.start(['--http', '0', '--resp', '0', '--data', scratch.join('a')]);
+    expect(server.redisLine).toContain(server.key);
+    await shell(server.curlLines[0] as string);
+    const read = await shell(server.redisLine as string);
+    expect(read).toMatchObject({ code: 0, stdout: 'Hello from Cenote\n' });
+    await server.stop();
+
+    const second = await Serving.start(['--http', '0', '--data', scratch.join('a')]);
+    expect(second.redisLine).not.toContain(server.key);
+    const again = await shell(second.redisLine as string, { CENOTE_API_KEY: server.key });
+    expect(again.stdout).toBe('Hello from Cenote\n');
+    const { port } = new URL(second.respUrl);
+    const taken = await cenote([
+      'serve',
+      '--http',
+      '0',
+      '--resp',
+      port,
+      '--data',
+      scratch.join('b'),
+    ]);
+    expect(taken.code).toBe(1);
+    expect(taken.stderr).toContain(`port ${port}: something else does already`);
+    await second.stop();
+
+    const open = ['--no-auth', '--http', '0', '--data', scratch.join('c')];
+    const third = await Serving.start(open);
+    expect((await shell(third.redisLine as string)).code).toBe(0);
+    await third.stop();
+    const without = await Serving.start([...open, '--resp', 'off']);
+    expect(without.redisLine).toBeUndefined();
+    expect(without.banner).not.toContain('RESP');
+    await without.stop();
+    expect((await cenote(['serve', '--resp', 'on'])).code).toBe(2);
+  });
+
   it('refuses who does not have the key', async () => {
     using scratch = new Scratch();
     const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
@@ -96,6 +136,7 @@ describe('cenote serve', () => {
     expect(said).toMatchObject({
       pid: server.child.pid,
       url: server.url,
+      respUrl: server.respUrl,
       pool: 'mapped',
       path: scratch.join('data', 'tenants', 'default'),
       dataPath: scratch.join('data'),

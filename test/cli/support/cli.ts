@@ -18,7 +18,8 @@ function cleanEnv(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     if (name.startsWith('CENOTE_') || name === 'FORCE_COLOR' || name === 'NO_COLOR')
       delete env[name];
   }
-  return { ...env, ...extra };
+  // Tests run side by side: none may need a port of its own.
+  return { ...env, CENOTE_RESP: '0', ...extra };
 }
 
 export interface Outcome {
@@ -114,6 +115,14 @@ export class Serving {
 
   get curlLines(): string[] {
     return this.#stdout.split('\n').filter((line) => line.startsWith('curl '));
+  }
+
+  get respUrl(): string {
+    return /resp:\/\/[^\s"/]+/.exec(this.#stdout)?.[0] as string;
+  }
+
+  get redisLine(): string | undefined {
+    return this.#stdout.split('\n').find((line) => line.includes('redis-cli '));
   }
 
   /** Sends the signal and waits for the end. */
