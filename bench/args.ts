@@ -25,7 +25,7 @@ export interface Args {
 export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
                    [--ablation] [--operations N] [--record FILE] [--replay FILE] [--python PATH]
 
-  SUITE           alloc, store, pools, kv or all
+  SUITE           alloc, store, pools, kv, server or all
   --workers N     worker threads (default 1)
   --quick         little data and few rounds: shows that it runs, not how fast
   --out DIR       writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there
@@ -44,6 +44,7 @@ Examples:
   bench alloc --only rl_medium --record trace.csv.gz
   bench alloc --replay trace.csv.gz
   bench store --quick
+  bench server --only 4MiB
   bench store --only get-64KiB --out ./results
 `;
 
