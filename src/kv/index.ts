@@ -3,6 +3,12 @@
 export type { Policy, SessionHint, StopReason } from '../evict/api.ts';
 export { sessionHint, stopReason } from '../evict/api.ts';
 export { Lru } from '../evict/lru.ts';
+export {
+  type BlockCosts,
+  type BlockSize,
+  type BlockSizeAdvice,
+  BlockSizeAdviser,
+} from './block-size.ts';
 export type { KvEvent } from './events.ts';
 export { type EndOptions, KvCache, type PrefillOptions } from './kv-cache.ts';
 export type { Media } from './media.ts';

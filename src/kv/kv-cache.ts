@@ -14,6 +14,7 @@ import {
 } from '../evict/api.ts';
 import { Lru } from '../evict/lru.ts';
 import { fail } from '../errors.ts';
+import { BlockSizeAdviser } from './block-size.ts';
 import { Blocks } from './blocks.ts';
 import { endSequence, forkSequence, reserveTokens, trimReserved, withdraw } from './ending.ts';
 import { Events, type KvEvent } from './events.ts';
@@ -76,6 +77,8 @@ export class KvCache {
   /** What the last step that returned `copied` asks the engine to copy. */
   readonly copy: Readonly<Copy>;
   readonly reports: Reports;
+  /** How long sequences get, and which block size would fit them. */
+  readonly lengths: BlockSizeAdviser = new BlockSizeAdviser();
   readonly #copy: Copy = { from: noPlace, to: noPlace };
   readonly #state: State;
   readonly #clock: Clock;
@@ -207,7 +210,9 @@ export class KvCache {
   /** Ends a sequence; its full blocks stay cached until their place is needed, the last go first. @throws unknown_sequence */
   end(sequence: number, options: EndOptions = {}): void {
     const { stop = stopReason.unknown, hint = sessionHint.none } = options;
-    const slot = this.#state.sequences.slotOf(sequence);
+    const { sequences } = this.#state;
+    const slot = sequences.slotOf(sequence);
+    this.lengths.record(sequences.get(slot, field.length));
     endSequence(this.#state, slot, this.#now(), stop, hint);
   }
 
