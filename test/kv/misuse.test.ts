@@ -1,14 +1,7 @@
 /** What a cache is asked that it cannot do: a coded error, or an answer, and nothing has changed. */
 
 import { describe, expect, test } from 'vitest';
-import {
-  KvCache,
-  type KvCacheOptions,
-  Lru,
-  noRoom,
-  type Policy,
-  step,
-} from '../../src/kv/index.ts';
+import { KvCache, type KvCacheOptions, Lru, noRoom, step } from '../../src/kv/index.ts';
 import { noPlace } from '../../src/evict/api.ts';
 import { codeOf, range } from './tokens.ts';
 
