@@ -15,6 +15,7 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
 import { guards } from '../test/mutants/guard.mjs';
+import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
 import { store } from '../test/mutants/store.mjs';
@@ -44,7 +45,7 @@ const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
 /** @type {readonly Mutant[]} */
-const mutants = [...store, ...memory, ...manyOwners, ...alloc, ...givingBack, ...guards];
+const mutants = [...store, ...memory, ...manyOwners, ...alloc, ...givingBack, ...guards, ...kv];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
 function mutated({ name, file, from, to }) {

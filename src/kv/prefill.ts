@@ -1,6 +1,6 @@
 /** A sequence begins: its keys, what is there of it, room for the rest. All blocks or nothing. */
 
-import { keyWords, noPlace } from '../evict/api.ts';
+import { keyWords, noPlace, sessionHint, stopReason } from '../evict/api.ts';
 import { absorb, chainBlock, stateWords } from './chain.ts';
 import { publish } from './filling.ts';
 import { match, matchable } from './matching.ts';
@@ -43,7 +43,14 @@ export function beginSequence(state: State, prompt: Prompt, nowMs: number): numb
     const place = table[i] as number;
     if (place !== noPlace) blocks.retain(place);
   }
-  if (!blocks.makeRoom(wanted - matched)) return undo(state, slot, table, matched, nowMs);
+  let hasRoom = false;
+  try {
+    hasRoom = blocks.makeRoom(wanted - matched);
+  } finally {
+    // The policy holds back what it should give, or gives what it may not.
+    if (!hasRoom) undo(state, slot, table, matched, nowMs);
+  }
+  if (!hasRoom) return noRoom;
   sequences.open(slot);
   for (let i = matched; i < wanted; i++) table[i] = blocks.take();
   sequences.set(slot, field.length, length);
@@ -65,20 +72,19 @@ export function beginSequence(state: State, prompt: Prompt, nowMs: number): numb
   return slot;
 }
 
-/** The policy holds back what it should have given: nothing has happened. */
+/** Nothing has happened. */
 function undo(
   { blocks }: State,
   slot: number,
   table: Int32Array,
   matched: number,
   nowMs: number,
-): number {
+): void {
   for (let i = matched - 1; i >= 0; i--) {
     const place = table[i] as number;
     if (place !== noPlace) blocks.release(place);
   }
-  blocks.policy.end(slot, nowMs, 0, 0, 0);
-  return noRoom;
+  blocks.policy.end(slot, nowMs, 0, stopReason.unknown, sessionHint.none);
 }
 
 /**

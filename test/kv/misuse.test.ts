@@ -167,6 +167,17 @@ describe('a policy that breaks its contract', () => {
     expect(codeOf(() => kv.prefill(range(40, 44)))).toBe('policy_broken');
   });
 
+  test('what a prompt has found is let go again', () => {
+    const kv = brokenBy(3);
+    kv.end(kv.prefill(range(0, 4)));
+    kv.end(kv.prefill(range(10, 14)));
+    const user = kv.prefill(range(20, 28));
+    expect(codeOf(() => kv.prefill(range(0, 5)))).toBe('policy_broken');
+    expect(kv.stats()).toMatchObject({ used: 2, idle: 2, free: 0, sequences: 1 });
+    kv.end(user);
+    expect(kv.reset()).toBe(true);
+  });
+
   test('by holding all back: there is no room, and nothing has changed', () => {
     const kv = brokenBy(noPlace);
     kv.end(kv.prefill(range(0, 16)));

@@ -8,13 +8,13 @@ import { describe, test } from 'vitest';
 import { rounds, seed } from '../support/seed.ts';
 import { anyDeed, World } from './world.ts';
 
-const lives = [
-  { name: 'attention that looks back to the first token', windowTokens: 0 },
-  { name: 'a window of one block', windowTokens: 5 },
-  { name: 'a window that ends within blocks', windowTokens: 11 },
+const lives: [name: string, windowTokens: number][] = [
+  ['looking back to the first token', 0],
+  ['a window of one block', 5],
+  ['a window that ends within blocks', 11],
 ];
 
-describe.each(lives)('$name', ({ windowTokens }) => {
+describe.each(lives)('%s:', (_, windowTokens) => {
   test('no block is lost, owned twice or freed while in use, and all is as the oracle says', () => {
     const property = fc.property(fc.array(anyDeed, { maxLength: 120, size: 'max' }), (all) => {
       const world = new World(windowTokens);

@@ -176,6 +176,20 @@ describe('Mooncake', () => {
   });
 });
 
+test('a transfer holds the whole prefix of what it moves', () => {
+  const { kv, far } = both(8);
+  const first = kv.prefill(prompt);
+  far.complete((far.prepareStore(first) as Transfer).id);
+  kv.end(first);
+  const second = kv.prefill(longer);
+  const store = far.prepareStore(second) as Transfer;
+  expect(store.blocks).toHaveLength(1);
+  kv.end(second);
+  expect(kv.stats()).toMatchObject({ used: 3, idle: 0 });
+  far.cancel(store.id);
+  expect(kv.stats()).toMatchObject({ used: 0, idle: 3 });
+});
+
 test('transfers are bounded, end once, and misuse changes nothing', () => {
   const { kv, far } = both(8);
   const sequences = [0, 20, 40, 60].map((from) => kv.prefill(range(from, from + 4)));
