@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
@@ -45,7 +46,16 @@ const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
 /** @type {readonly Mutant[]} */
-const mutants = [...store, ...memory, ...manyOwners, ...alloc, ...givingBack, ...guards, ...kv];
+const mutants = [
+  ...store,
+  ...memory,
+  ...manyOwners,
+  ...alloc,
+  ...givingBack,
+  ...guards,
+  ...kv,
+  ...evictions,
+];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
 function mutated({ name, file, from, to }) {

@@ -150,6 +150,15 @@ describe.each(policies)('%s', (_name, create) => {
     fc.assert(property, { seed: seed(), numRuns: rounds(300, 3000) });
   });
 
+  it('does not give away what is used again since it was next', () => {
+    const cache = new NaiveCache(8, create(8));
+    cache.begin(0, ['a', 'ab', 'abc', 'abcd', 'abcde', 'abcdef']);
+    cache.end(0, stopReason.unknown, sessionHint.none);
+    expect([cache.evict(), cache.evict()]).toEqual(['abcdef', 'abcde']);
+    cache.policy.retain(cache.placeOf.get('abcd') as number); // as a fork does, which looks nothing up
+    expect(cache.policy.victim()).toBe(noPlace);
+  });
+
   it('begins anew after a reset', () => {
     const cache = new NaiveCache(4, create(4));
     cache.begin(0, ['a', 'ab']);
