@@ -101,6 +101,19 @@ test('slots are bounded: neither a prompt nor a fork begins beyond them', () => 
   expect(kv.stats()).toEqual(before);
 });
 
+test('a prompt for which there is no room evicts nothing and leaves the order as it was', () => {
+  const kv = new KvCache({ ...options, requestsMax: 4 });
+  const user = kv.prefill(range(20, 28));
+  kv.end(kv.prefill(range(0, 4)));
+  kv.end(kv.prefill(range(10, 14)));
+  kv.takeEvents();
+  // It would find block 2, and need two more: there is one.
+  expect(kv.prefill(range(0, 12))).toBe(noRoom);
+  expect(kv.takeEvents()).toEqual([]);
+  expect([...kv.table(kv.prefill(range(30, 34)))]).toEqual([2]);
+  kv.end(user);
+});
+
 test('a fork copies the block that both would write, and only that', () => {
   const kv = new KvCache({ ...options, blocks: 8 });
   const first = kv.prefill(range(0, 6));

@@ -31,9 +31,8 @@ export const kv = [
     file: 'src/kv/prefill.ts',
     from: 'if (wanted - matched > blocks.free + blocks.idle - idle) return noRoom;',
     to: 'if (wanted - matched > blocks.free + blocks.idle) return noRoom;',
-    test: vllm,
-    killer:
-      'test_prefill_not_enough_free_blocks_with_computed_blocks: a failed prefill changes no reference count',
+    test: misuse,
+    killer: 'a prompt for which there is no room evicts nothing and leaves the order as it was',
   },
   {
     name: 'a prefill that makes room before it holds what it found',
@@ -247,7 +246,7 @@ export const kv = [
     from: 'const word = i < end ? (tokens[i] as number) | 0 : extras;',
     to: 'const word = i < end ? (tokens[i] as number) | 0 : extras & 0;',
     test: chain,
-    killer: 'two lanes of HalfSipHash-2-4 over all words so far',
+    killer: 'other keys for the same words as extras and as tokens',
   },
   {
     name: 'pictures without their place in the block',
