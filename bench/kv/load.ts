@@ -5,7 +5,7 @@
  * A block operation is a block that is found or taken, or one that is let go: 34 + 34 for a request.
  */
 
-import { KvCache, noRoom, type Policy } from 'cenote/kv';
+import { KvCache, noRoom, type PolicyName } from 'cenote/kv';
 import { Xorshift } from '../harness/random.ts';
 
 export const blockTokens = 16;
@@ -46,8 +46,8 @@ export class Load {
   readonly #running = new Int32Array(underWay);
   #next = 0;
 
-  constructor(blocks: number, policy: Policy) {
-    this.cache = new KvCache({ blocks, blockTokens, requestsMax: 2 * underWay, policy });
+  constructor(blocks: number, policy: PolicyName) {
+    this.cache = new KvCache({ blocks, blockTokens, requestsMax: 2 * underWay, policy, seed: 7 });
   }
 
   /** @returns what the operations depend on */

@@ -66,7 +66,7 @@ async function measureOurs(
   context: Context,
 ): Promise<Measured> {
   const prompts = new Prompts(blocks);
-  const load = new Load(blocks, policy.make(blocks));
+  const load = new Load(blocks, policy.name);
   load.warmUp(prompts);
   const round = new Int32Array(requests * promptTokens);
   const subject = {

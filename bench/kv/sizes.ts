@@ -48,7 +48,7 @@ export function planOf(requests: number, { quick, log }: Context): Plan {
 
 function subjectOf(policy: PolicyCase, blocks: number, requests: number): Subject {
   const prompts = new Prompts(blocks);
-  const load = new Load(blocks, policy.make(blocks));
+  const load = new Load(blocks, policy.name);
   load.warmUp(prompts);
   const round = new Int32Array(requests * promptTokens);
   return {
@@ -60,13 +60,11 @@ function subjectOf(policy: PolicyCase, blocks: number, requests: number): Subjec
 
 function barsOf(policy: PolicyCase, blocks: number, measured: readonly Measured[]): Bar[] {
   const [first, last] = [measured[0] as Measured, measured.at(-1) as Measured];
-  const rate: Bar = {
-    what: 'M block operations/s',
-    value: 1e3 / toRow('kv', '', last).medianNs,
-    limit: policy.barPerSecond / 1e6,
-    direction: 'atLeast',
-  };
-  if (blocks === barBlocks) return [rate];
+  if (blocks === barBlocks && policy.barPerSecond !== undefined) {
+    const perSecond = toRow('kv', '', last).opsPerSecond;
+    const [value, limit] = [perSecond / 1e6, policy.barPerSecond / 1e6];
+    return [{ what: 'M block operations/s', value, limit, direction: 'atLeast' }];
+  }
   if (blocks !== largest) return [];
   const value = ratioOfMedians(last.roundsNs, first.roundsNs);
   const what = `× the time with ${sizeName(smallest)} blocks`;

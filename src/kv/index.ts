@@ -1,6 +1,6 @@
 /** `cenote/kv`: paged caches of attention state. */
 
-export type { Policy, SessionHint, StopReason } from '../evict/api.ts';
+export type { Policy, PolicyName, SessionHint, StopReason } from '../evict/api.ts';
 export { sessionHint, stopReason } from '../evict/api.ts';
 export { Lru } from '../evict/lru.ts';
 export {

@@ -12,7 +12,6 @@ import {
   type SessionHint,
   type StopReason,
 } from '../evict/api.ts';
-import { Lru } from '../evict/lru.ts';
 import { fail } from '../errors.ts';
 import { BlockSizeAdviser } from './block-size.ts';
 import { Blocks } from './blocks.ts';
@@ -25,6 +24,7 @@ import {
   checkTokens,
   type KvCacheOptions,
   type KvStats,
+  policyOf,
   readOptions,
 } from './options.ts';
 import { beginSequence } from './prefill.ts';
@@ -102,7 +102,7 @@ export class KvCache {
     this.#clock = options.clock ?? systemClock;
     this.#secret = Uint8Array.from(options.secret ?? freshSecret());
     this.#scope = this.scope({ salt: options.salt ?? '' });
-    const policy = options.policy ?? new Lru(given.blocks);
+    const policy = policyOf(options);
     const linked = given.windowTokens === 0;
     this.#state = {
       blocks: new Blocks(given.blocks, policy, linked, this.reports, this.#events),

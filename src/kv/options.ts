@@ -1,8 +1,10 @@
 /** What a cache is made with, checked. */
 
 import type { Clock } from '../base/clock.ts';
+import { freshSeed, Random } from '../base/random.ts';
 import { show } from '../base/show.ts';
-import type { Policy } from '../evict/api.ts';
+import type { Policy, PolicyName } from '../evict/api.ts';
+import { makePolicy, policyNames } from '../evict/policies.ts';
 import { fail } from '../errors.ts';
 import { checkSecret } from './scope.ts';
 import type { State } from './state.ts';
@@ -20,8 +22,10 @@ export interface KvCacheOptions {
   readonly blockTokens: number;
   /** Sequences under way at once, at most. */
   readonly requestsMax: number;
-  /** What decides which cached block goes, made for as many places as there are blocks. Default: the least recently used. */
-  readonly policy?: Policy;
+  /** What decides which cached block goes: by name (default `lru`), or your own, made for as many places as there are blocks. */
+  readonly policy?: PolicyName | Policy;
+  /** Of what policies draw at random. Default: one that nobody can foresee. */
+  readonly seed?: number;
   /** Salt of sequences that name no scope. */
   readonly salt?: string;
   /** At least 16 bytes. Default: random, so that keys mean nothing in other caches. */
@@ -74,6 +78,15 @@ export function readOptions(options: KvCacheOptions): Given {
   if (options.secret !== undefined) checkSecret(options.secret);
   const { caching = true } = options;
   return { blocks, blockTokens, requestsMax, windowTokens, events, caching };
+}
+
+/** @throws invalid_argument */
+export function policyOf({ policy = 'lru', blocks, seed }: KvCacheOptions): Policy {
+  if (typeof policy === 'object') return policy;
+  if (!policyNames.includes(policy)) {
+    fail('invalid_argument', `policy: ${policyNames.join(', ')} or your own, not ${show(policy)}`);
+  }
+  return makePolicy(policy, blocks, new Random(seed ?? freshSeed()));
 }
 
 /** @throws invalid_argument */

@@ -18,6 +18,7 @@ describe('options', () => {
     ['more sequences than ids', { requestsMax: 2 ** 16 + 1 }],
     ['a negative window', { windowTokens: -1 }],
     ['a negative queue', { events: -1 }],
+    ['an unknown policy', { policy: 'fifo' }],
     ['a secret that can be guessed', { secret: new Uint8Array(15) }],
   ];
   test.each(wrong)('%s', (_, more) => {

@@ -23,6 +23,7 @@ const anyDeed = fc.record({
     'fork',
     'reserve',
     'end',
+    'abort',
     'complete',
     'cancel',
   ),
@@ -31,14 +32,15 @@ const anyDeed = fc.record({
 });
 
 describe.each([
-  ['fcfs', 0],
-  ['priority', 0],
-  ['fcfs', 6],
-  ['priority', 6],
-] as const)('%s, %d slots elsewhere:', (order, slots) => {
+  ['lru', 'fcfs', 0],
+  ['lru', 'priority', 6],
+  ['lfu', 'fcfs', 6],
+  ['hazard', 'priority', 0],
+  ['hazard', 'fcfs', 6],
+] as const)('%s, %s, %d slots elsewhere:', (policy, order, slots) => {
   test('whoever waits is told, the rest goes on', () => {
     const property = fc.property(fc.array(anyDeed, { maxLength: 200, size: 'max' }), (deeds) => {
-      const kv = new KvCache({ blocks, blockTokens, requestsMax: 4 });
+      const kv = new KvCache({ blocks, blockTokens, requestsMax: 4, policy, seed: seed() });
       const offload = slots === 0 ? undefined : new Offload(kv, { slots, transfersMax: 2 });
       const running: number[] = [];
       const transfers: Transfer[] = [];
@@ -54,7 +56,11 @@ describe.each([
         const sequence = running[which % Math.max(1, running.length)];
         const tokens = Int32Array.from({ length: amount + 1 }, (_, i) => which + i);
         if (deed === 'prefill') {
-          const begun = ladder.prefill(tokens, { priority: amount % 3 });
+          const begun = ladder.prefill(tokens, {
+            priority: amount % 3,
+            lookUp: amount % 5 > 0,
+            computed: amount % 7 > 0,
+          });
           if (begun !== noRoom) running.push(begun);
         } else if (deed === 'complete' || deed === 'cancel') {
           const transfer = transfers.pop();
@@ -64,8 +70,8 @@ describe.each([
           const fork = kv.fork(sequence);
           if (fork !== noRoom) running.push(fork);
         } else if (deed === 'reserve') kv.reserve(sequence, amount);
-        else if (deed === 'end') {
-          kv.end(sequence);
+        else if (deed === 'end' || deed === 'abort') {
+          kv[deed](sequence);
           running.splice(running.indexOf(sequence), 1);
         } else {
           const length = kv.length(sequence);
