@@ -50,6 +50,8 @@ export const field = {
 
 const slotShift = 4;
 const tableLengthMin = 16;
+/** Table of a slot that no sequence has had. */
+const unused = new Int32Array(0);
 
 export class Sequences {
   readonly slots: number;
@@ -67,7 +69,7 @@ export class Sequences {
     this.#slotBits = Math.max(1, Math.ceil(Math.log2(slots)));
     this.#words = new Int32Array(slots << slotShift);
     this.states = new Int32Array(slots * stateWords);
-    this.#tables = Array.from({ length: slots }, () => new Int32Array(tableLengthMin));
+    this.#tables = Array.from({ length: slots }, () => unused);
     this.#freeSlots = Int32Array.from({ length: slots }, (_, i) => slots - 1 - i);
     this.#freeCount = slots;
     for (let slot = 0; slot < slots; slot++) this.set(slot, field.generation, -1);
@@ -142,7 +144,7 @@ export class Sequences {
 
   #grow(slot: number, length: number): Int32Array {
     const old = this.#tables[slot] as Int32Array;
-    const table = new Int32Array(Math.max(length, 2 * old.length));
+    const table = new Int32Array(Math.max(length, 2 * old.length, tableLengthMin));
     table.set(old);
     this.#tables[slot] = table;
     return table;
