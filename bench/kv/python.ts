@@ -12,28 +12,28 @@ import type { Context, Scenario } from '../harness/suite.ts';
 import {
   blockTokens,
   decodedTokens,
-  Load,
   Prompts,
   promptTokens,
   requestOperations,
   underWay,
 } from './load.ts';
-import type { PolicyCase } from './policies.ts';
-import { planOf } from './sizes.ts';
+import { planOf, subjectOf } from './sizes.ts';
 
 const blocks = 10_000;
 const requestsPerRound = 500;
 const rounds = 3;
 const fasterBar = 20;
+const workload = 'beside-python';
 const driver = 'nano_vllm.py';
 const interpreters = ['python3', '/usr/bin/python3'];
 const limitMs = 300_000;
 
-export function pythonScenario(policy: PolicyCase): Scenario {
-  return { name: `python-beside-${policy.name}`, run: (context) => run(policy, context) };
-}
+/** Its like: there, too, blocks go in the order in which they were let go. */
+const like = 'lru';
 
-async function run(policy: PolicyCase, context: Context): Promise<Row[]> {
+export const pythonScenario: Scenario = { name: 'beside-python', run };
+
+async function run(context: Context): Promise<Row[]> {
   const { python: checkout, log } = context;
   if (checkout === undefined) {
     log('  skipped: name a checkout of nano-vllm with --python PATH');
@@ -51,31 +51,16 @@ async function run(policy: PolicyCase, context: Context): Promise<Row[]> {
     return [];
   }
   const requests = context.quick ? requestsPerRound / 5 : requestsPerRound;
-  const ours = await measureOurs(policy, requests, context);
+  const [ours] = await measure([subjectOf(like, blocks, requests)], planOf(requests, context));
   const theirs = measureTheirs(interpreter, checkout, requests, context.folder);
-  const name = `beside-python-${policy.name}`;
+  return rowsOf(ours as Measured, theirs);
+}
+
+function rowsOf(ours: Measured, theirs: Measured): Row[] {
   const value = ratioOfMedians(theirs.roundsNs, ours.roundsNs);
   const what = '× as fast as nano-vllm';
   const bars = [{ what, value, limit: fasterBar, direction: 'atLeast' as const }];
-  return [toRow('kv', name, ours, { bars }), toRow('kv', name, theirs)];
-}
-
-async function measureOurs(
-  policy: PolicyCase,
-  requests: number,
-  context: Context,
-): Promise<Measured> {
-  const prompts = new Prompts(blocks);
-  const load = new Load(blocks, policy.name);
-  load.warmUp(prompts);
-  const round = new Int32Array(requests * promptTokens);
-  const subject = {
-    name: `cenote-${policy.name}`,
-    prepare: () => prompts.write(round),
-    run: (from: number) => load.request(round, from / requestOperations),
-  };
-  const [measured] = await measure([subject], planOf(requests, context));
-  return measured as Measured;
+  return [toRow('kv', workload, ours, { bars }), toRow('kv', workload, theirs)];
 }
 
 interface Timed {

@@ -1,5 +1,6 @@
 /** Block operations by policy and number of blocks. Each beside the smallest cache in the same run: what grows is misses of the processor's caches. */
 
+import type { PolicyName } from 'cenote/kv';
 import { measure, type Measured, type Plan, type Subject } from '../harness/rounds.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { ratioOfMedians } from '../harness/stats.ts';
@@ -34,7 +35,7 @@ async function run(
   if (context.quick && blocks > barBlocks) return [];
   const requests = context.quick ? requestsPerRound / 10 : requestsPerRound;
   const counts = blocks === smallest ? [smallest] : [smallest, blocks];
-  const subjects = counts.map((count) => subjectOf(policy, count, requests));
+  const subjects = counts.map((count) => subjectOf(policy.name, count, requests));
   const plan = planOf(requests, context);
   const measured = await measure(subjects, plan);
   const last = measured.at(-1) as Measured;
@@ -46,13 +47,14 @@ export function planOf(requests: number, { quick, log }: Context): Plan {
   return { operations, batch: requestOperations, rounds: quick ? 3 : 7, log };
 }
 
-function subjectOf(policy: PolicyCase, blocks: number, requests: number): Subject {
+/** A cache at work; a round is so many requests. */
+export function subjectOf(policy: PolicyName, blocks: number, requests: number): Subject {
   const prompts = new Prompts(blocks);
-  const load = new Load(blocks, policy.name);
+  const load = new Load(blocks, policy);
   load.warmUp(prompts);
   const round = new Int32Array(requests * promptTokens);
   return {
-    name: `cenote-${policy.name}-${sizeName(blocks)}`,
+    name: `cenote-${policy}-${sizeName(blocks)}`,
     prepare: () => prompts.write(round),
     run: (from) => load.request(round, from / requestOperations),
   };

@@ -7,9 +7,9 @@ import { sizes, sizeScenario } from './sizes.ts';
 
 export const kvSuite: Suite = {
   name: 'kv',
-  scenarios: policies.flatMap((policy) => [
-    ...sizes.map((blocks) => sizeScenario(policy, blocks)),
-    pythonScenario(policy),
-  ]),
+  scenarios: [
+    ...policies.flatMap((policy) => sizes.map((blocks) => sizeScenario(policy, blocks))),
+    pythonScenario,
+  ],
   workersMax: 1,
 };
