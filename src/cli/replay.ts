@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { policyNames, type PolicyName } from '../kv/replay/cache.ts';
-import { inFlightPolicyNames } from '../kv/replay/in-flight.ts';
+import { policyNames as inFlightPolicyNames } from '../evict/policies.ts';
 import { sizedPolicyNames, type SizedPolicyName } from '../kv/replay/sized.ts';
 import { readTrace, traceFormats, type TraceFormat } from '../kv/traces/read.ts';
 import { requestCount, type Trace } from '../kv/traces/trace.ts';

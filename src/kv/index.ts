@@ -11,6 +11,7 @@ export {
 } from './block-size.ts';
 export type { KvEvent } from './events.ts';
 export { type EndOptions, KvCache, type PrefillOptions } from './kv-cache.ts';
+export type { OptimumReport } from './live-optimum.ts';
 export type { Media } from './media.ts';
 export type { KvCacheOptions, KvStats } from './options.ts';
 export { Offload, type OffloadOptions, type Transfer } from './offload.ts';

@@ -18,6 +18,7 @@ import { Blocks } from './blocks.ts';
 import { endSequence, forkSequence, reserveTokens, trimReserved, withdraw } from './ending.ts';
 import { Events, type KvEvent } from './events.ts';
 import { appendTokens, type Copy, openTail, publish, write } from './filling.ts';
+import { LiveOptimum, type OptimumReport } from './live-optimum.ts';
 import { checkMedia, type Media } from './media.ts';
 import {
   checkCount,
@@ -85,6 +86,7 @@ export class KvCache {
   readonly #secret: Uint8Array;
   readonly #scope: Scope;
   readonly #events: Events | undefined;
+  readonly #optimum: LiveOptimum | undefined;
   #lookedUpTokens = 0;
   #hitTokens = 0;
   #prefills = 0;
@@ -98,6 +100,9 @@ export class KvCache {
     const given = readOptions(options);
     this.copy = this.#copy;
     this.reports = new Reports(given.blocks);
+    const places = given.blocks;
+    this.#optimum =
+      options.optimum === true && given.caching ? new LiveOptimum({ places }) : undefined;
     this.#events = given.events === 0 ? undefined : new Events(given.events);
     this.#clock = options.clock ?? systemClock;
     this.#secret = Uint8Array.from(options.secret ?? freshSecret());
@@ -136,9 +141,11 @@ export class KvCache {
     if (slot === noRoom) return noRoom;
     const { sequences, blockTokens } = this.#state;
     sequences.set(slot, field.priority, priority);
+    const matched = sequences.get(slot, field.matched);
+    this.#optimum?.note(this.#state.keys, Math.floor(tokens.length / blockTokens), matched);
     this.#prefills++;
     this.#lookedUpTokens += tokens.length;
-    this.#hitTokens += sequences.get(slot, field.matched) * blockTokens;
+    this.#hitTokens += matched * blockTokens;
     return sequences.idOf(slot);
   }
 
@@ -256,6 +263,14 @@ export class KvCache {
   /** What has happened since the last call; empty unless `events` were asked for. */
   takeEvents(): KvEvent[] {
     return this.#events?.take() ?? [];
+  }
+
+  /**
+   * The hit ratio of full blocks over the last prompts, and that of the best policy there could have been. Takes some milliseconds.
+   * @returns undefined unless `optimum` was asked for
+   */
+  optimum(): OptimumReport | undefined {
+    return this.#optimum?.report();
   }
 
   stats(): KvStats {

@@ -36,6 +36,8 @@ export interface KvCacheOptions {
   readonly events?: number;
   /** False: no block is ever found. */
   readonly caching?: boolean;
+  /** True: remembers keys of the last requests, so that `optimum` can tell what the best policy would have found. Default false. */
+  readonly optimum?: boolean;
   readonly clock?: Clock;
 }
 

@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Simulation } from '../../src/kv/replay/cache.ts';
-import { InFlight, inFlightPolicyNames } from '../../src/kv/replay/in-flight.ts';
+import { policyNames } from '../../src/evict/policies.ts';
+import { InFlight } from '../../src/kv/replay/in-flight.ts';
 import { TraceBuilder, tokensPerBlock, type Trace } from '../../src/kv/traces/trace.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { chains, traceOf } from './support.ts';
@@ -20,7 +21,7 @@ function together(requests: readonly (readonly number[])[], outputTokens: number
   return builder.build();
 }
 
-describe.each(inFlightPolicyNames)('in flight with %s', (policy) => {
+describe.each(policyNames)('in flight with %s', (policy) => {
   it('plays every request to its end, the same each time', () => {
     const property = fc.property(
       chains(40, 60),

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { dataFolder, loadTrace } from '../../bench/traces/load.ts';
 import { Random } from '../../src/base/random.ts';
 import { keyWords } from '../../src/evict/api.ts';
+import { KvCache } from '../../src/kv/kv-cache.ts';
 import { LiveOptimum, type LiveOptimumOptions } from '../../src/kv/live-optimum.ts';
 import { Simulation } from '../../src/kv/replay/cache.ts';
 import { syntheticTrace } from '../../src/kv/traces/synthetic.ts';
@@ -74,6 +75,19 @@ describe.each(['conversation', 'agentic'] as const)('on the %s trace', (name) =>
       expect(Math.abs(optimumHitRatio - expected)).toBeLessThan(point);
     },
   );
+});
+
+it('is told by a cache that was asked to: how much it found, and how much could be found', () => {
+  const options = { blocks: 4, blockTokens: 2, requestsMax: 1 };
+  const cache = new KvCache({ ...options, optimum: true });
+  // Of two prompts of three full blocks in turn LRU finds nothing; the optimum keeps one, and the first block of the other.
+  for (let round = 0; round < 10; round += 1) {
+    for (const first of [1, 2]) {
+      cache.end(cache.prefill(Int32Array.of(first, 10, 11, 12, 13, 14, 15)));
+    }
+  }
+  expect(cache.optimum()).toEqual({ references: 60, hitRatio: 0, optimumHitRatio: (9 * 4) / 60 });
+  expect(new KvCache(options).optimum()).toBeUndefined();
 });
 
 describe('a window', () => {

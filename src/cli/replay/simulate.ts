@@ -2,7 +2,8 @@
 
 import { setImmediate as breathe } from 'node:timers/promises';
 import { Simulation, type PolicyName } from '../../kv/replay/cache.ts';
-import { InFlight, inFlightPolicyNames } from '../../kv/replay/in-flight.ts';
+import { policyNames as inFlightPolicyNames } from '../../evict/policies.ts';
+import { InFlight } from '../../kv/replay/in-flight.ts';
 import { requestCount, type Trace } from '../../kv/traces/trace.ts';
 
 /** One run, as `--json` prints it. */

@@ -1,8 +1,6 @@
 /** A trace played against a cache of numbered blocks that exists on paper only. */
 
 import { requestCount, type Trace } from '../traces/trace.ts';
-import { Hazard } from '../../evict/hazard/hazard.ts';
-import { Lfu } from '../../evict/lfu.ts';
 import { ArcBlocks } from './arc.ts';
 import { PolicyBlocks } from './learning.ts';
 import { LruBlocks } from './lru.ts';
@@ -25,12 +23,10 @@ export type PolicyName = (typeof policyNames)[number];
 type CreateCache = (trace: Trace, capacityBlocks: number) => BlockCache;
 const caches: Readonly<Record<PolicyName, CreateCache>> = {
   lru: (trace, capacity) => new LruBlocks(trace, capacity),
-  lfu: (trace, capacity) =>
-    new PolicyBlocks(trace, capacity, (places, random) => new Lfu(places, random)),
+  lfu: (trace, capacity) => new PolicyBlocks(trace, capacity, 'lfu'),
   s3fifo: (trace, capacity) => new S3FifoBlocks(trace, capacity),
   arc: (trace, capacity) => new ArcBlocks(trace, capacity),
-  hazard: (trace, capacity) =>
-    new PolicyBlocks(trace, capacity, (places, random) => new Hazard(places, random)),
+  hazard: (trace, capacity) => new PolicyBlocks(trace, capacity, 'hazard'),
   min: (trace, capacity) => new OptimalBlocks(trace, capacity),
 };
 

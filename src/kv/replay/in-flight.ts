@@ -7,18 +7,11 @@
  * ```
  */
 
-import { Random } from '../../base/random.ts';
-import type { Policy, SessionHint, StopReason } from '../../evict/api.ts';
-import { Hazard } from '../../evict/hazard/hazard.ts';
-import { Lfu } from '../../evict/lfu.ts';
-import { Lru } from '../../evict/lru.ts';
+import type { PolicyName, SessionHint, StopReason } from '../../evict/api.ts';
 import { KvCache } from '../kv-cache.ts';
 import { noRoom } from '../state.ts';
 import { requestCount, tokensPerBlock, type Trace } from '../traces/trace.ts';
 import { MaxHeap } from './max-heap.ts';
-
-export const inFlightPolicyNames = ['lru', 'lfu', 'hazard'] as const;
-export type InFlightPolicyName = (typeof inFlightPolicyNames)[number];
 
 /** How fast the engine is. */
 export interface EngineSpeed {
@@ -29,12 +22,6 @@ export interface EngineSpeed {
 }
 
 export const defaultSpeed: EngineSpeed = { prefillPerS: 20_000, decodePerS: 40 };
-
-const policies: Readonly<Record<InFlightPolicyName, (blocks: number, random: Random) => Policy>> = {
-  lru: (blocks) => new Lru(blocks),
-  lfu: (blocks, random) => new Lfu(blocks, random),
-  hazard: (blocks, random) => new Hazard(blocks, random),
-};
 
 const seed = 12_345;
 /** Requests that run at once, at most. */
@@ -69,12 +56,7 @@ export class InFlight {
   #running = 0;
 
   /** @param places blocks of the cache */
-  constructor(
-    trace: Trace,
-    policy: InFlightPolicyName,
-    places: number,
-    speed: EngineSpeed = defaultSpeed,
-  ) {
+  constructor(trace: Trace, policy: PolicyName, places: number, speed: EngineSpeed = defaultSpeed) {
     this.#trace = trace;
     this.#speed = speed;
     this.#sequences = new Int32Array(requestCount(trace)).fill(noSequence);
@@ -83,7 +65,8 @@ export class InFlight {
       blocks: places,
       blockTokens,
       requestsMax: runningMax,
-      policy: policies[policy](places, new Random(seed)),
+      policy,
+      seed,
       clock: { nowMs: () => this.#nowMs },
       secret: new Uint8Array(16),
     });

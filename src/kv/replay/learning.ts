@@ -8,9 +8,11 @@ import {
   keyWords,
   noPlace,
   type Policy,
+  type PolicyName,
   type SessionHint,
   type StopReason,
 } from '../../evict/api.ts';
+import { makePolicy } from '../../evict/policies.ts';
 import type { Trace } from '../traces/trace.ts';
 import type { BlockCache } from './cache.ts';
 
@@ -31,13 +33,9 @@ export class PolicyBlocks implements BlockCache {
   readonly #keys: Int32Array;
   #used = 0;
 
-  constructor(
-    trace: Trace,
-    capacityBlocks: number,
-    create: (places: number, random: Random) => Policy,
-  ) {
+  constructor(trace: Trace, capacityBlocks: number, policy: PolicyName) {
     this.#trace = trace;
-    this.#policy = create(capacityBlocks, new Random(seed));
+    this.#policy = makePolicy(policy, capacityBlocks, new Random(seed));
     this.#placeOf = new Int32Array(trace.distinct).fill(absent);
     this.#blockAt = new Int32Array(capacityBlocks);
     this.#parentAt = new Int32Array(capacityBlocks);
