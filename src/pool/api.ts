@@ -201,6 +201,11 @@ export interface OpenOptions {
   /** Joins the pool of another thread, read-only. */
   readonly handle?: PoolHandle;
   readonly clock?: Clock;
+  /**
+   * Which part goes when memory is full: the least recently used (default), the least used for its age, or the one that is least likely to come back
+   * soon by what is learned of all parts (`hazard`: uses, gaps, size, kind and hints).
+   */
+  readonly eviction?: 'lru' | 'lfu' | 'hazard';
   /** Seed of the eviction sampler, for reproducible runs. */
   readonly seed?: number;
   readonly hooks?: Partial<Hooks>;

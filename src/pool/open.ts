@@ -125,6 +125,7 @@ function storeOptions(options: OpenOptions): StoreOptions {
   return {
     clock: options.clock ?? systemClock,
     seed: options.seed ?? freshSeed(),
+    eviction: options.eviction ?? 'lru',
     checksums: options.checksums ?? true,
     hooks: options.hooks ?? {},
   };

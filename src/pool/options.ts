@@ -3,6 +3,7 @@
 import { kinds } from '../alloc/kind.ts';
 import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
+import { policyNames } from '../evict/policies.ts';
 import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
 import type { PartSpec } from '../store/publish.ts';
 import { hashEnd } from '../store/ref-table.ts';
@@ -173,7 +174,7 @@ export function zeroKindsOf(options: OpenOptions): number {
 /** @throws invalid_argument for options that exclude one another */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions(options);
-  const { path, handle, readOnly, clock, seed, hooks } = options;
+  const { path, handle, readOnly, clock, seed, hooks, eviction } = options;
   if (handle !== undefined && path !== undefined) {
     fail('invalid_argument', 'Give path or handle, not both.');
   }
@@ -188,6 +189,12 @@ export function checkOpenOptions(options: OpenOptions): void {
   }
   if (seed !== undefined && !Number.isSafeInteger(seed)) {
     fail('invalid_argument', `seed must be a whole number; got ${show(seed)}.`);
+  }
+  if (eviction !== undefined && !policyNames.includes(eviction)) {
+    fail(
+      'invalid_argument',
+      `eviction must be one of ${policyNames.join(', ')}; got ${show(eviction)}.`,
+    );
   }
   if (hooks !== undefined) checkOptions(hooks);
 }

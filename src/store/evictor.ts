@@ -7,6 +7,14 @@
 
 import { classBytesMax } from '../alloc/classes.ts';
 import { metadataKind, type Kind } from '../alloc/kind.ts';
+import {
+  type EntryFacts,
+  type EntryRanking,
+  evidenceGoesOn,
+  evidenceOver,
+  makeEntryRanking,
+} from '../evict/entries.ts';
+import { stopReason } from '../evict/api.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
@@ -32,8 +40,12 @@ const moveFactor = 4;
 const moveMinBytes: number = 4 * 2 ** 20;
 /** … and not again before so many requests more found no room. */
 const compactionInterval = 64;
-/** Age of a part whose session is over counts this many times. */
-const closedWeight = 4;
+/** Entries of a store whose ages are learned in single accesses; of more, several accesses count as one. */
+const entriesPerTick = 2 ** 16;
+const typicalPartBytes: number = 2 ** 14;
+/** Stop reasons as hints hold them: 1 more than their place among `stopReasons`. */
+const endTurnCode = 1;
+const toolUseCode = 2;
 
 export class Evictor {
   readonly #store: Store;
@@ -44,11 +56,25 @@ export class Evictor {
   /** The tick of the last access, moved by the weight that hints had when the candidate was drawn. */
   readonly #births = new Int32Array(kept);
   #count = 0;
+  readonly #ranking: EntryRanking;
+  readonly #facts: EntryFacts = {
+    ordinal: 0,
+    life: 0,
+    lastAccess: 0,
+    ticks: 0,
+    uses: 0,
+    kind: 0,
+    sizeBytes: 0,
+    evidence: 0,
+  };
   /** Requests to go until memory is compacted again. */
   #patience = 0;
 
   constructor(store: Store) {
     this.#store = store;
+    const entries = store.region.superblock.capacityBytes / typicalPartBytes;
+    const ticksShift = Math.max(0, Math.floor(Math.log2(entries / entriesPerTick)));
+    this.#ranking = makeEntryRanking(store.options.eviction, ticksShift);
   }
 
   /** Metadata memory; 0 when nothing may go. */
@@ -69,6 +95,8 @@ export class Evictor {
     let ref = this.#takeOldest();
     if (ref === 0) ref = this.#scan();
     if (ref === 0) return false;
+    const { region } = this.#store;
+    this.#ranking.evicted(this.#factsOf(segmentOf(region, ref).words, wordOf(region, ref)));
     retire(this.#store, ref, 'evicted');
     return true;
   }
@@ -80,13 +108,23 @@ export class Evictor {
     return ref !== this.#store.protectedEntry && !this.#store.isLeased(words, at);
   }
 
-  /** How long ago it was used, in ticks, weighted by hints: the larger the sooner it goes. */
+  /** How long ago it was used, in ticks, as the ranking sees it: the larger the sooner it goes. */
   age(words: Words, at: number): number {
+    return this.#ranking.age(this.#factsOf(words, at));
+  }
+
+  #factsOf(words: Words, at: number): EntryFacts {
     const now = peek(this.#store.control, this.#store.controlAt + control.tick);
-    const ticks = (now - peek(words, at + field.lastAccess)) & 0x7fffffff;
-    const hints = peek(words, at + field.hints);
-    if ((hints & hintBit.closed) !== 0) return ticks * closedWeight;
-    return (hints & hintBit.toolPending) !== 0 ? ticks / 2 : ticks;
+    const facts = this.#facts;
+    facts.ordinal = peek(words, at + field.ordinal);
+    facts.life = peek(words, at + field.state);
+    facts.lastAccess = peek(words, at + field.lastAccess);
+    facts.ticks = (now - facts.lastAccess) & 0x7fffffff;
+    facts.uses = peek(words, at + field.uses);
+    facts.kind = peek(words, at + field.traits) & trait.kindMask;
+    facts.sizeBytes = peek(words, at + field.blockBytes);
+    facts.evidence = evidenceOf(peek(words, at + field.hints));
+    return facts;
   }
 
   #makeRoom(kind: Kind, sizeBytes: number): Ref {
@@ -192,4 +230,13 @@ export class Evictor {
     }
     return 0;
   }
+}
+
+/** What the hints of an entry say of its session; that it is over counts before all else. */
+function evidenceOf(hints: number): number {
+  if ((hints & hintBit.closed) !== 0) return evidenceOver;
+  if ((hints & hintBit.toolPending) !== 0) return evidenceGoesOn;
+  const stop = (hints & hintBit.stopMask) >> hintBit.stopShift;
+  if (stop === endTurnCode) return stopReason.endTurn;
+  return stop === toolUseCode ? stopReason.toolUse : stopReason.unknown;
 }

@@ -60,6 +60,7 @@ export function setNow(atMs: number): void {
 export const defaultOptions: StoreOptions = {
   clock: { nowMs: () => clockMs },
   seed: 7,
+  eviction: 'lru',
   checksums: true,
   hooks: {},
 };

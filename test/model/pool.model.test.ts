@@ -3,6 +3,8 @@
  * for what the pool told it evicted.
  */
 
+import type { PolicyName } from '../../src/evict/api.ts';
+import { policyNames } from '../../src/evict/policies.ts';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,6 +42,7 @@ function optionsOf({ model }: Driver, hooks: boolean): StoreOptions {
   return {
     clock: model.clock,
     seed: seed(),
+    eviction: policyNames[seed() % policyNames.length] as PolicyName,
     checksums: true,
     hooks: hooks ? model.hooks : {},
   };

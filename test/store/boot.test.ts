@@ -28,7 +28,7 @@ function visit(bootId: string): boolean {
   const { store, recovery } = openStore(
     region,
     { zeroKinds: 0 },
-    { clock, seed: 1, checksums: true, hooks: {} },
+    { clock, seed: 1, eviction: 'lru', checksums: true, hooks: {} },
   );
   closeStore(store);
   region.close();

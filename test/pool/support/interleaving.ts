@@ -24,6 +24,7 @@ const most = 25;
 const options = {
   clock: { nowMs: () => 1_700_000_000_000 },
   seed: 5,
+  eviction: 'lru' as const,
   checksums: true,
   hooks: {},
 };
