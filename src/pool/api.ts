@@ -72,8 +72,12 @@ export interface Draft {
   room(limitBytes: number): Uint8Array;
   /** The first `sizeBytes` of `room` are written. */
   wrote(sizeBytes: number): void;
-  /** Publishes atomically; returns the version. @throws version_conflict (the draft is then aborted) */
-  commit(): number;
+  /**
+   * Publishes atomically; returns the version.
+   * @param ttlMs in place of the option, for those who learn it after the bytes
+   * @throws version_conflict (the draft is then aborted), invalid_argument for the time (it is not)
+   */
+  commit(ttlMs?: number): number;
   /** Gives the memory back. Idempotent, and harmless after commit. */
   abort(): void;
 }

@@ -8,6 +8,8 @@ import type { Draft } from './api.ts';
 interface DraftRules {
   /** @throws when the pool cannot be changed now */
   beforeChange(): void;
+  /** @throws invalid_argument */
+  expiryAt(ttlMs: number): number;
   /** @throws when the pool cannot be called now */
   beforeAbort(): void;
   committed(version: number): void;
@@ -36,9 +38,9 @@ export function checkedDraft(draft: PartDraft, rules: DraftRules): Draft {
       rules.beforeChange();
       draft.wrote(sizeBytes);
     },
-    commit: () => {
+    commit: (ttlMs) => {
       rules.beforeChange();
-      const version = draft.commit();
+      const version = draft.commit(ttlMs === undefined ? undefined : rules.expiryAt(ttlMs));
       rules.committed(version);
       return version;
     },

@@ -107,6 +107,7 @@ export class StorePool implements Pool {
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
     return checkedDraft(draft, {
       beforeChange: () => void this.#writable(),
+      expiryAt: (ttlMs) => expiryAt(store, ttlMs),
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },

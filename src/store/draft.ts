@@ -96,9 +96,11 @@ export class PartDraft {
     this.#sizeBytes += sizeBytes;
   }
 
-  commit(): number {
+  /** @param expiresAtMs in place of what it began with */
+  commit(expiresAtMs: number = this.#spec.expiresAtMs): number {
     if (!this.#open) fail('invalid_argument', closedMessage);
     const store = this.#store;
+    const spec = { ...this.#spec, expiresAtMs };
     try {
       assertWhole(this.#sizeBytes, this.#spec.element);
       this.#trim();
@@ -109,7 +111,7 @@ export class PartDraft {
       const payload = this.#payload;
       payload.sizeBytes = this.#sizeBytes;
       payload.crc32 = store.options.checksums ? this.#crc : undefined;
-      const version = this.#sparing(old, () => publish(store, this.#spec, payload, old));
+      const version = this.#sparing(old, () => publish(store, spec, payload, old));
       this.#finish();
       bump(store.control, store.countersAt + counter.puts, 1);
       return version;

@@ -70,10 +70,10 @@ export class DraftSink implements BulkSink {
     if (this.error === undefined) this.#try(() => this.#draft.write(chunk));
   }
 
-  /** Publishes what was received. @throws what has gone wrong on the way; pool_full */
-  commit(): void {
+  /** Publishes what was received. @throws what has gone wrong on the way; pool_full, invalid_argument for the time to live */
+  commit(ttlMs: number | undefined): void {
     if (this.error !== undefined) throw this.error;
-    this.#draft.commit();
+    this.#draft.commit(ttlMs);
   }
 
   close(): void {

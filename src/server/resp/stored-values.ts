@@ -22,7 +22,7 @@ function optionsOf({ ttlMs }: StoredValue): PutOptions {
 /** Stores one value. @throws pool_full, invalid_argument: nothing has changed */
 export function storeValue(session: Session, args: Arguments, value: StoredValue): void {
   const sink = args.sink(value.index);
-  if (sink !== undefined) publishLarge(session, sink, value);
+  if (sink !== undefined) publishLarge(sink, value);
   else poolOf(session).put(value.id, value.part, args.bytes(value.index), optionsOf(value));
 }
 
@@ -55,7 +55,7 @@ export function storeValues(
     }
     for (const [i, value] of values.entries()) {
       const draft = drafts[i];
-      if (draft === undefined) publishLarge(session, args.sink(value.index), value);
+      if (draft === undefined) publishLarge(args.sink(value.index), value);
       else draft.commit();
     }
   } finally {
@@ -63,9 +63,8 @@ export function storeValues(
   }
 }
 
-/** A large value is in the pool already. Its options came behind it, so they are set now. */
-function publishLarge(session: Session, sink: unknown, { id, part, ttlMs }: StoredValue): void {
+/** A large value is in the pool already. Its time to live came behind it. */
+function publishLarge(sink: unknown, { ttlMs }: StoredValue): void {
   if (!(sink instanceof DraftSink)) fail('invalid_argument', 'such a value is not taken here');
-  sink.commit();
-  if (ttlMs !== undefined) poolOf(session).expire(id, ttlMs, part);
+  sink.commit(ttlMs);
 }
