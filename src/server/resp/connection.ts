@@ -7,7 +7,7 @@
 
 import { Socket } from 'node:net';
 
-import type { CenoteError } from '../../errors.ts';
+import { type CenoteError, fail } from '../../errors.ts';
 import type { Caller } from '../../guard/api.ts';
 import { asError } from './draft-sink.ts';
 import { Output } from './output.ts';
@@ -55,6 +55,7 @@ export class Connection implements Session {
   /** The next read goes straight into a pool. */
   #isDirect = false;
   #countedBytes = 0;
+  #countedHeldBytes = 0;
   #queueBytes = 0;
   #progressAtMs: number | undefined;
 
@@ -103,6 +104,7 @@ export class Connection implements Session {
 
   /** Ends the connection with an error reply. */
   endWith(error: CenoteError, reason: CloseReason): void {
+    if (this.endedAtMs > 0) return;
     // The system may be about to write into a value that ends now: nothing more must be read.
     if (this.#isDirect) {
       this.cut(reason);
@@ -147,6 +149,7 @@ export class Connection implements Session {
   #take(chunk: Buffer, sizeBytes: number): void {
     try {
       this.#process(chunk, sizeBytes);
+      this.#checkHeld();
     } catch (error) {
       // What follows cannot be understood any more.
       this.#runner.end(error, 'protocol');
@@ -161,7 +164,7 @@ export class Connection implements Session {
     let at = 0;
     while (at < end && !this.isEnding) {
       const mustOpen = this.#mustOpen();
-      if (mustOpen || this.out.waitingBytes >= this.service.limits.outputPauseBytes) {
+      if (mustOpen || this.#mustWait) {
         this.#kept = Buffer.from(chunk.subarray(at, end));
         if (mustOpen) this.#openPool();
         return;
@@ -176,10 +179,27 @@ export class Connection implements Session {
     }
   }
 
+  /** Its reader has to take replies first: when many wait, or any while too many wait on all connections together. */
+  get #mustWait(): boolean {
+    const { waitingBytes } = this.out;
+    if (waitingBytes === 0) return false;
+    const { limits, traffic } = this.service;
+    return waitingBytes >= limits.outputPauseBytes || traffic.waitingBytes >= limits.maxOutputBytes;
+  }
+
   #mustOpen(): boolean {
     const { caller } = this;
     if (caller === undefined || caller.pool !== undefined) return false;
     return this.#openError === undefined && caller.isValid;
+  }
+
+  /** @throws overloaded when commands that are not complete hold too much, and this is a long one of them */
+  #checkHeld(): void {
+    const { limits, traffic } = this.service;
+    const { heldBytes } = this.#parser;
+    if (heldBytes <= limits.readBytes) return;
+    if (traffic.heldBytes + heldBytes - this.#countedHeldBytes <= limits.maxHeldBytes) return;
+    fail('overloaded', 'too many bytes of commands wait for the rest of them');
   }
 
   #openPool(): void {
@@ -197,7 +217,7 @@ export class Connection implements Session {
   #resume(): void {
     const kept = this.#kept;
     if (kept === undefined || this.#isOpening || this.socket.destroyed) return;
-    if (this.out.waitingBytes >= this.service.limits.outputPauseBytes) return;
+    if (this.#mustWait) return;
     this.#kept = undefined;
     this.#take(kept, kept.length);
     if (this.#kept !== undefined) return;
@@ -219,6 +239,7 @@ export class Connection implements Session {
     const bytes = this.socket.destroyed ? 0 : this.out.waitingBytes + (this.#kept?.length ?? 0);
     traffic.waitingBytes += bytes - this.#countedBytes;
     this.#countedBytes = bytes;
+    this.#countHeld();
     put(sending, this, bytes > 0);
     put(within, this, this.#parser.isWithin);
     put(authenticating, this, this.unknownSinceMs !== undefined);
@@ -227,11 +248,18 @@ export class Connection implements Session {
     this.endedAtMs = clock.nowMs();
     this.#kept = undefined;
     this.#parser.close();
+    this.#countHeld();
     ending.add(this);
     this.out.flush();
     // What still comes is read and dropped: closing with bytes unread would take the last reply from the client.
     this.socket.end();
     this.socket.resume();
+  }
+
+  #countHeld(): void {
+    const { heldBytes } = this.#parser;
+    this.service.traffic.heldBytes += heldBytes - this.#countedHeldBytes;
+    this.#countedHeldBytes = heldBytes;
   }
 
   /** The client sends nothing more. What it has sent is answered first. */

@@ -12,6 +12,8 @@ export interface RespLimits {
   readonly maxInlineBytes: number;
   /** Bytes of one command that are kept in memory until it is complete: all but the bulks that go straight into the pool. */
   readonly maxCommandBytes: number;
+  /** Likewise of all connections together. Beyond it those get `overloaded`, and are closed, that hold more than one read. */
+  readonly maxHeldBytes: number;
   /** A value of this size or more is received straight into the pool, and sent straight from it. */
   readonly directBytes: number;
   /** Bound on the bytes of all values being received straight into pools; beyond it they get `overloaded`. */
@@ -29,8 +31,8 @@ export interface RespLimits {
   /** Largest reply. */
   readonly maxReplyBytes: number;
   /**
-   * Output of all connections together. Above it those are closed that have taken nothing for `slowReaderMs`, the slowest first; at twice as much
-   * values get `overloaded`.
+   * Output of all connections together. Above it each is read from only while nothing waits for it, replies of many values get `overloaded`, and
+   * those are closed that have taken nothing for `slowReaderMs`, the slowest first; at twice as much large values get `overloaded`.
    */
   readonly maxOutputBytes: number;
   readonly slowReaderMs: number;
@@ -52,6 +54,7 @@ export const defaultRespLimits: RespLimits = {
   maxBulkBytes: 512 * mib,
   maxInlineBytes: 64 * kib,
   maxCommandBytes: 16 * mib,
+  maxHeldBytes: 512 * mib,
   directBytes: 16 * kib,
   maxInFlightBytes: 2048 * mib,
   authBytes: 16 * kib,

@@ -21,6 +21,8 @@ export interface RespStats {
   readonly closed: Readonly<Record<CloseReason, number>>;
   /** Values being received straight into pools. */
   readonly inFlightBytes: number;
+  /** Memory of commands that are not complete. */
+  readonly heldBytes: number;
   /** Replies that clients have not taken yet. */
   readonly waitingBytes: number;
 }
@@ -30,6 +32,7 @@ export class RespTraffic {
   accepted = 0;
   commands = 0;
   inFlightBytes = 0;
+  heldBytes = 0;
   waitingBytes = 0;
   readonly #errors = new Map<string, number>();
   readonly #closed = new Map<CloseReason, number>();
@@ -50,6 +53,7 @@ export class RespTraffic {
       errors: Object.fromEntries(this.#errors),
       closed: Object.fromEntries(closed) as Record<CloseReason, number>,
       inFlightBytes: this.inFlightBytes,
+      heldBytes: this.heldBytes,
       waitingBytes: this.waitingBytes,
     };
   }

@@ -66,7 +66,7 @@ export function reserveNothing(session: Session): void {
 export function sendPiece(session: Session, lease: Lease, from: number, to: number): void {
   const caller = session.caller ?? unauthorized();
   try {
-    checkReply(session, to - from);
+    checkReply(session, to - from, 0);
     caller.begin(lease.sizeBytes);
   } catch (error) {
     lease.release();
@@ -91,6 +91,10 @@ export class Leases {
   readonly #session: Session;
   readonly #leases: (Lease | undefined)[] = [];
   #sizeBytes = 0;
+  /** What of them is copied. */
+  #copiedBytes = 0;
+  /** Who has reserved what the large ones hold. */
+  #reserver: Caller | undefined;
 
   constructor(session: Session) {
     this.#session = session;
@@ -105,11 +109,13 @@ export class Leases {
     try {
       const lease = poolOf(this.#session).get(id, part);
       this.#leases.push(lease);
-      this.#sizeBytes += lease?.sizeBytes ?? 0;
-      checkReply(this.#session, this.#sizeBytes);
+      const sizeBytes = lease?.sizeBytes ?? 0;
+      this.#sizeBytes += sizeBytes;
+      if (!this.#isLarge(sizeBytes)) this.#copiedBytes += sizeBytes;
+      checkReply(this.#session, this.#sizeBytes, this.#copiedBytes);
       return lease;
     } catch (error) {
-      this.releaseFrom(0);
+      this.giveBack();
       throw error;
     }
   }
@@ -123,52 +129,62 @@ export class Leases {
   /** Reserves what the large ones hold until they are sent. @throws budget_exceeded, rate_limited: all are given back then */
   reserve(): void {
     const caller = this.#session.caller ?? unauthorized();
-    const { directBytes } = this.#session.service.limits;
     const reserved: Lease[] = [];
     try {
       for (const lease of this.#leases) {
-        if (lease === undefined || lease.sizeBytes < directBytes) continue;
+        if (lease === undefined || !this.#isLarge(lease.sizeBytes)) continue;
         caller.begin(lease.sizeBytes);
         reserved.push(lease);
       }
     } catch (error) {
       for (const { sizeBytes } of reserved) caller.end(sizeBytes);
-      this.releaseFrom(0);
+      this.giveBack();
       throw error;
     }
+    this.#reserver = caller;
   }
 
   /** Sends a lease that was taken and reserved. */
   send(index: number): void {
-    const { out, caller, service } = this.#session;
+    const { out } = this.#session;
     const lease = this.#leases[index];
     this.#leases[index] = undefined;
     if (lease === undefined) {
       out.none();
-    } else if (lease.sizeBytes < service.limits.directBytes) {
+    } else if (!this.#isLarge(lease.sizeBytes)) {
       out.bulk(bytesOfLease(lease));
       lease.release();
     } else {
-      const sent = new SentLease(lease, caller ?? unauthorized(), lease.sizeBytes);
+      const sent = new SentLease(lease, this.#reserver ?? unauthorized(), lease.sizeBytes);
       out.bulkInPlace(bytesOfLease(lease), sent);
     }
   }
 
-  releaseFrom(index: number): void {
-    for (let i = index; i < this.#leases.length; i++) this.#leases[i]?.release();
-    this.#leases.length = index;
+  /** Gives back those that are not sent. */
+  giveBack(): void {
+    for (const lease of this.#leases) {
+      if (lease === undefined) continue;
+      lease.release();
+      if (this.#isLarge(lease.sizeBytes)) this.#reserver?.end(lease.sizeBytes);
+    }
+    this.#leases.length = 0;
+  }
+
+  #isLarge(sizeBytes: number): boolean {
+    return sizeBytes >= this.#session.service.limits.directBytes;
   }
 }
 
 /** @throws value_too_large, overloaded */
-function checkReply({ service, out }: Session, sizeBytes: number): void {
+function checkReply({ service, out }: Session, sizeBytes: number, copiedBytes: number): void {
   const { maxReplyBytes, maxOutputBytes, directBytes } = service.limits;
   if (sizeBytes < directBytes) return;
   if (sizeBytes > maxReplyBytes) {
     fail('value_too_large', `the reply would have ${sizeBytes} bytes, above ${maxReplyBytes}`);
   }
-  const waitingBytes = service.traffic.waitingBytes;
-  if (waitingBytes + sizeBytes > 2 * maxOutputBytes && out.waitingBytes > 0) {
-    fail('overloaded', 'too many bytes of replies wait for their readers');
-  }
+  const { waitingBytes } = service.traffic;
+  // Copies take memory of the server, so they have to fit whoever asks; what is leased lies in a pool, and one of it may be sent to anybody.
+  const hasRoom = waitingBytes + copiedBytes <= maxOutputBytes || copiedBytes < directBytes;
+  if (hasRoom && (waitingBytes + sizeBytes <= 2 * maxOutputBytes || out.waitingBytes === 0)) return;
+  fail('overloaded', 'too many bytes of replies wait for their readers');
 }

@@ -1,9 +1,20 @@
-/** Commands that fail late: nothing has changed. */
+/** Commands that fail late, or ask for too much: nothing has changed, and what is held stays bounded. */
 
-import { describe, expect, it } from 'vitest';
+import { connect } from 'node:net';
 
-import { ErrorReply, type Reply, type Word } from './support/client.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+import { poolGuard } from '../../../src/guard/pool-guard.ts';
+import { openPool } from '../../../src/pool/open.ts';
+import { Keyring } from '../../../src/server/index.ts';
+import { makeRespService } from '../../../src/server/resp/service.ts';
+import { RespWire } from '../../../src/server/resp/wire.ts';
+import { testKey } from '../support/client.ts';
+import { until } from '../support/serve.ts';
+import { encode, ErrorReply, type Reply, type Word } from './support/client.ts';
 import { pattern, serveResp } from './support/serve.ts';
+
+const mib = 2 ** 20;
 
 function codeOf(reply: Reply): string {
   expect(reply).toBeInstanceOf(ErrorReply);
@@ -36,5 +47,76 @@ describe('a large value', () => {
     expect(await client.call('PTTL', 'k')).toBeGreaterThan(4_000_000);
     await client.call('SET', 'k', value);
     expect(await client.call('PTTL', 'k')).toBe(-1);
+  });
+});
+
+describe('memory of the server', () => {
+  it('holds copies of replies of all connections together up to a bound, and all get theirs in the end', async () => {
+    const maxOutputBytes = 4 * mib;
+    const server = await serveResp({ maxOutputBytes, slowReaderMs: 60_000 });
+    server.pool.put('k', 'value', pattern(16_000));
+    const readers = await Promise.all(Array.from({ length: 16 }, () => server.connect()));
+    const get = encode('GET', 'k');
+    for (const reader of readers) {
+      reader.socket.pause();
+      reader.send(Buffer.concat(Array.from({ length: 1000 }, () => get)));
+    }
+    const stats = () => server.server.respStats();
+    await until(() => (stats()?.waitingBytes ?? 0) >= maxOutputBytes);
+    const one = await server.connect();
+    await one.call('HELLO', 2);
+    const names = Array.from({ length: 100 }, () => 'k');
+    expect(codeOf(await one.call('MGET', ...names))).toBe('overloaded');
+    // One connection may have passed the bound by what it may have waiting, all others by one reply.
+    expect(stats()?.waitingBytes).toBeLessThan(maxOutputBytes + 9 * mib);
+    for (const reader of readers) {
+      reader.socket.resume();
+      for (const reply of await reader.replies(1000)) {
+        expect((reply as Buffer).length).toBe(16_000);
+      }
+    }
+    expect(((await one.call('MGET', ...names)) as Buffer[]).length).toBe(100);
+    await until(() => stats()?.waitingBytes === 0);
+  });
+
+  it('holds commands that are not complete up to a bound', async () => {
+    const server = await serveResp({ maxHeldBytes: 4 * mib });
+    const stats = () => server.server.respStats();
+    const part = encode('ECHO', pattern(2 * mib)).subarray(0, 1_500_000);
+    const clients = await Promise.all(Array.from({ length: 8 }, () => server.connect()));
+    for (const client of clients) client.send(part);
+    await until(() => (stats()?.closed.protocol ?? 0) >= 5);
+    expect(stats()?.heldBytes).toBeLessThanOrEqual(4 * mib);
+    const other = await server.connect();
+    expect(await other.call('PING')).toBe('PONG');
+    for (const client of clients) client.socket.destroy();
+    await until(() => stats()?.connections === 1);
+    expect(stats()?.heldBytes).toBe(0);
+  });
+});
+
+describe('a connection that has ended', () => {
+  it('is not ended once more while its client lingers', async () => {
+    const pool = await openPool({ capacityBytes: 16 * mib });
+    let nowMs = 1_700_000_000_000;
+    const clock = { nowMs: () => nowMs };
+    const service = makeRespService({ guard: poolGuard(pool, Keyring.of(testKey)), clock });
+    const wire = new RespWire(service);
+    const { port } = await wire.listen('127.0.0.1', 0);
+    onTestFinished(async () => {
+      await wire.close(0);
+      await pool.close();
+    });
+    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
+    onTestFinished(() => void socket.destroy());
+    socket.write('*2\r\n$3\r\nGET\r\n$10\r\nab');
+    await until(() => service.traffic.heldBytes > 0);
+    nowMs += 100_000;
+    wire.sweep();
+    nowMs += 1;
+    wire.sweep();
+    const { closed, errors } = service.traffic.stats();
+    expect({ ...closed, errors }).toMatchObject({ auth_timeout: 1, errors: { unauthorized: 1 } });
+    expect(closed.stalled).toBe(0);
   });
 });

@@ -158,6 +158,16 @@ describe('tenants', () => {
     expect(a.opened).toBe(2);
   });
 
+  it('get back what was reserved for an old value when the new one is refused', async () => {
+    const { a, connect } = await start();
+    const client = await connect('key-a');
+    await client.call('SET', 'k', pattern(100_000));
+    expect(errorOf(await client.call('SET', 'k', 'v', 'EX', 2 ** 52, 'GET'))).toBe(
+      'ERR invalid_argument',
+    );
+    expect([a.running, a.inFlightBytes]).toEqual([0, 0]);
+  });
+
   it('that cannot be opened say so to each command, and open later', async () => {
     const { a, connect } = await start();
     a.openWith = new Error('disk');

@@ -77,7 +77,7 @@ function set(session: Session, args: Arguments): void {
       storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: ttlFrom(until, now) });
     }
   } catch (error) {
-    old.releaseFrom(0);
+    old.giveBack();
     throw error;
   }
   if (returnsOld) old.send(0);
