@@ -1,22 +1,28 @@
 /** Patterns as MATCH has them: `*`, `?`, `[a-z]`, `[^…]` and `\` before a character that stands for itself. */
 
+import { fail } from '../../errors.ts';
+
 /** One character of a pattern. */
 type Item =
   | { readonly type: 'any' }
   | { readonly type: 'one' }
   | { readonly type: 'literal'; readonly code: number }
-  | {
-      readonly type: 'class';
-      readonly negated: boolean;
-      readonly ranges: readonly (readonly [low: number, high: number])[];
-    };
+  /** For each byte 1 where it is of the class. */
+  | { readonly type: 'class'; readonly members: Uint8Array };
 
 export interface Pattern {
   matches(text: string): boolean;
 }
 
-/** Compiles a pattern over the characters of a text, one for each byte of a key. */
+/** Longest pattern: the longest key with a backslash before each of its bytes. */
+const sourceMaxLength = 1024;
+
+/** Compiles a pattern over the characters of a text, one for each byte of a key. @throws value_too_large */
 export function compilePattern(source: string): Pattern {
+  if (source.length > sourceMaxLength) {
+    const message = `a pattern of ${source.length} bytes, above ${sourceMaxLength}`;
+    fail('value_too_large', message);
+  }
   const items = parse(source);
   return { matches: (text) => matches(items, text) };
 }
@@ -52,7 +58,7 @@ function matches(items: readonly Item[], text: string): boolean {
 function fits(item: Item, code: number): boolean {
   if (item.type === 'literal') return item.code === code;
   if (item.type !== 'class') return item.type === 'one';
-  return item.ranges.some(([low, high]) => code >= low && code <= high) !== item.negated;
+  return item.members[code] === 1;
 }
 
 function parse(source: string): Item[] {
@@ -79,7 +85,7 @@ function parse(source: string): Item[] {
 /** A class that is never closed goes to the end. @returns where the pattern goes on */
 function parseClass(source: string, from: number, items: Item[]): number {
   const negated = source[from] === '^';
-  const ranges: [low: number, high: number][] = [];
+  const members = new Uint8Array(256).fill(negated ? 1 : 0);
   let at = negated ? from + 1 : from;
   while (at < source.length && source[at] !== ']') {
     if (source[at] === '\\' && at + 1 < source.length) at++;
@@ -89,9 +95,9 @@ function parseClass(source: string, from: number, items: Item[]): number {
       high = source.charCodeAt(at + 2);
       at += 2;
     }
-    ranges.push(low <= high ? [low, high] : [high, low]);
+    members.fill(negated ? 0 : 1, Math.min(low, high), Math.max(low, high) + 1);
     at++;
   }
-  items.push({ type: 'class', negated, ranges });
+  items.push({ type: 'class', members });
   return at + 1;
 }

@@ -368,7 +368,7 @@ describe('SCAN', () => {
     const every = await all();
     expect(every.pages).toBeGreaterThan(100);
     expect(every.found).toEqual([...keys, 'even:hash', 'odd:\xff'].sort());
-    expect((await all('COUNT', 5000)).pages).toBe(1);
+    expect((await all('COUNT', 5000)).pages).toBeLessThan(5);
     const odd = keys.filter((key) => key.startsWith('odd'));
     expect((await all('MATCH', 'odd:*')).found).toEqual([...odd, 'odd:\xff'].sort());
     expect((await all('MATCH', '*:12?')).found).toEqual(

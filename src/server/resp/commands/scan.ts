@@ -10,7 +10,8 @@ import { integerAt, syntaxError } from '../values.ts';
 import { typeOf } from './key-type.ts';
 
 const countDefault = 10;
-const countMax = 10_000;
+/** Other connections wait for a page, so it is short: COUNT is a hint. */
+const countMax = 1_000;
 
 interface ScanOptions {
   readonly pattern: Pattern | undefined;
