@@ -3,7 +3,6 @@
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
-import type { Budget } from '../store/hooks.ts';
 import { defaultTenant } from './quotas.ts';
 import type { PoolSource, Tenant } from './tenant.ts';
 
@@ -29,13 +28,13 @@ export class OpenPools implements PoolSource {
     this.#tenants = tenants;
   }
 
-  async open(tenant: Tenant, budget: Budget): Promise<Pool> {
+  async open(tenant: Tenant): Promise<Pool> {
     await this.#makeRoom(tenant);
     // Its folder may be gone by now: opening would make another.
     if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');
     const { type, pathOf, totalBytes } = this.#policy;
     const { capacityBytes } = tenant;
-    const hooks = { budget };
+    const hooks = { budget: tenant.usage.budget() };
     return type === 'mapped'
       ? openPool({ path: pathOf(tenant.name), capacityBytes, hooks })
       : openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });

@@ -2,7 +2,6 @@
 
 import type { Clock } from '../base/clock.ts';
 import type { Pool, PoolStats } from '../pool/api.ts';
-import type { Budget } from '../store/hooks.ts';
 import type { Quotas, TenantStatus } from './api.ts';
 import { Usage } from './usage.ts';
 
@@ -12,7 +11,7 @@ export interface PoolSource {
    * Makes room first where as many are open as may be.
    * @throws overloaded, unauthorized when the tenant was removed, and as openPool
    */
-  open(tenant: Tenant, budget: Budget): Promise<Pool>;
+  open(tenant: Tenant): Promise<Pool>;
 }
 
 export interface TenantSpec {
@@ -88,7 +87,7 @@ export class Tenant {
 
   async #openNow(): Promise<Pool> {
     try {
-      const pool = await this.#source.open(this, this.usage.budget());
+      const pool = await this.#source.open(this);
       this.#pool = pool;
       return pool;
     } finally {

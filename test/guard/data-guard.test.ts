@@ -116,7 +116,7 @@ describe('pools', () => {
     const callers = await Promise.all(names.map((name) => callerOf(test, name)));
     const [a, b, c] = callers as [(typeof callers)[0], (typeof callers)[0], (typeof callers)[0]];
     const openNow = (): string[] => names.filter((_, i) => callers[i]?.pool !== undefined);
-    await using(a, () => {});
+    await using(a, (pool) => pool.put('k', 'p', 'v'));
     test.guard.maintain();
     clock.advance(10);
     await using(b, () => {});
@@ -126,8 +126,11 @@ describe('pools', () => {
     expect(openNow()).toEqual(['b', 'c']);
     b.begin(0);
     c.begin(0);
+    const held = test.guard.tenants()[0]?.storedBytes;
+    expect(held).toBeGreaterThan(0);
     expect(await codeOf(() => using(a, () => {}))).toBe('overloaded');
     expect(openNow()).toEqual(['b', 'c']);
+    expect(test.guard.tenants()[0]?.storedBytes).toBe(held);
     c.end(0);
     await using(a, () => {});
     expect(openNow()).toEqual(['a', 'b']);
