@@ -161,6 +161,20 @@ it('bounds what a tenant has under way, and gives it back however it ends', asyn
   expect((await call('GET', path, { key })).body.length).toBe(1000);
 });
 
+it('holds nothing for a problem, while the rest of a body is still read and dropped', async () => {
+  const { tenant, guard, url } = await serveTenants({ limits: { lingerMs: 60_000 } });
+  const key = await tenant('acme', { inFlightBytes: 100_000 });
+  const client = await RawClient.to(url);
+  const head = `PUT ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n`;
+  client.send(`${head}Transfer-Encoding: chunked\r\n\r\n15f90\r\n`);
+  client.send('x'.repeat(90_000));
+  client.send('\r\n15f90\r\n');
+  client.send('x'.repeat(90_000));
+  await client.receive(/budget_exceeded/);
+  expect(guard.tenants()[0]).toMatchObject({ runningOperations: 0, inFlightBytes: 0 });
+  client.socket.destroy();
+});
+
 it('a tenant at many times its quotas changes nothing of another', async () => {
   const { call, tenant, guard, poolOf, errors } = await serveTenants();
   const quotas = { contexts: 5, storedBytes: 100_000, opsPerSecond: 200, inFlightBytes: 50_000 };

@@ -19,6 +19,8 @@ export async function handle(exchange: Exchange, router: Router): Promise<void> 
   try {
     await dispatch(exchange, router);
   } catch (error) {
+    // A problem holds nothing, however long the rest of the body takes to be read and dropped.
+    exchange.reservation?.close();
     sendProblem(exchange, error);
   }
   await done;
