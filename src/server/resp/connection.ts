@@ -49,8 +49,6 @@ export class Connection implements Session {
   /** Bytes that came while no command could run. */
   #kept: Buffer | undefined;
   #isOpening = false;
-  /** Why the pool could not be opened: what the next commands are told. */
-  #openError: Error | undefined;
   #hasEnded = false;
   /** The next read goes straight into a pool. */
   #isDirect = false;
@@ -173,7 +171,7 @@ export class Connection implements Session {
       at = this.#parser.read(chunk, at, end);
       this.#runner.countRead(at - from);
       if (!this.#parser.isComplete) continue;
-      this.#runner.execute(this.#parser.args, this.#openError);
+      this.#runner.execute(this.#parser.args);
       this.#parser.next();
       if (this.service.phase === 'closing') this.isEnding = true;
     }
@@ -190,7 +188,7 @@ export class Connection implements Session {
   #mustOpen(): boolean {
     const { caller } = this;
     if (caller === undefined || caller.pool !== undefined) return false;
-    return this.#openError === undefined && caller.isValid;
+    return this.#runner.openError === undefined && caller.isValid;
   }
 
   /** @throws overloaded when commands that are not complete hold too much, and this is a long one of them */
@@ -206,9 +204,9 @@ export class Connection implements Session {
     this.#isOpening = true;
     const goOn = (error?: unknown): void => {
       this.#isOpening = false;
-      this.#openError = error === undefined ? undefined : asError(error);
+      this.#runner.openError = error === undefined ? undefined : asError(error);
       this.#resume();
-      this.#openError = undefined;
+      this.#runner.openError = undefined;
     };
     this.caller?.open().then(() => goOn(), goOn);
   }

@@ -1,7 +1,7 @@
 /** Runs the commands of one connection: who may, what it reserves, how it is refused. */
 
 import { CenoteError, errorTable } from '../../errors.ts';
-import type { Caller } from '../../guard/api.ts';
+import type { Caller, Scope } from '../../guard/api.ts';
 import type { Arguments, BulkSink } from './arguments.ts';
 import { type Command, takesCount } from './command.ts';
 import { commands } from './commands/index.ts';
@@ -25,6 +25,8 @@ const shownMax = 40;
 export class Runner {
   /** Since when nobody has authenticated; undefined: somebody has. */
   unknownSinceMs: number | undefined;
+  /** Why the pool of the caller could not be opened: what its commands are told. */
+  openError: Error | undefined;
   readonly #session: Session;
   /** Bytes that came before anybody had authenticated. */
   #unknownBytes = 0;
@@ -37,8 +39,8 @@ export class Runner {
     this.#noteCaller();
   }
 
-  /** Runs a command, or says why not. @param openError why the pool of the caller could not be opened */
-  execute(args: Arguments, openError: Error | undefined): void {
+  /** Runs a command, or says why not. */
+  execute(args: Arguments): void {
     const session = this.#session;
     session.service.traffic.commands++;
     const command = commands.find(args);
@@ -47,7 +49,7 @@ export class Runner {
     }
     try {
       if (command === undefined) this.#refuseUnknown(args);
-      else this.#run(command, args, openError);
+      else this.#run(command, args);
     } catch (error) {
       if (this.#isTerse) this.end(error, 'refused');
       else this.reply(error);
@@ -68,7 +70,9 @@ export class Runner {
         throw new CenoteError('value_too_large', message);
       }
       const caller = this.#validCaller();
-      if (command.needs !== 'session' && command.needs !== 'anyone') caller.demand(command.needs);
+      if (command.needs !== 'session' && command.needs !== 'anyone') {
+        this.#demand(caller, command.needs);
+      }
       return new DraftSink(this.#session, caller, place.id, place.part, sizeBytes);
     } catch (error) {
       return new RefusedSink(error);
@@ -112,7 +116,7 @@ export class Runner {
   }
 
   /** @throws what the client is to be told */
-  #run(command: Command, args: Arguments, openError: Error | undefined): void {
+  #run(command: Command, args: Arguments): void {
     const session = this.#session;
     if (command.needs === 'anyone') {
       checkCount(command, args);
@@ -124,8 +128,7 @@ export class Runner {
     const caller = this.#validCaller();
     checkCount(command, args);
     if (command.needs !== 'session') {
-      if (openError !== undefined) throw openError;
-      caller.demand(command.needs);
+      this.#demand(caller, command.needs);
     }
     throwFirstError(args);
     // Large values have been reserved when they began.
@@ -140,6 +143,12 @@ export class Runner {
     } finally {
       caller.end(sizeBytes);
     }
+  }
+
+  /** @throws forbidden, and why the pool could not be opened */
+  #demand(caller: Caller, scope: Scope): void {
+    if (this.openError !== undefined) throw this.openError;
+    caller.demand(scope);
   }
 
   /** @throws unauthorized */

@@ -169,7 +169,7 @@ describe('tenants', () => {
   });
 
   it('that cannot be opened say so to each command, and open later', async () => {
-    const { a, connect } = await start();
+    const { a, service, connect } = await start();
     a.openWith = new Error('disk');
     const client = await connect('key-a');
     client.send(Buffer.concat([encode('GET', 'k'), encode('PING'), encode('GET', 'k')]));
@@ -179,7 +179,12 @@ describe('tenants', () => {
       'PONG',
       'ERR internal',
     ]);
+    const bytes = encode('SET', 'k', pattern(100_000));
+    client.send(bytes.subarray(0, 50_000));
+    await until(() => service.traffic.heldBytes > 0);
     a.openWith = undefined;
+    client.send(bytes.subarray(50_000));
+    expect(errorOf(await client.reply())).toBe('ERR internal');
     expect(await client.call('GET', 'k')).toBeNull();
   });
 
