@@ -157,8 +157,10 @@ export class Connection implements Session {
     this.#settle();
   }
 
-  /** Runs the commands of a chunk, until one of them has to wait: the rest is kept then. */
+  /** Runs the commands of a chunk, until one of them has to wait, or others have waited long enough: the rest is kept then. */
   #process(chunk: Buffer, end: number): void {
+    const { clock, limits } = this.service;
+    const fromMs = clock.nowMs();
     let at = 0;
     while (at < end && !this.isEnding) {
       const mustOpen = this.#mustOpen();
@@ -174,6 +176,11 @@ export class Connection implements Session {
       this.#runner.execute(this.#parser.args);
       this.#parser.next();
       if (this.service.phase === 'closing') this.isEnding = true;
+      else if (at < end && clock.nowMs() - fromMs >= limits.turnMs) {
+        this.#kept = Buffer.from(chunk.subarray(at, end));
+        setImmediate(this.#resume);
+        return;
+      }
     }
   }
 
@@ -212,7 +219,7 @@ export class Connection implements Session {
   }
 
   /** Goes on with what was kept, and with reading. */
-  #resume(): void {
+  readonly #resume = (): void => {
     const kept = this.#kept;
     if (kept === undefined || this.#isOpening || this.socket.destroyed) return;
     if (this.#mustWait) return;
@@ -221,7 +228,7 @@ export class Connection implements Session {
     if (this.#kept !== undefined) return;
     if (this.#hasEnded) this.#onEnd();
     else this.socket.resume();
-  }
+  };
 
   /** The socket has taken what had to wait. */
   readonly #onTaken = (): void => {

@@ -38,6 +38,8 @@ export interface RespLimits {
   readonly slowReaderMs: number;
   /** Longest pause in the middle of a command, or of a reader that takes no bytes. */
   readonly stallTimeoutMs: number;
+  /** So long the commands that a connection has sent together may run, before it is the turn of others. */
+  readonly turnMs: number;
   /** How often the times are looked at. */
   readonly sweepMs: number;
   /** What one read takes at most: small commands, … */
@@ -66,6 +68,7 @@ export const defaultRespLimits: RespLimits = {
   maxOutputBytes: 1024 * mib,
   slowReaderMs: 2_000,
   stallTimeoutMs: 60_000,
+  turnMs: 10,
   sweepMs: 1_000,
   readBytes: 128 * kib,
   directReadBytes: 512 * kib,

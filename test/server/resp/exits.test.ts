@@ -95,6 +95,26 @@ describe('memory of the server', () => {
   });
 });
 
+describe('commands that take long', () => {
+  it('let others have their turn, and go on where they were', async () => {
+    let nowMs = 1_700_000_000_000;
+    // Every look at the clock finds it later by more than a turn.
+    const clock = { nowMs: () => (nowMs += 20) };
+    const server = await serveResp({ stallTimeoutMs: 2 ** 30 }, { clock });
+    const client = await server.connect();
+    const commands = Array.from({ length: 100 }, (_, i) => encode('ECHO', `number ${i}`));
+    client.send(Buffer.concat(commands));
+    await until(() => (server.server.respStats()?.commands ?? 0) > 0);
+    expect(server.server.respStats()?.commands).toBeLessThan(10);
+    const replies = await client.replies(100);
+    expect(replies.map(String)).toEqual(commands.map((_, i) => `number ${i}`));
+    client.send(Buffer.concat(commands));
+    client.socket.end();
+    expect((await client.replies(100)).length).toBe(100);
+    expect(await client.rest()).toBe('');
+  });
+});
+
 describe('a connection that has ended', () => {
   it('is not ended once more while its client lingers', async () => {
     const pool = await openPool({ capacityBytes: 16 * mib });
