@@ -10,8 +10,8 @@ import { poolOf, unauthorized, type Session } from './session.ts';
 /** The part of a context that is the value of a string key. */
 export const valuePart = 'value';
 
-/** Longest decimal that a number argument may have: 2^53 has 16 digits. */
-const integerPattern = /^-?\d{1,16}$/;
+/** A number as Redis writes it, of at most 16 digits: 2^53 has so many. */
+const integerPattern = /^(?:0|-?[1-9]\d{0,15})$/;
 
 /** @throws invalid_argument */
 export function integerAt(args: Arguments, index: number): number {

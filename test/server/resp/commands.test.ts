@@ -66,6 +66,14 @@ describe('string commands', () => {
       ['GETRANGE a 5 9', '""'],
       ['GETRANGE a -9 0', '"1"'],
       ['GETRANGE none 0 -1', '""'],
+      ['GETRANGE a -9 -9', '"1"'],
+      ['GETRANGE a 0 -9', '"1"'],
+      ['GETRANGE a -8 -9', '""'],
+      ['GETRANGE a 01 2', '-ERR invalid_argument'],
+      ['GETRANGE a 0 -0', '-ERR invalid_argument'],
+      ['EXPIRE a 100 NX XX', '-ERR invalid_argument'],
+      ['EXPIRE a 100 LT NX', '-ERR invalid_argument'],
+      ['EXPIRE a 100 GT LT', '-ERR invalid_argument'],
     ]));
 
   it('refuse what is wrong, and change nothing', () =>

@@ -64,14 +64,19 @@ const conditions = ['nx', 'xx', 'gt', 'lt'] as const;
 /** True when the new time may be set, by the words behind it. @throws invalid_argument */
 function maySet(args: Arguments, now: number | 'never' | undefined, atMs: number): boolean {
   const current = now === 'never' || now === undefined ? Infinity : now;
+  const given = new Set<string>();
   let may = true;
   for (let i = 3; i < args.count; i++) {
     const word = conditions.find((condition) => args.is(i, condition));
     if (word === undefined) fail('invalid_argument', `Unsupported option ${args.latin1(i)}`);
+    given.add(word);
     if (word === 'nx') may &&= current === Infinity;
     if (word === 'xx') may &&= current !== Infinity;
     if (word === 'gt') may &&= atMs > current;
     if (word === 'lt') may &&= atMs < current;
+  }
+  if (given.size > 1 && (given.has('nx') || (given.has('gt') && given.has('lt')))) {
+    fail('invalid_argument', 'NX goes with no other option, GT not with LT');
   }
   return may;
 }

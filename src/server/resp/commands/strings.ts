@@ -135,9 +135,16 @@ function getRange(session: Session, args: Arguments): void {
     return;
   }
   const { sizeBytes } = lease;
-  const from = first < 0 ? Math.max(0, sizeBytes + first) : first;
-  const to = Math.min(sizeBytes, (last < 0 ? sizeBytes + last : last) + 1);
-  sendPiece(session, lease, Math.min(from, sizeBytes), Math.max(Math.min(from, sizeBytes), to));
+  const from = Math.min(sizeBytes, placeOf(first, sizeBytes));
+  // Two places from the end that are in the wrong order are none, even where both lie before the first byte.
+  const isNone = first < 0 && last < 0 && first > last;
+  const to = isNone ? from : Math.min(sizeBytes, placeOf(last, sizeBytes) + 1);
+  sendPiece(session, lease, from, Math.max(from, to));
+}
+
+/** A place that may count from the end. What lies before the first byte is the first. */
+function placeOf(index: number, sizeBytes: number): number {
+  return index < 0 ? Math.max(0, sizeBytes + index) : index;
 }
 
 const nothing: Uint8Array = new Uint8Array(0);
