@@ -161,6 +161,24 @@ it('bounds what a tenant has under way, and gives it back however it ends', asyn
   expect((await call('GET', path, { key })).body.length).toBe(1000);
 });
 
+it('publishes nothing for a key that was revoked while its body came', async () => {
+  const { call, guard, poolOf, tenant, url } = await serveTenants();
+  const key = await tenant('acme');
+  const pool = await poolOf(key);
+  const client = await RawClient.to(url);
+  const head = `PUT ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n`;
+  client.send(`${head}Content-Length: 10\r\n\r\nhello`);
+  await until(() => guard.tenants()[0]?.inFlightBytes === 10);
+  const { keys } = (await call('GET', '/v1/admin/keys?tenant=acme')).json() as {
+    keys: { id: string }[];
+  };
+  expect((await call('DELETE', `/v1/admin/keys/${keys[0]?.id}`)).status).toBe(200);
+  client.send('hello');
+  await client.receive(/unauthorized/);
+  expect(pool.stats().parts).toBe(0);
+  client.socket.destroy();
+});
+
 it('holds nothing for a problem, while the rest of a body is still read and dropped', async () => {
   const { tenant, guard, url } = await serveTenants({ limits: { lingerMs: 60_000 } });
   const key = await tenant('acme', { inFlightBytes: 100_000 });

@@ -44,7 +44,7 @@ export function announcedBytes(req: IncomingMessage, maxBytes: number): number |
  * Gives each chunk to `take` as it arrives; `take` copies what it keeps. Resolves with the bytes
  * received when the body has ended. An error of `take` stops it and is passed on; the rest of the
  * body stays unread.
- * @throws value_too_large, aborted, request_timeout
+ * @throws value_too_large, aborted, request_timeout, unauthorized when the key was revoked meanwhile
  */
 export function receive(
   exchange: Exchange,
@@ -67,6 +67,7 @@ export function receive(
       receivedBytes += chunk.length;
       try {
         if (receivedBytes > maxBytes) tooLarge(maxBytes);
+        exchange.reservation?.checkCaller();
         take(chunk);
       } catch (error) {
         giveUp(error as Error);
@@ -74,6 +75,13 @@ export function receive(
     }
 
     function onEnd(): void {
+      try {
+        // What ends now may be published now.
+        exchange.reservation?.checkCaller();
+      } catch (error) {
+        giveUp(error as Error);
+        return;
+      }
       stop();
       resolve(receivedBytes);
     }

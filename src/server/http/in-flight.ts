@@ -47,6 +47,11 @@ export class Reservation {
     caller.begin(0);
   }
 
+  /** @throws unauthorized when the key was revoked, or its tenant removed, since the operation began */
+  checkCaller(): void {
+    if (!this.#caller.isValid) fail('unauthorized', 'The key was revoked.');
+  }
+
   /** Bytes of a body that is being received. @throws overloaded, budget_exceeded */
   growBody(sizeBytes: number): void {
     this.#whole.take(sizeBytes);
