@@ -53,6 +53,7 @@ export class Connection implements Session {
   /** The next read goes straight into a pool. */
   #isDirect = false;
   #countedBytes = 0;
+  #countedCopiedBytes = 0;
   #countedHeldBytes = 0;
   #queueBytes = 0;
   #progressAtMs: number | undefined;
@@ -239,11 +240,9 @@ export class Connection implements Session {
 
   /** Keeps the books after anything that has changed what the connection holds. */
   #settle(): void {
-    const { traffic, phase, clock } = this.service;
+    const { phase, clock } = this.service;
     const { authenticating, within, sending, ending } = this.#waiting;
-    const bytes = this.socket.destroyed ? 0 : this.out.waitingBytes + (this.#kept?.length ?? 0);
-    traffic.waitingBytes += bytes - this.#countedBytes;
-    this.#countedBytes = bytes;
+    const bytes = this.#count();
     this.#countHeld();
     put(sending, this, bytes > 0);
     put(within, this, this.#parser.isWithin);
@@ -259,6 +258,20 @@ export class Connection implements Session {
     // What still comes is read and dropped: closing with bytes unread would take the last reply from the client.
     this.socket.end();
     this.socket.resume();
+  }
+
+  /** Counts what waits to be sent or parsed. @returns how much it is */
+  #count(): number {
+    const { traffic } = this.service;
+    const isOver = this.socket.destroyed;
+    const keptBytes = this.#kept?.length ?? 0;
+    const bytes = isOver ? 0 : this.out.waitingBytes + keptBytes;
+    const copiedBytes = isOver ? 0 : this.out.copiedBytes + keptBytes;
+    traffic.waitingBytes += bytes - this.#countedBytes;
+    traffic.copiedBytes += copiedBytes - this.#countedCopiedBytes;
+    this.#countedBytes = bytes;
+    this.#countedCopiedBytes = copiedBytes;
+    return bytes;
   }
 
   #countHeld(): void {

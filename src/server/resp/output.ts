@@ -23,6 +23,8 @@ interface Batch {
   /** The number of the write. */
   readonly write: number;
   readonly held: readonly Held[];
+  /** Of its bytes those that lie elsewhere. */
+  readonly placedBytes: number;
 }
 
 /** The buffer that replies are gathered in. A write that has to wait takes it along, and there is a new one. */
@@ -65,6 +67,8 @@ export class Output {
   readonly #waiting: Batch[] = [];
   /** Bytes of this write that lie elsewhere. */
   #placedBytes = 0;
+  /** Likewise of the writes that wait. */
+  #placedWaitingBytes = 0;
   /** The write has pieces of the gathering buffer itself. */
   #isGatheringLent = false;
   #writes = 0;
@@ -80,6 +84,11 @@ export class Output {
   /** Bytes that the socket has not taken yet. */
   get waitingBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /** Likewise of those that are memory of the server: the others lie in a pool. */
+  get copiedBytes(): number {
+    return Math.max(0, this.#socket.writableLength - this.#placedWaitingBytes);
   }
 
   simple(text: string): void {
@@ -165,7 +174,9 @@ export class Output {
     }
     const held = this.#held;
     if (socket.writableLength > 0 && !socket.destroyed) {
-      this.#waiting.push({ write, held });
+      const placedBytes = this.#placedBytes;
+      this.#waiting.push({ write, held, placedBytes });
+      this.#placedWaitingBytes += placedBytes;
       if (this.#isGatheringLent) this.#gathering.renew();
     } else {
       release(held);
@@ -194,7 +205,9 @@ export class Output {
     this.#taken++;
     if (this.#waiting.length === 0) return;
     while ((this.#waiting[0]?.write ?? Infinity) <= this.#taken) {
-      release((this.#waiting.shift() as Batch).held);
+      const { held, placedBytes } = this.#waiting.shift() as Batch;
+      this.#placedWaitingBytes -= placedBytes;
+      release(held);
     }
     this.#onTaken();
   };

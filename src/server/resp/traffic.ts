@@ -34,6 +34,8 @@ export class RespTraffic {
   inFlightBytes = 0;
   heldBytes = 0;
   waitingBytes = 0;
+  /** Of these, and of what waits to be parsed, those that are memory of the server. */
+  copiedBytes = 0;
   readonly #errors = new Map<string, number>();
   readonly #closed = new Map<CloseReason, number>();
 

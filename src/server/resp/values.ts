@@ -182,9 +182,9 @@ function checkReply({ service, out }: Session, sizeBytes: number, copiedBytes: n
   if (sizeBytes > maxReplyBytes) {
     fail('value_too_large', `the reply would have ${sizeBytes} bytes, above ${maxReplyBytes}`);
   }
-  const { waitingBytes } = service.traffic;
+  const { waitingBytes, copiedBytes: copied } = service.traffic;
   // Copies take memory of the server, so they have to fit whoever asks; what is leased lies in a pool, and one of it may be sent to anybody.
-  const hasRoom = waitingBytes + copiedBytes <= maxOutputBytes || copiedBytes < directBytes;
+  const hasRoom = copied + copiedBytes <= maxOutputBytes || copiedBytes < directBytes;
   if (hasRoom && (waitingBytes + sizeBytes <= 2 * maxOutputBytes || out.waitingBytes === 0)) return;
   fail('overloaded', 'too many bytes of replies wait for their readers');
 }

@@ -79,6 +79,22 @@ describe('memory of the server', () => {
     await until(() => stats()?.waitingBytes === 0);
   });
 
+  it('is not taken up by what is sent from a pool', async () => {
+    const limits = { maxOutputBytes: 20 * mib, slowReaderMs: 60_000 };
+    const server = await serveResp(limits, { pool: { capacityBytes: 128 * mib } });
+    server.pool.put('k', 'value', pattern(16 * mib));
+    server.pool.put('l', 'value', pattern(10_000));
+    for (let i = 0; i < 4; i++) {
+      const slow = await server.connect();
+      slow.socket.pause();
+      slow.send(encode('GET', 'k'));
+    }
+    await until(() => (server.server.respStats()?.waitingBytes ?? 0) > 40 * mib);
+    const quick = await server.connect();
+    const replies = (await quick.call('MGET', 'l', 'l', 'l')) as Buffer[];
+    expect(replies.map(({ length }) => length)).toEqual([10_000, 10_000, 10_000]);
+  });
+
   it('holds commands that are not complete up to a bound', async () => {
     const server = await serveResp({ maxHeldBytes: 4 * mib });
     const stats = () => server.server.respStats();

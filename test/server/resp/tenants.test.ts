@@ -112,6 +112,8 @@ async function start(limits: Partial<RespLimits> = {}): Promise<Started> {
   onTestFinished(async () => {
     service.phase = 'closing';
     await wire.close(0);
+    const { copiedBytes, heldBytes, inFlightBytes, waitingBytes } = service.traffic;
+    expect([copiedBytes, heldBytes, inFlightBytes, waitingBytes]).toEqual([0, 0, 0, 0]);
     for (const caller of [a, b, reader]) {
       expect([caller.running, caller.inFlightBytes]).toEqual([0, 0]);
     }
