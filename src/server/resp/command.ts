@@ -24,6 +24,8 @@ export interface Command {
   readonly large?: (args: Arguments, index: number) => Place | 'gather' | undefined;
   /** The command reserves what it uses, once it knows how much that is. */
   readonly reservesItself?: boolean;
+  /** Looks at one part, however many there are. */
+  readonly isQuick?: boolean;
   /** Replies exactly once, or throws before it has replied anything. */
   readonly run: (session: Session, args: Arguments) => void;
 }

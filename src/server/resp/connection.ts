@@ -163,6 +163,7 @@ export class Connection implements Session {
     const { clock, limits } = this.service;
     const fromMs = clock.nowMs();
     let at = 0;
+    let untimed = 0;
     while (at < end && !this.isEnding) {
       const mustOpen = this.#mustOpen();
       if (mustOpen || this.#mustWait) {
@@ -174,10 +175,13 @@ export class Connection implements Session {
       at = this.#parser.read(chunk, at, end);
       this.#runner.countRead(at - from);
       if (!this.#parser.isComplete) continue;
-      this.#runner.execute(this.#parser.args);
+      const isQuick = this.#runner.execute(this.#parser.args);
       this.#parser.next();
       if (this.service.phase === 'closing') this.isEnding = true;
-      else if (at < end && clock.nowMs() - fromMs >= limits.turnMs) {
+      untimed = isQuick ? untimed + 1 : untimedMax;
+      if (untimed < untimedMax || at === end || this.isEnding) continue;
+      untimed = 0;
+      if (clock.nowMs() - fromMs >= limits.turnMs) {
         this.#kept = Buffer.from(chunk.subarray(at, end));
         setImmediate(this.#resume);
         return;
@@ -298,6 +302,9 @@ export class Connection implements Session {
     this.service.traffic.connections--;
   };
 }
+
+/** The clock is looked at after so many quick commands: after each it would cost a tenth of them. */
+const untimedMax = 16;
 
 function ignore(): void {}
 

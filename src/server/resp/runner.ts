@@ -39,8 +39,8 @@ export class Runner {
     this.#noteCaller();
   }
 
-  /** Runs a command, or says why not. */
-  execute(args: Arguments): void {
+  /** Runs a command, or says why not. @returns true where it was a quick one */
+  execute(args: Arguments): boolean {
     const session = this.#session;
     session.service.traffic.commands++;
     const command = commands.find(args);
@@ -54,6 +54,7 @@ export class Runner {
       if (this.#isTerse) this.end(error, 'refused');
       else this.reply(error);
     }
+    return command?.isQuick === true;
   }
 
   /** Where a large argument goes. @throws unauthorized: the connection cannot go on */
