@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { policyNames, type PolicyName } from '../kv/replay/cache.ts';
 import { policyNames as inFlightPolicyNames } from '../evict/policies.ts';
 import { sizedPolicyNames, type SizedPolicyName } from '../kv/replay/sized.ts';
+import { generatedTrace } from '../kv/traces/generate.ts';
 import { readTrace, traceFormats, type TraceFormat } from '../kv/traces/read.ts';
 import { requestCount, type Trace } from '../kv/traces/trace.ts';
 import { fail } from '../errors.ts';
@@ -45,11 +46,15 @@ export const replayCommand: Command = {
     'With --target every block is real bytes on a server: each request asks for its blocks in order, reads the prefix ' +
       'that is there, compares it with what was written, and writes the rest. What a run leaves behind expires an hour ' +
       'after its end. A key is taken from the environment as CENOTE_API_KEY, or from the URL: resp://:KEY@HOST:PORT.',
+    'Without a file: generated:conversation and generated:agentic are of the shape of published traces; generated:agentic:7 is ' +
+      'another one like it.',
     'Traces may be gzipped. mooncake: JSON lines with timestamp (ms) and hash_ids. csv: a header with id, and perhaps ' +
       'time (s) and request, which joins consecutive rows. azure: TIMESTAMP, ContextTokens, GeneratedTokens; their ' +
       'prompts share nothing. oraclegeneral: the 24-byte records of libCacheSim.',
   ],
-  positionals: [{ name: 'TRACE', help: 'the file of a trace' }],
+  positionals: [
+    { name: 'TRACE', help: 'the file of a trace, or generated:conversation, generated:agentic' },
+  ],
   options: {
     format: {
       value: 'FORMAT',
@@ -122,7 +127,8 @@ export const replayCommand: Command = {
     const format = readFormat(args);
     const plan = readPlan(args, io.env);
     using stop = listenForStop(() => {});
-    const trace = await readTrace(args.positional(0), { format, signal: stop.signal });
+    const name = args.positional(0);
+    const trace = generatedTrace(name) ?? (await readTrace(name, { format, signal: stop.signal }));
     printLine(io.stderr, traceLine(trace, io.err));
     const json = args.flag('json');
     if (plan.target !== undefined) return await playOnServer(trace, plan, json, stop, io);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { agenticShape, conversationShape, generateTrace } from '../../bench/traces/generate.ts';
+import { agenticShape, conversationShape, generateTrace } from '../../src/kv/traces/generate.ts';
 import { lruHits } from '../../bench/traces/lru.ts';
 import { TraceBuilder, type Trace } from '../../src/kv/traces/trace.ts';
 import { Xorshift } from '../../bench/harness/random.ts';

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { conversationShape, generateTrace } from '../../bench/traces/generate.ts';
+import { conversationShape, generateTrace } from '../../src/kv/traces/generate.ts';
 import { dataFolder, tracePath } from '../../bench/traces/load.ts';
 import { policyNames, Simulation } from '../../src/kv/replay/cache.ts';
 import type { Trace } from '../../src/kv/traces/trace.ts';
@@ -75,6 +75,28 @@ describe('cenote replay in process', () => {
     ]);
     const rows = JSON.parse((await run([...words, '--json'])).stdout.text) as object[];
     expect(rows).toMatchObject([...policyNames, ...policyNames].map((policy) => ({ policy })));
+  });
+
+  it('plays a trace that it makes itself, the same each time', async () => {
+    const words = ['--capacity-blocks', '2000', '--json'];
+    const [once, again, other] = await Promise.all(
+      ['generated:conversation', 'generated:conversation:1', 'generated:conversation:2'].map(
+        async (name) => JSON.parse((await run(['replay', name, ...words])).stdout.text) as object,
+      ),
+    );
+    expect(once).toMatchObject({ trace: 'generated conversation', policy: 'lru' });
+    expect({ ...again, blocksPerSecond: 0 }).toEqual({ ...once, blocksPerSecond: 0 });
+    expect(other).not.toMatchObject({ hits: (once as { readonly hits: number }).hits });
+    for (const name of [
+      'generated:',
+      'generated:chat',
+      'generated:agentic:x',
+      'generated:agentic:1:2',
+    ]) {
+      const { code, stderr } = await run(['replay', name]);
+      expect(code).toBe(2);
+      expect(stderr.text).toContain('is no generated trace');
+    }
   });
 
   it('draws what it printed', async () => {

@@ -9,7 +9,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { agenticShape, conversationShape, generateTrace } from '../../bench/traces/generate.ts';
+import { agenticShape, conversationShape, generateTrace } from '../../src/kv/traces/generate.ts';
 import { dataFolder, loadTrace, type TraceName } from '../../bench/traces/load.ts';
 import { lruHits } from '../../bench/traces/lru.ts';
 import type { Trace } from '../../src/kv/traces/trace.ts';
