@@ -243,7 +243,8 @@ export interface Pool extends AsyncDisposable {
   hint(id: string, hint: Hint): number;
   /** Deletes every part that carries the tag. Returns how many. */
   invalidate(what: { readonly tag: string }): number;
-  where(id: string, part: string): Place | undefined;
+  /** Where the part is, or (without its name) any part of the context. */
+  where(id: string, part?: string): Place | undefined;
   /** @throws tier_unavailable until there is a disk tier */
   persist(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Hot parts resolve at once. @throws tier_unavailable when not hot, until there is a tier */

@@ -12,6 +12,7 @@ import { checkStore } from '../store/check.ts';
 import { compact } from '../store/compact.ts';
 import {
   invalidate,
+  isThere,
   partOf,
   partsOf,
   removeParts,
@@ -196,9 +197,12 @@ export class StorePool implements Pool {
     return invalidate(store, encodeTag(store, what.tag));
   }
 
-  where(id: string, part: string): Place | undefined {
+  where(id: string, part?: string): Place | undefined {
     const store = this.#readable();
-    return store.follower.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
+    const found = store.follower.settled(() =>
+      part === undefined ? isThere(store, id) : partOf(store, id, part) !== 0,
+    );
+    return found ? 'hot' : undefined;
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {

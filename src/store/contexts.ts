@@ -5,7 +5,7 @@ import type { Ref } from '../memory/region.ts';
 import { fail } from '../errors.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import { peek, poke, store as storeWord, type Words } from '../memory/words.ts';
-import { chainOf } from './context-chain.ts';
+import { chainOf, headOf } from './context-chain.ts';
 import { elementTypes, type ElementType } from './element.ts';
 import {
   commitSlot,
@@ -54,6 +54,14 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
   }
   store.key.setContext(id);
   return chainOf(store).refs.filter((each) => isFresh(store, each));
+}
+
+/** True when a part of the context is live and unexpired. The writer looks at the first one, whatever comes behind it. */
+export function isThere(store: Store, id: string): boolean {
+  store.key.setContext(id);
+  const head = headOf(store, store.key.contextTag());
+  if (head === 0) return false;
+  return (store.region.ownerSlot === 0 && isFresh(store, head)) || partsOf(store, id).length > 0;
 }
 
 /** The live, unexpired part of that name, or 0. @throws invalid_argument */

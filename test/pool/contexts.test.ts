@@ -34,6 +34,24 @@ describe('time to live', () => {
     expectSound(of);
   });
 
+  it('of all parts ends that of their context', async () => {
+    const clock = testClock();
+    const of = await pool({ clock });
+    of.put('a', 'first', 'x');
+    of.put('a', 'last', 'x', { ttlMs: 50 });
+    of.put('b', 'first', 'x', { ttlMs: 50 });
+    of.put('b', 'last', 'x');
+    const all = (): unknown[] => ['a', 'b', 'c'].map((id) => of.where(id));
+    expect(all()).toEqual(['hot', 'hot', undefined]);
+    clock.advance(50);
+    expect(all()).toEqual(['hot', 'hot', undefined]);
+    of.delete('a', 'first');
+    of.expire('b', 10);
+    clock.advance(10);
+    expect(all()).toEqual([undefined, undefined, undefined]);
+    refuses(() => of.where(''), 'invalid_argument');
+  });
+
   it('is set, moved and taken away by expire', async () => {
     const clock = testClock();
     const of = await pool({ clock });

@@ -7,7 +7,7 @@ export type KeyType = 'none' | 'string' | 'hash';
 
 /** A key with other parts than the value of a string is a hash, and they are its fields. */
 export function typeOf(pool: Pool, id: string): KeyType {
-  const info = pool.context(id, { limit: 1 });
-  if (info === undefined) return 'none';
-  return info.partCount === 1 && info.parts[0]?.part === valuePart ? 'string' : 'hash';
+  if (pool.where(id, valuePart) === undefined)
+    return pool.where(id) === undefined ? 'none' : 'hash';
+  return pool.context(id, { limit: 1 })?.partCount === 1 ? 'string' : 'hash';
 }

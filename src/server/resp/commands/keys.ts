@@ -9,12 +9,6 @@ import { integerAt, valuePart } from '../values.ts';
 import { typeOf } from './key-type.ts';
 import { scan } from './scan.ts';
 
-function isThere(pool: Pool, id: string): boolean {
-  return pool.where(id, valuePart) !== undefined || pool.context(id, onePart) !== undefined;
-}
-
-const onePart = { limit: 1 };
-
 function countKeys(args: Arguments, isCounted: (id: string) => boolean): number {
   let count = 0;
   for (let i = 1; i < args.count; i++) if (isCounted(args.name(i))) count++;
@@ -28,7 +22,7 @@ function del(session: Session, args: Arguments): void {
 
 function exists(session: Session, args: Arguments): void {
   const pool = poolOf(session);
-  session.out.integer(countKeys(args, (id) => isThere(pool, id)));
+  session.out.integer(countKeys(args, (id) => pool.where(id) !== undefined));
 }
 
 /** A key lives as long as its last part. @returns milliseconds since 1970, `never`, or undefined where there is no key */
