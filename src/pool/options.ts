@@ -135,7 +135,7 @@ export function partsLimits(options: PartsOptions): { limit: number; after: stri
   checkOptions(options);
   const { limit = listDefault, after } = options;
   return {
-    limit: limitGiven(limit, 'limit'),
+    limit: limit === 0 ? 0 : limitGiven(limit, 'limit'),
     after: after === undefined ? undefined : textGiven(after, 'after'),
   };
 }

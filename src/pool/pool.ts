@@ -23,7 +23,7 @@ import {
 } from '../store/contexts.ts';
 import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
-import { recordNamed, recordsOf } from '../store/stable.ts';
+import { recordNamed } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
@@ -53,6 +53,7 @@ import type {
   SnapshotOptions,
 } from './api.ts';
 import { resize, trim } from './capacity.ts';
+import { contextInfo } from './context-info.ts';
 import {
   appendSpecFor,
   checkOptions,
@@ -138,7 +139,7 @@ export class StorePool implements Pool {
 
   context(id: string, options: PartsOptions = noOptions): ContextInfo | undefined {
     const { limit, after } = partsLimits(options);
-    return this.#contextOf(id, limit, after);
+    return contextInfo(this.#readable(), id, limit, after);
   }
 
   delete(id: string, part?: string, options: { readonly ifVersion?: number } = noOptions): number {
@@ -155,7 +156,7 @@ export class StorePool implements Pool {
     const store = this.#readable();
     const { limit, partsLimit, prefix, after } = listLimits(options);
     const found = store.follower.settled(() => listContexts(store, prefix, after, limit));
-    return found.flatMap(({ id }) => this.#contextOf(decodeUtf8(id), partsLimit) ?? []);
+    return found.flatMap(({ id }) => contextInfo(store, decodeUtf8(id), partsLimit) ?? []);
   }
 
   scan(cursor: number, limit?: number): ScanPage {
@@ -319,15 +320,6 @@ export class StorePool implements Pool {
 
   get handle(): PoolHandle {
     return { region: this.#readable().region.handle };
-  }
-
-  #contextOf(id: string, limit: number, after?: string): ContextInfo | undefined {
-    const store = this.#readable();
-    const parts = store.follower.settled(() => recordsOf(store, id));
-    if (parts.length === 0) return undefined;
-    const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
-    told.sort((a, b) => (a.part < b.part ? -1 : 1));
-    return { id, parts: told.slice(0, limit), partCount: parts.length };
   }
 
   #readable(): Store {

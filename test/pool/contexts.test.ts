@@ -42,9 +42,13 @@ describe('time to live', () => {
     of.put('b', 'first', 'x', { ttlMs: 50 });
     of.put('b', 'last', 'x');
     const all = (): unknown[] => ['a', 'b', 'c'].map((id) => of.where(id));
+    const counts = (): unknown[] => ['a', 'b', 'c'].map((id) => of.context(id, { limit: 0 }));
+    const counted = (id: string, partCount: number): object => ({ id, parts: [], partCount });
     expect(all()).toEqual(['hot', 'hot', undefined]);
+    expect(counts()).toEqual([counted('a', 2), counted('b', 2), undefined]);
     clock.advance(50);
     expect(all()).toEqual(['hot', 'hot', undefined]);
+    expect(counts()).toEqual([counted('a', 1), counted('b', 1), undefined]);
     of.delete('a', 'first');
     of.expire('b', 10);
     clock.advance(10);

@@ -32,8 +32,9 @@ test('lists a bounded number of parts of each context, and how many there are', 
   expect(pool.list({ partsLimit: 3 })[0]?.parts).toHaveLength(3);
 });
 
-test.each([0, 10_001, 1.5, Number.NaN])('refuses a limit of %d', (limit) => {
+test.each([-1, 10_001, 1.5, Number.NaN])('refuses a limit of %d', (limit) => {
   const invalid = expect.objectContaining({ code: 'invalid_argument' }) as Error;
   expect(() => pool.context('many', { limit })).toThrow(invalid);
   expect(() => pool.list({ partsLimit: limit })).toThrow(invalid);
+  expect(() => pool.list({ partsLimit: 0 })).toThrow(invalid);
 });

@@ -1,7 +1,6 @@
 /** Hashes: field F of key K is part F of context K. A field has an expiry of its own; one that is replaced keeps it. */
 
 import { fail } from '../../../errors.ts';
-import type { ContextInfo } from '../../../pool/api.ts';
 import type { Arguments } from '../arguments.ts';
 import type { Command } from '../command.ts';
 import { keyOf } from '../names.ts';
@@ -36,15 +35,16 @@ function storeFields(session: Session, args: Arguments): number {
 
 /** The names of all fields. @throws value_too_large */
 function fieldsOf(session: Session, id: string): readonly string[] {
-  const info: ContextInfo | undefined = poolOf(session).context(id, { limit: fieldsMax });
-  if (info === undefined) return [];
-  if (info.partCount > fieldsMax) {
+  const pool = poolOf(session);
+  const count = pool.context(id, { limit: 0 })?.partCount ?? 0;
+  if (count > fieldsMax) {
     fail(
       'value_too_large',
-      `the key has ${info.partCount} fields, above ${fieldsMax}: ask for them by name`,
+      `the key has ${count} fields, above ${fieldsMax}: ask for them by name`,
     );
   }
-  return info.parts.map(({ part }) => part);
+  const info = count === 0 ? undefined : pool.context(id, { limit: fieldsMax });
+  return info?.parts.map(({ part }) => part) ?? [];
 }
 
 function hgetall(session: Session, args: Arguments): void {
@@ -156,7 +156,7 @@ export const hashCommands: readonly Command[] = [
     keys: [1, 1, 1],
     summary: 'Counts the fields of a hash.',
     run: (session, args) => {
-      const info = poolOf(session).context(args.name(1), { limit: 1 });
+      const info = poolOf(session).context(args.name(1), { limit: 0 });
       session.out.integer(info?.partCount ?? 0);
     },
   },

@@ -9,5 +9,5 @@ export type KeyType = 'none' | 'string' | 'hash';
 export function typeOf(pool: Pool, id: string): KeyType {
   if (pool.where(id, valuePart) === undefined)
     return pool.where(id) === undefined ? 'none' : 'hash';
-  return pool.context(id, { limit: 1 })?.partCount === 1 ? 'string' : 'hash';
+  return pool.context(id, { limit: 0 })?.partCount === 1 ? 'string' : 'hash';
 }
