@@ -9,6 +9,12 @@ import type { RespService } from './session.ts';
 /** A connection that the server has ended has so long to read its last reply and go. */
 const lingerMs = 2_000;
 
+/**
+ * A connection that is idle for so long is asked whether its client is still there: one that went without a word would keep its place for ever. Redis
+ * asks as often.
+ */
+const keepAliveMs = 300_000;
+
 /** What node:net accepts lies on its handle, which another socket can take over. */
 type Accepted = Socket & { _handle: StreamHandle | null };
 
@@ -26,9 +32,13 @@ export class RespWire {
 
   constructor(service: RespService) {
     this.#service = service;
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) =>
-      this.#accept(socket as Accepted),
-    );
+    const options = {
+      pauseOnConnect: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveMs,
+    };
+    this.#server = createServer(options, (socket) => this.#accept(socket as Accepted));
   }
 
   /** @throws io_failed */

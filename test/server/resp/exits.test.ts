@@ -1,5 +1,6 @@
 /** Commands that fail late, or ask for too much: nothing has changed, and what is held stays bounded. */
 
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -128,6 +129,20 @@ describe('commands that take long', () => {
     client.socket.end();
     expect((await client.replies(100)).length).toBe(100);
     expect(await client.rest()).toBe('');
+  });
+});
+
+describe('an idle connection', () => {
+  it.runIf(process.platform === 'linux')('is asked by the system whether it is alive', async () => {
+    const server = await serveResp();
+    const client = await server.connect();
+    expect(await client.call('PING')).toBe('PONG');
+    const port = (number = 0): string => number.toString(16).toUpperCase().padStart(4, '0');
+    const { localPort, remotePort } = client.socket;
+    // Its side of the server: local and remote address, state 01 (established), queues, timer 02 (keepalive).
+    const row = new RegExp(`:${port(remotePort)} \\S+:${port(localPort)} 01 \\S+ (\\S+):`);
+    // The timer of a reply runs first, until the client has acknowledged it.
+    await until(() => row.exec(readFileSync('/proc/net/tcp', 'latin1'))?.[1] === '02');
   });
 });
 
