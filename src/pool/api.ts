@@ -243,8 +243,9 @@ export interface Pool extends AsyncDisposable {
   hint(id: string, hint: Hint): number;
   /** Deletes every part that carries the tag. Returns how many. */
   invalidate(what: { readonly tag: string }): number;
-  /** Where the part is, or (without its name) any part of the context. */
-  where(id: string, part?: string): Place | undefined;
+  where(id: string, part: string): Place | undefined;
+  /** Whether the context has a part, in one look however many it has. */
+  has(id: string): boolean;
   /** @throws tier_unavailable until there is a disk tier */
   persist(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Hot parts resolve at once. @throws tier_unavailable when not hot, until there is a tier */

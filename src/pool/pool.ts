@@ -198,12 +198,14 @@ export class StorePool implements Pool {
     return invalidate(store, encodeTag(store, what.tag));
   }
 
-  where(id: string, part?: string): Place | undefined {
+  where(id: string, part: string): Place | undefined {
     const store = this.#readable();
-    const found = store.follower.settled(() =>
-      part === undefined ? isThere(store, id) : partOf(store, id, part) !== 0,
-    );
-    return found ? 'hot' : undefined;
+    return store.follower.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
+  }
+
+  has(id: string): boolean {
+    const store = this.#readable();
+    return store.follower.settled(() => isThere(store, id));
   }
 
   async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {

@@ -41,19 +41,19 @@ describe('time to live', () => {
     of.put('a', 'last', 'x', { ttlMs: 50 });
     of.put('b', 'first', 'x', { ttlMs: 50 });
     of.put('b', 'last', 'x');
-    const all = (): unknown[] => ['a', 'b', 'c'].map((id) => of.where(id));
+    const all = (): unknown[] => ['a', 'b', 'c'].map((id) => of.has(id));
     const counts = (): unknown[] => ['a', 'b', 'c'].map((id) => of.context(id, { limit: 0 }));
     const counted = (id: string, partCount: number): object => ({ id, parts: [], partCount });
-    expect(all()).toEqual(['hot', 'hot', undefined]);
+    expect(all()).toEqual([true, true, false]);
     expect(counts()).toEqual([counted('a', 2), counted('b', 2), undefined]);
     clock.advance(50);
-    expect(all()).toEqual(['hot', 'hot', undefined]);
+    expect(all()).toEqual([true, true, false]);
     expect(counts()).toEqual([counted('a', 1), counted('b', 1), undefined]);
     of.delete('a', 'first');
     of.expire('b', 10);
     clock.advance(10);
-    expect(all()).toEqual([undefined, undefined, undefined]);
-    refuses(() => of.where(''), 'invalid_argument');
+    expect(all()).toEqual([false, false, false]);
+    refuses(() => of.has(''), 'invalid_argument');
   });
 
   it('is set, moved and taken away by expire', async () => {
