@@ -50,6 +50,7 @@ const onContexts: readonly [string, (of: Pool, id: string, part?: string) => unk
   ['unpin', (of, id, part) => of.unpin(id, part)],
   ['hint', (of, id) => of.hint(id, { closed: true })],
   ['context', (of, id) => of.context(id)],
+  ['has', (of, id) => of.has(id)],
 ];
 
 describe('names', () => {
