@@ -1,5 +1,6 @@
 /** What the suite `server` measures: RESP beside the system's Redis, under redis-benchmark and under a load of our own. */
 
+import { neighbourScenario } from './neighbour.ts';
 import { Histogram } from '../../src/base/histogram.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { median, ratioOfMedians } from '../harness/stats.ts';
@@ -144,8 +145,11 @@ async function compare(
 
 export const serverSuite: Suite = {
   name: 'server',
-  scenarios: (['benchmark', 'own'] as const).flatMap((player) =>
-    shapes.map((shape) => scenarioOf(player, shape)),
-  ),
+  scenarios: [
+    ...(['benchmark', 'own'] as const).flatMap((player) =>
+      shapes.map((shape) => scenarioOf(player, shape)),
+    ),
+    neighbourScenario,
+  ],
   workersMax: 1,
 };
