@@ -79,14 +79,14 @@ describe('cenote replay in process', () => {
 
   it('plays a trace that it makes itself, the same each time', async () => {
     const words = ['--capacity-blocks', '2000', '--json'];
-    const [once, again, other] = await Promise.all(
+    const [first, again, other] = await Promise.all(
       ['generated:conversation', 'generated:conversation:1', 'generated:conversation:2'].map(
         async (name) => JSON.parse((await run(['replay', name, ...words])).stdout.text) as object,
       ),
     );
-    expect(once).toMatchObject({ trace: 'generated conversation', policy: 'lru' });
-    expect({ ...again, blocksPerSecond: 0 }).toEqual({ ...once, blocksPerSecond: 0 });
-    expect(other).not.toMatchObject({ hits: (once as { readonly hits: number }).hits });
+    expect(first).toMatchObject({ trace: 'generated conversation', policy: 'lru' });
+    expect({ ...again, blocksPerSecond: 0 }).toEqual({ ...first, blocksPerSecond: 0 });
+    expect(other).not.toMatchObject({ hits: (first as { readonly hits: number }).hits });
     for (const name of [
       'generated:',
       'generated:chat',
