@@ -8,7 +8,8 @@
  */
 
 import { keyWords } from '../evict/api.ts';
-import { Simulation } from './replay/cache.ts';
+import { prefixHits } from './replay/block-cache.ts';
+import { OptimalBlocks } from './replay/optimum.ts';
 import { requestCount, TraceBuilder } from './traces/trace.ts';
 
 export interface LiveOptimumOptions {
@@ -92,17 +93,21 @@ export class LiveOptimum {
       const request = this.#requestOf[slot] as number;
       if (request !== current) builder.begin(request);
       current = request;
-      builder.add(
-        (this.#keyHigh[slot] as number) * 2 ** 32 + ((this.#keyLow[slot] as number) >>> 0),
-      );
+      // 53 bits of the key: as many as a number holds exactly.
+      const high = (this.#keyHigh[slot] as number) & 0x1f_ffff;
+      builder.add(high * 2 ** 32 + ((this.#keyLow[slot] as number) >>> 0));
     }
     const trace = builder.build();
     const share = 2 ** -this.#shift;
-    const simulation = new Simulation(trace, 'min', Math.max(1, Math.round(this.#places * share)));
-    simulation.play(requestCount(trace));
+    const optimum = new OptimalBlocks(trace, Math.max(1, Math.round(this.#places * share)));
+    let hits = 0;
+    for (let request = 0; request < requestCount(trace); request++) {
+      hits += prefixHits(trace, optimum, request);
+      optimum.use(request);
+    }
     const expected = this.#references * share;
     const missing = expected - trace.references.length;
-    const ratio = expected === 0 ? 0 : (simulation.hits + missing) / expected;
+    const ratio = expected === 0 ? 0 : (hits + missing) / expected;
     return {
       references: this.#references,
       hitRatio: this.#references === 0 ? 0 : this.#hits / this.#references,

@@ -19,12 +19,12 @@ import {
   setExpiry,
   setHints,
   setPinned,
-  stopReasons,
 } from '../store/contexts.ts';
 import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
 import { recordNamed } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
+import { stopReasons } from '../store/hints.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
 import { put } from '../store/publish.ts';

@@ -12,7 +12,6 @@ import {
   committed,
   expiresAtMs,
   field,
-  hintBit,
   segmentOf,
   setExpiresAt,
   state,
@@ -21,6 +20,7 @@ import {
   versionOf,
   wordOf,
 } from './entry.ts';
+import { type SessionHints, withHints } from './hints.ts';
 import { checkVersion } from './publish.ts';
 import { countPart, namesOf, retire } from './remove.ts';
 import type { Store } from './store.ts';
@@ -28,9 +28,6 @@ import { firstWithTag, tagTexts, type Tag } from './tags.ts';
 
 /** Operations that an owner's intent record can name. */
 export const intent = { none: 0, deleteContext: 1 } as const;
-
-export const stopReasons = ['end_turn', 'tool_use', 'length', 'abort'] as const;
-export type StopReason = (typeof stopReasons)[number];
 
 export interface PartRecord {
   readonly part: string;
@@ -134,22 +131,11 @@ export function setPinned(store: Store, refs: readonly Ref[], pinned: boolean): 
   return refs.length;
 }
 
-export function setHints(
-  store: Store,
-  refs: readonly Ref[],
-  hint: { closed?: boolean; toolPending?: boolean; stop?: StopReason },
-): number {
+export function setHints(store: Store, refs: readonly Ref[], hint: SessionHints): number {
   for (const ref of refs) {
     const { words } = segmentOf(store.region, ref);
     const at = wordOf(store.region, ref) + field.hints;
-    let bits = peek(words, at);
-    if (hint.closed !== undefined) bits = withBit(bits, hintBit.closed, hint.closed);
-    if (hint.toolPending !== undefined) bits = withBit(bits, hintBit.toolPending, hint.toolPending);
-    if (hint.stop !== undefined) {
-      const code = stopReasons.indexOf(hint.stop) + 1;
-      bits = (bits & ~hintBit.stopMask) | (code << hintBit.stopShift);
-    }
-    poke(words, at, bits);
+    poke(words, at, withHints(peek(words, at), hint));
   }
   return refs.length;
 }
@@ -174,10 +160,6 @@ export function recordOf(store: Store, ref: Ref): PartRecord {
     tags: tagTexts(store, words, at),
     uses: peek(words, at + field.uses),
   };
-}
-
-function withBit(bits: number, bit: number, on: boolean): number {
-  return on ? bits | bit : bits & ~bit;
 }
 
 /** True for a live part whose time is not over. */

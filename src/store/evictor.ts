@@ -1,25 +1,19 @@
 /**
- * Room for what comes: sampled least-recently-used eviction, and where fragments are in the way, the coldest window.
+ * Room for what comes: sampled eviction, and where fragments are in the way, the coldest window.
  *
- * Sampling follows Redis: some entries at random, the best candidates kept between rounds, the oldest of them goes. With 16 draws and
- * 32 kept candidates the hit ratio is that of exact LRU within measurement (bench and traces.test.ts).
+ * Sampling follows Redis: some entries at random, the best candidates kept between rounds, the oldest of them goes; how old each is, the ranking of
+ * the pool's policy says. With 16 draws and 32 kept candidates the hit ratio of `lru` is that of exact LRU within measurement (traces.test.ts).
  */
 
 import { classBytesMax } from '../alloc/classes.ts';
 import { metadataKind, type Kind } from '../alloc/kind.ts';
-import {
-  type EntryFacts,
-  type EntryRanking,
-  evidenceGoesOn,
-  evidenceOver,
-  makeEntryRanking,
-} from '../evict/entries.ts';
-import { stopReason } from '../evict/api.ts';
+import { type EntryFacts, type EntryRanking, makeEntryRanking } from '../evict/entries.ts';
 import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
 import { compact } from './compact.ts';
-import { field, hintBit, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import { field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import { evidenceOf } from './hints.ts';
 import { reapReaders } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
@@ -43,9 +37,6 @@ const compactionInterval = 64;
 /** Entries of a store whose ages are learned in single accesses; of more, several accesses count as one. */
 const entriesPerTick = 2 ** 16;
 const typicalPartBytes: number = 2 ** 14;
-/** Stop reasons as hints hold them: 1 more than their place among `stopReasons`. */
-const endTurnCode = 1;
-const toolUseCode = 2;
 
 export class Evictor {
   readonly #store: Store;
@@ -53,7 +44,7 @@ export class Evictor {
   readonly #refs = new Int32Array(kept);
   readonly #states = new Int32Array(kept);
   readonly #accesses = new Int32Array(kept);
-  /** The tick of the last access, moved by the weight that hints had when the candidate was drawn. */
+  /** The tick at which the candidate would have been used last, going by the age that it was given when it was drawn. */
   readonly #births = new Int32Array(kept);
   #count = 0;
   readonly #ranking: EntryRanking;
@@ -230,13 +221,4 @@ export class Evictor {
     }
     return 0;
   }
-}
-
-/** What the hints of an entry say of its session; that it is over counts before all else. */
-function evidenceOf(hints: number): number {
-  if ((hints & hintBit.closed) !== 0) return evidenceOver;
-  if ((hints & hintBit.toolPending) !== 0) return evidenceGoesOn;
-  const stop = (hints & hintBit.stopMask) >> hintBit.stopShift;
-  if (stop === endTurnCode) return stopReason.endTurn;
-  return stop === toolUseCode ? stopReason.toolUse : stopReason.unknown;
 }

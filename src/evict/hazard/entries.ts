@@ -15,7 +15,7 @@ import {
   lengthBin,
   ownGapBin,
 } from './features.ts';
-import { grown } from './grown.ts';
+import { grown } from '../../base/grown.ts';
 import { Model } from './model.ts';
 
 const firstEntries = 256;
@@ -52,6 +52,11 @@ export class HazardEntries implements EntryRanking {
   }
 
   age(facts: EntryFacts): number {
+    return this.#ageOf(facts, this.#look(facts));
+  }
+
+  /** Takes in what has happened to the entry since the last look. @returns the bucket of its age */
+  #look(facts: EntryFacts): number {
     const { ordinal } = facts;
     while (ordinal >= this.#life.length) this.#grow();
     this.#looks = (this.#looks + 1) & 0x7fff_ffff;
@@ -59,15 +64,14 @@ export class HazardEntries implements EntryRanking {
     if (this.#life[ordinal] !== facts.life) this.#meet(facts, bucket);
     else if (this.#lastAccess[ordinal] !== facts.lastAccess) this.#noteReturn(facts);
     this.#noteSurvival(facts, bucket);
-    return this.#ageOf(facts, bucket);
+    return bucket;
   }
 
   /** It has lived through a part of its bucket: without that, only returns would be seen where most are evicted. */
   evicted(facts: EntryFacts): void {
-    this.age(facts);
-    const age = facts.ticks >> this.#shift;
-    const bucket = bucketOf(age);
-    const lived = Math.min(1, (age - (ageEdges[bucket] as number)) / (ageWidths[bucket] as number));
+    const bucket = this.#look(facts);
+    const since = (facts.ticks >> this.#shift) - (ageEdges[bucket] as number);
+    const lived = Math.min(1, since / (ageWidths[bucket] as number));
     if (lived > 0) this.#learn(facts, bucket, 0, lived);
   }
 

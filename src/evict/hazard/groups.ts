@@ -7,7 +7,7 @@
 
 import { ageBuckets, ageEdges } from './ages.ts';
 import { featureCount } from './features.ts';
-import { grown } from './grown.ts';
+import { grown } from '../../base/grown.ts';
 import { none } from './known.ts';
 
 const firstGroups = 256;

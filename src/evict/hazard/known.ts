@@ -5,7 +5,7 @@
  */
 
 import { noPlace } from '../api.ts';
-import { grown } from './grown.ts';
+import { grown } from '../../base/grown.ts';
 
 export const none = -1;
 

@@ -1,6 +1,6 @@
 /** Records: what is kept of a request as long as blocks of its groups are known. The next request of its session finds it by them. */
 
-import { grown } from './grown.ts';
+import { grown } from '../../base/grown.ts';
 import { none } from './known.ts';
 
 const firstRecords = 256;

@@ -1,7 +1,7 @@
 /** Blocks and groups of a request that runs. One object for each number of a request, used again. */
 
 import { requestFeatures } from './features.ts';
-import { grown } from './grown.ts';
+import { grown } from '../../base/grown.ts';
 import { none } from './known.ts';
 
 const firstLength = 64;

@@ -2,19 +2,11 @@
 
 import { requestCount, type Trace } from '../traces/trace.ts';
 import { ArcBlocks } from './arc.ts';
-import { PolicyBlocks } from './learning.ts';
+import { type BlockCache, prefixHits } from './block-cache.ts';
+import { PolicyBlocks } from './policy-blocks.ts';
 import { LruBlocks } from './lru.ts';
 import { OptimalBlocks } from './optimum.ts';
 import { S3FifoBlocks } from './s3fifo.ts';
-
-/** A cache that is asked by requests of one trace, in their order. */
-export interface BlockCache {
-  /** Blocks that went, or were not let in, for want of room. */
-  readonly evictions: number;
-  has(block: number): boolean;
-  /** A request has used its blocks: they are in the cache now, as far as it wants and has room for them. */
-  use(request: number): void;
-}
 
 /** `hazard` learns, `min` knows the future: nothing can hit more. */
 export const policyNames = ['lru', 'lfu', 's3fifo', 'arc', 'hazard', 'min'] as const;
@@ -67,17 +59,8 @@ export class Simulation {
   play(requests: number): void {
     const end = Math.min(requestCount(this.#trace), this.#next + requests);
     for (; this.#next < end; this.#next += 1) {
-      this.#hits += this.#prefixHits(this.#next);
+      this.#hits += prefixHits(this.#trace, this.#cache, this.#next);
       this.#cache.use(this.#next);
     }
-  }
-
-  #prefixHits(request: number): number {
-    const { references, starts } = this.#trace;
-    const start = starts[request] as number;
-    const end = starts[request + 1] as number;
-    let at = start;
-    while (at < end && this.#cache.has(references[at] as number)) at += 1;
-    return at - start;
   }
 }

@@ -32,7 +32,6 @@ const runningMax = 4096;
  */
 const blockTokens = 2;
 const tokenOfOutput = 0x7fff_0000;
-const noSequence = -1;
 
 export class InFlight {
   hits = 0;
@@ -44,6 +43,7 @@ export class InFlight {
   readonly #trace: Trace;
   readonly #speed: EngineSpeed;
   readonly #cache: KvCache;
+  readonly #places: number;
   #nowMs = 0;
   /** Next request to arrive, and the first that waits: those between wait in order. */
   #arrived = 0;
@@ -54,12 +54,14 @@ export class InFlight {
   /** Steps to come; the earliest has the highest rank. */
   readonly #steps = new MaxHeap();
   #running = 0;
+  #lastToWait = -1;
 
   /** @param places blocks of the cache */
   constructor(trace: Trace, policy: PolicyName, places: number, speed: EngineSpeed = defaultSpeed) {
     this.#trace = trace;
     this.#speed = speed;
-    this.#sequences = new Int32Array(requestCount(trace)).fill(noSequence);
+    this.#places = places;
+    this.#sequences = new Int32Array(requestCount(trace));
     this.#left = new Float64Array(requestCount(trace));
     this.#cache = new KvCache({
       blocks: places,
@@ -112,17 +114,15 @@ export class InFlight {
     const { starts, fullBlocks, inputTokens, outputTokens } = this.#trace;
     const count = fullBlocks[request] as number;
     const references = (starts[request + 1] as number) - (starts[request] as number);
-    if (count + 1 > this.#cache.stats().blocks) {
+    if (count + 1 > this.#places) {
       this.refused += 1;
       this.references += references;
       return true;
     }
     const sequence = this.#cache.prefill(this.#tokensOf(request, count));
     if (sequence === noRoom) {
-      if (this.#running > 0 && this.#sequences[request] === noSequence) {
-        this.#sequences[request] = noSequence - 1;
-        this.waited += 1;
-      }
+      if (request !== this.#lastToWait) this.waited += 1;
+      this.#lastToWait = request;
       return false;
     }
     this.#sequences[request] = sequence;

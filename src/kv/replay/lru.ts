@@ -2,7 +2,7 @@
 
 import type { Trace } from '../traces/trace.ts';
 import { BlockLists } from './block-lists.ts';
-import type { BlockCache } from './cache.ts';
+import type { BlockCache } from './block-cache.ts';
 
 const kept = 0;
 

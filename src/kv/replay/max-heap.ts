@@ -1,3 +1,5 @@
+import { grown } from '../../base/grown.ts';
+
 /** A binary heap of ranked blocks in two typed arrays, the highest rank on top. */
 export class MaxHeap {
   #ranks = new Float64Array(1024);
@@ -73,11 +75,7 @@ export class MaxHeap {
   }
 
   #grow(): void {
-    const ranks = new Float64Array(this.#ranks.length * 2);
-    ranks.set(this.#ranks);
-    this.#ranks = ranks;
-    const blocks = new Int32Array(this.#blocks.length * 2);
-    blocks.set(this.#blocks);
-    this.#blocks = blocks;
+    this.#ranks = grown(this.#ranks, 2 * this.#ranks.length);
+    this.#blocks = grown(this.#blocks, this.#ranks.length);
   }
 }

@@ -1,7 +1,7 @@
 /** The offline optimum: Belady's MIN with bypass. It knows what comes, so no cache of the same size hits more. */
 
 import type { Trace } from '../traces/trace.ts';
-import type { BlockCache } from './cache.ts';
+import type { BlockCache } from './block-cache.ts';
 import { MaxHeap } from './max-heap.ts';
 import { never, nextUses } from './next-uses.ts';
 

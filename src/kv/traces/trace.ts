@@ -1,5 +1,6 @@
 /** Traces of requests as numbered blocks, in a form that is quick to walk. */
 
+import { grown } from '../../base/grown.ts';
 import { fail } from '../../errors.ts';
 import { stopReason, type StopReason } from '../../evict/api.ts';
 
@@ -78,11 +79,11 @@ export class TraceBuilder {
     if (this.#requestCount >= maxRequests)
       fail('value_too_large', `${this.#name} has more than ${maxRequests} requests`);
     if (this.#requestCount + 1 >= this.#starts.length) {
-      this.#starts = grown(this.#starts, Int32Array);
-      this.#arrivalsMs = grown(this.#arrivalsMs, Float64Array);
-      this.#inputTokens = grown(this.#inputTokens, Float64Array);
-      this.#outputTokens = grown(this.#outputTokens, Float64Array);
-      this.#stops = grown(this.#stops, Uint8Array);
+      this.#starts = grown(this.#starts, 2 * this.#starts.length);
+      this.#arrivalsMs = grown(this.#arrivalsMs, 2 * this.#arrivalsMs.length);
+      this.#inputTokens = grown(this.#inputTokens, 2 * this.#inputTokens.length);
+      this.#outputTokens = grown(this.#outputTokens, 2 * this.#outputTokens.length);
+      this.#stops = grown(this.#stops, 2 * this.#stops.length);
     }
     if (this.#requestCount === 0) this.#firstMs = atMs;
     const beforeMs = this.#requestCount === 0 ? 0 : this.#arrivalsMs[this.#requestCount - 1];
@@ -119,7 +120,7 @@ export class TraceBuilder {
   #noteSize(sizeBytes: number): void {
     this.#sizesBytes ??= new Float64Array(this.#references.length);
     if (this.#referenceCount >= this.#sizesBytes.length)
-      this.#sizesBytes = grown(this.#sizesBytes, Float64Array);
+      this.#sizesBytes = grown(this.#sizesBytes, 2 * this.#sizesBytes.length);
     this.#sizesBytes[this.#referenceCount] = sizeBytes;
   }
 
@@ -127,7 +128,7 @@ export class TraceBuilder {
     if (this.#referenceCount >= maxReferences)
       fail('value_too_large', `${this.#name} has more than ${maxReferences} block references`);
     if (this.#referenceCount === this.#references.length)
-      this.#references = grown(this.#references, Int32Array);
+      this.#references = grown(this.#references, 2 * this.#references.length);
     this.#references[this.#referenceCount] = number;
     this.#referenceCount += 1;
   }
@@ -157,13 +158,4 @@ export class TraceBuilder {
       fullBlocks,
     };
   }
-}
-
-function grown<T extends Int32Array | Float64Array | Uint8Array>(
-  array: T,
-  type: new (length: number) => T,
-): T {
-  const larger = new type(array.length * 2);
-  larger.set(array);
-  return larger;
 }

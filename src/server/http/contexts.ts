@@ -2,6 +2,7 @@
 
 import { fail } from '../../errors.ts';
 import type { ContextInfo, Hint, ListOptions, PartInfo } from '../../pool/api.ts';
+import { stopReasons } from '../../store/hints.ts';
 import { readJson } from './body.ts';
 import { isConditional } from './etag.ts';
 import type { PoolExchange } from './exchange.ts';
@@ -39,8 +40,6 @@ export const pinSchema: ObjectSchema = {
   required: [],
   additionalProperties: false,
 };
-
-const stopReasons = ['end_turn', 'tool_use', 'length', 'abort'] as const satisfies Hint['stop'][];
 
 export const hintSchema: ObjectSchema = {
   type: 'object',

@@ -14,7 +14,7 @@ import {
 } from '../../evict/api.ts';
 import { makePolicy } from '../../evict/policies.ts';
 import type { Trace } from '../traces/trace.ts';
-import type { BlockCache } from './cache.ts';
+import type { BlockCache } from './block-cache.ts';
 
 const absent = -1;
 /** Requests come one after the other. */
