@@ -1,18 +1,15 @@
-/** check finds every kind of damage, and walk and recover refuse what cannot be followed. */
+/** check finds every kind of damage. */
 
-import { describe, expect, test } from 'vitest';
-import { createAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
+import { expect, test } from 'vitest';
+import { type PoolAllocator } from '../../src/alloc/allocator.ts';
 import { counterWords, ownerCounters } from '../../src/alloc/counters.ts';
 import {
-  binCount,
   binsInUseWord,
-  binsWord,
   headAbsent,
   headKept,
   headLive,
   headPartly,
   headRemote,
-  lengthOf,
   nobody,
   packHead,
   packSlab,
@@ -22,58 +19,7 @@ import {
   stateSlab,
   usedPagesWord,
 } from '../../src/alloc/layout.ts';
-import { hasCode } from '../../src/errors.ts';
-import type { SegmentView } from '../../src/alloc/segment-view.ts';
-import { viewSegment } from '../../src/alloc/segment-view.ts';
-import type { Segment } from '../../src/memory/region.ts';
-import { kib, SmallRegion } from './support/regions.ts';
-
-interface Subject {
-  readonly allocator: PoolAllocator;
-  readonly view: SegmentView;
-  /**
-   * First pages of: a slab of class 1 (128 B) and kind 1, runs of 3 pages of kind 2, an extent, the
-   * free rest.
-   */
-  readonly slab: number;
-  readonly run: number;
-  readonly extent: number;
-  readonly rest: number;
-  /** A kept block of the slab, and one that waits in a stack. */
-  readonly kept: number;
-  readonly claimed: number;
-  /** Word of the slab's header, and its first word of free bits, where all blocks are free. */
-  readonly header: number;
-  readonly free: number;
-}
-
-const stackOfSlab = 33;
-
-function setBits(words: Int32Array, word: number, bits: number): void {
-  words[word] = (words[word] as number) | bits;
-}
-
-function subject(): Subject {
-  const region = new SmallRegion({ segmentBytes: [2048 * kib] });
-  const allocator = createAllocator(region);
-  const kept = allocator.allocate(1, 100);
-  allocator.allocate(1, 100);
-  allocator.keep(kept);
-  const run = allocator.allocate(2, 3 * 4096) >> 6;
-  allocator.keep(allocator.allocate(2, 3 * 4096));
-  const extent = allocator.allocate(3, 260 * 4096) >> 6;
-  const view = viewSegment(region.segments[0] as Segment, region.slabShift);
-  let rest = 0;
-  view.table.walk((page, head) => {
-    if ((head & 7) === stateFree && page > rest) rest = page;
-  });
-  const { stacks, stackShift } = allocator.slabs;
-  const claimed = stacks[(stackOfSlab << stackShift) + 2] as number;
-  const window = kept >> 8;
-  const made = { allocator, view, run, extent, rest, kept, claimed };
-  // Slabs of 16 KiB: 8 words of each bitmap, four bitmaps side by side.
-  return { ...made, slab: window * 4, header: window * 16, free: window * 32 + 2 };
-}
+import { setBits, stackOfSlab, subject, type Subject } from './support/subject.ts';
 
 type Damage = [what: string, fault: RegExp, damage: (subject: Subject) => void];
 
@@ -381,79 +327,4 @@ test('no more faults are listed than anyone reads', () => {
   made.view.headers.fill(-1);
   made.view.bits.fill(-1);
   expect(made.allocator.check().length).toBeLessThanOrEqual(100);
-});
-
-describe('a page table that cannot be followed', () => {
-  const broken = (): PoolAllocator => {
-    const made = subject();
-    made.view.table.setHead(made.run, 0);
-    return made.allocator;
-  };
-
-  const refuses = (operation: (allocator: PoolAllocator) => unknown): void => {
-    let thrown: unknown;
-    try {
-      operation(broken());
-    } catch (error) {
-      thrown = error;
-    }
-    expect(hasCode(thrown, 'pool_corrupt'), String(thrown)).toBe(true);
-  };
-
-  test('is refused by recovery', () => refuses((allocator) => allocator.recover()));
-  test('is refused by walk', () => refuses((allocator) => allocator.walk(() => undefined)));
-  test('still has a memory map', () => {
-    expect(broken().memoryMap(10).length).toBe(10);
-  });
-});
-
-describe('recovery repairs what a crash cannot leave but memory may', () => {
-  test('a header over no slab', () => {
-    const { allocator, view, rest } = subject();
-    view.headers[((rest >> 2) + 2) * 16] = packSlab(0, 0);
-    allocator.recover();
-    expect(allocator.check()).toEqual([]);
-  });
-
-  test('bits left over in a window that becomes a slab', () => {
-    const { allocator, view, rest } = subject();
-    const first = ((rest + 3) >> 2) * 32;
-    const end = ((rest + lengthOf(view.table.head(rest))) >> 2) * 32;
-    view.bits.fill(-1, first, end);
-    for (let count = 0; count < 200; count++) allocator.allocate(4, 3_000);
-    expect(allocator.check()).toEqual([]);
-  });
-
-  test('what was freed remotely or given back', () => {
-    const { allocator, view, run, kept } = subject();
-    const second = run - 3; // data is placed from the high end down
-    const word = (kept >> 5) * 4 + 3;
-    setBits(view.bits, word, 1 << (kept & 31));
-    view.table.setHead(second, packHead(stateRun, 2, headRemote, 3));
-    allocator.recover();
-    expect(view.bits[word]).toBe(0);
-    expect([allocator.isLive(kept), allocator.isLive(second << 6)]).toEqual([false, false]);
-    expect(allocator.check()).toEqual([]);
-  });
-
-  test('a run that is not live', () => {
-    const { allocator, view, run } = subject();
-    view.table.setHead(run, packHead(stateRun, 2, 0, 3));
-    expect(allocator.isLive(run << 6)).toBe(false);
-    allocator.recover();
-    expect(allocator.check()).toEqual([]);
-    expect(allocator.isLive(run << 6)).toBe(false);
-  });
-});
-
-describe('an index that leads out of its segment', () => {
-  test.each([100, 5_000, 70_000])('is not followed for %d bytes', (sizeBytes) => {
-    const { allocator, view } = subject();
-    const page = view.layout.pages + 512;
-    view.words[view.layout.pageTableWord + 2 * page] = packHead(stateFree, 0, 0, 4096);
-    view.words.fill(-1, binsInUseWord, binsWord);
-    view.words.fill(page, binsWord, binsWord + binCount);
-    const work = (): unknown => allocator.allocate(3, sizeBytes);
-    expect(work).toThrow(expect.objectContaining({ code: 'pool_corrupt' }));
-  });
 });

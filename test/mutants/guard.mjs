@@ -2,6 +2,7 @@
 
 const usage = 'test/guard/usage.test.ts';
 const guard = 'test/guard/data-guard.test.ts';
+const changes = 'test/guard/changes.test.ts';
 const keys = 'test/guard/keyring.test.ts';
 const isolation = 'test/server/isolation.test.ts';
 const admin = 'test/server/admin.test.ts';
@@ -51,7 +52,7 @@ export const guards = [
     file: 'src/guard/open-pools.ts',
     from: "    if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');\n",
     to: '',
-    test: guard,
+    test: changes,
     killer: 'a tenant that is removed leaves nothing: no keys, no pool, no folder',
   },
   {
@@ -60,7 +61,7 @@ export const guards = [
     file: 'src/guard/edits.ts',
     from: 'if (created && existsSync(folder.poolFolder(name))) {',
     to: 'if (false) {',
-    test: guard,
+    test: changes,
     killer:
       'a tenant that is removed whose folder was not removed in time has it removed at the next start',
   },
@@ -97,7 +98,7 @@ export const guards = [
     file: 'src/guard/data-guard.ts',
     from: '        tenant.resize(bytes);\n        shrunk.push',
     to: '        shrunk.push',
-    test: guard,
+    test: changes,
     killer: 'changes from outside that need room which cannot be made are not taken',
   },
   {
@@ -115,7 +116,7 @@ export const guards = [
     file: 'src/guard/data-folder.ts',
     from: 'return locked(lockFile, this.clock, async () => {',
     to: 'return locked(`${lockFile}${Math.random()}`, this.clock, async () => {',
-    test: guard,
+    test: changes,
     killer: 'changes from outside and from inside are all kept, however many come at once',
   },
   {

@@ -9,7 +9,8 @@ import { createServer } from '../../src/server/index.ts';
 import { metricsPage } from '../../src/server/http/metrics.ts';
 import { Traffic } from '../../src/server/http/traffic.ts';
 import { codeOf, RawClient } from './support/client.ts';
-import { serve, until } from './support/serve.ts';
+import { serve } from './support/serve.ts';
+import { until } from '../support/until.ts';
 import { serveTenants } from './support/tenants.ts';
 
 const path = '/v1/contexts/c/parts/p';

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { assertAuthSafe, createServer, Keyring, keyRecord } from '../../src/server/index.ts';
 import { call, codeOf, RawClient, testKey } from './support/client.ts';
-import { footprint, serve, until } from './support/serve.ts';
+import { footprint, serve } from './support/serve.ts';
+import { until } from '../support/until.ts';
 
 const path = '/v1/contexts/c/parts/p';
 

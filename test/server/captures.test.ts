@@ -6,7 +6,7 @@ import { errorTable, type ErrorCode } from '../../src/errors.ts';
 import { routes } from '../../src/server/http/routes.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { RawClient, testKey } from './support/client.ts';
-import { until } from './support/serve.ts';
+import { until } from '../support/until.ts';
 import { serveTenants, type TenantServer } from './support/tenants.ts';
 
 /** Connections at once. */

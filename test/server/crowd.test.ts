@@ -8,7 +8,7 @@ import { expect, it, onTestFinished } from 'vitest';
 
 import { rounds } from '../support/seed.ts';
 import { testKey } from './support/client.ts';
-import { until } from './support/serve.ts';
+import { until } from '../support/until.ts';
 import { serveTenants } from './support/tenants.ts';
 
 const program = fileURLToPath(new URL('fixtures/crowd.mjs', import.meta.url));

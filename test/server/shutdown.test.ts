@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 
 import { createServer, Keyring } from '../../src/server/index.ts';
 import { RawClient, testKey } from './support/client.ts';
-import { footprint, serve, until } from './support/serve.ts';
+import { footprint, serve } from './support/serve.ts';
+import { until } from '../support/until.ts';
 
 const path = '/v1/contexts/c/parts/p';
 const host = `Host: x\r\nAuthorization: Bearer ${testKey}\r\n`;

@@ -10,7 +10,8 @@ import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../src/base/checksum.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { codeOf, RawClient, testKey } from './support/client.ts';
-import { footprint, serve, temporaryFolder, until, type TestServer } from './support/serve.ts';
+import { footprint, serve, temporaryFolder, type TestServer } from './support/serve.ts';
+import { until } from '../support/until.ts';
 
 const path = '/v1/contexts/c/parts/p';
 const mib = 2 ** 20;

@@ -11,7 +11,7 @@ import { Keyring } from '../../../src/server/index.ts';
 import { makeRespService } from '../../../src/server/resp/service.ts';
 import { RespWire } from '../../../src/server/resp/wire.ts';
 import { testKey } from '../support/client.ts';
-import { until } from '../support/serve.ts';
+import { until } from '../../support/until.ts';
 import { encode, ErrorReply, type Reply, type Word } from './support/client.ts';
 import { pattern, serveResp } from './support/serve.ts';
 

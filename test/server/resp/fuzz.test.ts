@@ -9,7 +9,7 @@ import { Random } from '../../../src/base/random.ts';
 import { errorTable } from '../../../src/errors.ts';
 import { commands } from '../../../src/server/resp/commands/index.ts';
 import { rounds, seed } from '../../support/seed.ts';
-import { until } from '../support/serve.ts';
+import { until } from '../../support/until.ts';
 import { encode, ErrorReply, readReply, type Reply, type Word } from './support/client.ts';
 import { pattern, serveResp } from './support/serve.ts';
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultRespLimits, resolveRespLimits } from '../../../src/server/resp/limits.ts';
 import { Keyring } from '../../../src/server/index.ts';
 import { testKey } from '../support/client.ts';
-import { until } from '../support/serve.ts';
+import { until } from '../../support/until.ts';
 import { encode, ErrorReply, RespClient } from './support/client.ts';
 import { pattern, serveResp } from './support/serve.ts';
 

@@ -58,11 +58,6 @@ export async function temporaryFolder(): Promise<string> {
   return folder;
 }
 
-/** Lets events happen until `condition` holds; the time limit of the test bounds it. */
-export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
-}
-
 /** What must be as before when a write has changed nothing. */
 export function footprint(pool: Pool): Record<string, number> {
   const { contexts, parts, partBytes, retiredParts, memory } = pool.stats();

@@ -199,3 +199,13 @@ function closed(socket: Socket): Promise<void> {
     socket.once('close', () => resolve());
   });
 }
+
+/** A reply as a test writes it: bulk strings as strings in quotes, errors as their first word and code. */
+export function plain(reply: Reply): unknown {
+  if (reply instanceof ErrorReply) return `-${reply.word} ${reply.code}`;
+  if (Buffer.isBuffer(reply)) return `"${reply.toString()}"`;
+  if (reply instanceof Map) {
+    return Object.fromEntries([...reply].map(([name, value]) => [name, plain(value)]));
+  }
+  return Array.isArray(reply) ? reply.map(plain) : reply;
+}
