@@ -19,6 +19,7 @@ import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { root } from './setup.mjs';
 
@@ -48,6 +49,7 @@ const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 /** @type {readonly Mutant[]} */
 const mutants = [
   ...store,
+  ...storeCrashes,
   ...memory,
   ...manyOwners,
   ...alloc,
