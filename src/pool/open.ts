@@ -54,7 +54,8 @@ function own(options: OpenOptions): Pool {
 /** A pool for an owner of the region. */
 function openOver(region: Region, options: OpenOptions, path: string | undefined): Pool {
   return closingOnError(region, () => {
-    const choices = { zeroKinds: zeroKindsOf(options), lockWaitMs: options.lockWaitMs };
+    const { exclusive, lockWaitMs } = options;
+    const choices = { zeroKinds: zeroKindsOf(options), exclusive, lockWaitMs };
     const { store, isFirst } = openStore(region, choices, storeOptions(options));
     const pool = new StorePool(store, path);
     const { capacityBytes } = region.superblock;
