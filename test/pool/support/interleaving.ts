@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { Random } from '../../../src/base/random.ts';
-import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import type { Pool } from '../../../src/pool/api.ts';
-import { systemWaiter } from '../../../src/base/clock.ts';
 import { hasCode } from '../../../src/errors.ts';
 import {
+  abandon,
+  anotherPool,
   copyMemory,
   newMemory,
   type OwnedPool,
@@ -30,8 +30,6 @@ const options = {
   // Who is interrupted cannot go on before the interruption ends: waiting for him makes no sense.
   lockWaitMs: 0,
 };
-
-const noPatience = { waitMs: 0, waiter: systemWaiter };
 
 /** Runs `change` right now, or says that somebody who has been interrupted is at work. */
 export function unlessBusy(change: () => unknown): boolean {
@@ -146,7 +144,12 @@ export class Stage {
 
   /** Another owner of the pool as it is. */
   another(): OwnedPool {
-    return ownPool(attachSharedRegion(this.#memory, noPatience), options);
+    return anotherPool(this.#memory, options);
+  }
+
+  /** The owner in slot 0 has died. */
+  firstDies(): void {
+    abandon(this.#memory, 0);
   }
 }
 
