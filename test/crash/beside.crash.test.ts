@@ -8,8 +8,10 @@ import { afterAll, describe, it, vi } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import type { Draft, Lease } from '../../src/pool/api.ts';
 import type { OwnedPool } from '../support/owned-memory.ts';
+import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
+import { abandon } from '../support/owned-memory.ts';
 import { seed } from '../support/seed.ts';
-import { Trial } from './harness.ts';
+import { dies, Trial } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 import { pattern } from './steps.ts';
 
@@ -63,6 +65,58 @@ class Neighbour {
     return Buffer.from((this.#lease?.data as Uint8Array | undefined) ?? new Uint8Array(0));
   }
 }
+
+/** Operations whose dead leave most to be done, and where in them the first one dies. */
+const wrecks = [
+  'put with tags',
+  'put, replacing with a long key',
+  'put, replacing what is leased',
+  'delete a context',
+  'ten puts while the index grows',
+  'put that adds entries',
+];
+const shares = process.env['CI'] === 'true' ? [0.3, 0.5, 0.7, 0.9] : [0.6, 0.9];
+
+describe('an heir, killed at every access of what it takes over', () => {
+  for (const name of wrecks) {
+    it(`after ${name}`, () => {
+      const scenario = scenarios.find((each) => each.name === name);
+      assert(scenario !== undefined);
+      const trial = new Trial(scenario);
+      for (const share of shares) {
+        const first = Math.ceil(share * trial.accesses);
+        const heal = ({ pool }: OwnedPool): void => void pool.sweepExpired();
+        const unharmed = trial.crashBeside(first, () => void new Neighbour(trial.another()));
+        armCrash(Infinity);
+        heal(unharmed);
+        const accesses = accessCount();
+        disarm();
+        const stride = Math.max(1, Math.ceil(accesses / pointsMax));
+        let points = 0;
+        for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) {
+          try {
+            let third: OwnedPool | undefined;
+            let neighbour: Neighbour | undefined;
+            const heir = trial.crashBeside(first, () => {
+              third = trial.another();
+              neighbour = new Neighbour(third);
+            });
+            assert(dies(k, () => heal(heir)));
+            abandon(trial.memory, heir.store.region.ownerSlot);
+            neighbour?.readsOn();
+            neighbour?.end();
+            trial.verifyIn(third as OwnedPool, points % emptyEvery === 0);
+          } catch (error) {
+            const where = `killed at access ${first} of ${trial.accesses}, its heir at ${k} of ${accesses}`;
+            throw new Error(where, { cause: error });
+          }
+          points++;
+        }
+        covered.push(`  heir, after ${name.padEnd(34)} ${points} of ${accesses}`);
+      }
+    });
+  }
+});
 
 describe('killed beside another owner at every access', () => {
   for (const scenario of scenarios) {

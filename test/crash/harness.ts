@@ -106,6 +106,12 @@ export class Trial {
     assert(died, `the operation ended before access ${k}`);
   }
 
+  /** Another owner of the pool as it is. */
+  another(): OwnedPool {
+    const { choices, options } = this.#scenario;
+    return anotherPool(this.memory, { ...defaultOptions, ...options }, choices);
+  }
+
   /**
    * Crashes at access `k` while another owner has the pool open.
    * @param meanwhile what that one has begun before
@@ -113,8 +119,7 @@ export class Trial {
    */
   crashBeside(k: number, meanwhile: (other: OwnedPool) => void): OwnedPool {
     const { operation } = this.#ready();
-    const { choices, options } = this.#scenario;
-    const other = anotherPool(this.memory, { ...defaultOptions, ...options }, choices);
+    const other = this.another();
     meanwhile(other);
     dies(k, operation); // or has ended before
     abandon(this.memory, 0);
