@@ -31,6 +31,8 @@ const options = {
   lockWaitMs: 0,
 };
 
+const choices = { zeroKinds: 0, lockWaitMs: 0 };
+
 /** Runs `change` right now, or says that somebody who has been interrupted is at work. */
 export function unlessBusy(change: () => unknown): boolean {
   try {
@@ -135,7 +137,7 @@ export class Stage {
 
   /** The next writer, after the last one closed or died. */
   recovered(): OwnedPool {
-    return ownPool(ownRegion(this.#memory), options);
+    return ownPool(ownRegion(this.#memory), options, choices);
   }
 
   join(): Pool {
@@ -144,7 +146,7 @@ export class Stage {
 
   /** Another owner of the pool as it is. */
   another(): OwnedPool {
-    return anotherPool(this.#memory, options);
+    return anotherPool(this.#memory, options, choices);
   }
 
   /** The owner in slot 0 has died. */
