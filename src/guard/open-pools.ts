@@ -36,7 +36,7 @@ export class OpenPools implements PoolSource {
     const { capacityBytes } = tenant;
     const hooks = { budget: tenant.usage.budget() };
     return type === 'mapped'
-      ? openPool({ path: pathOf(tenant.name), capacityBytes, hooks })
+      ? openPool({ path: pathOf(tenant.name), exclusive: true, capacityBytes, hooks })
       : openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
   }
 

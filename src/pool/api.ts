@@ -150,7 +150,7 @@ export interface PoolStats {
   readonly partBytes: number;
   readonly maxPartBytes: number;
   readonly formatVersion: number;
-  /** Threads that have the pool open, the writer included. */
+  /** Threads that have the pool open. */
   readonly ownersAlive: number;
   readonly segments: number;
   readonly memory: AllocatorStats;
@@ -202,8 +202,12 @@ export interface OpenOptions {
   readonly zeroOnFree?: readonly KindName[];
   /** Reads without owning: for inspect and check. */
   readonly readOnly?: boolean;
-  /** Joins the pool of another thread, read-only. */
+  /** Refuses (`pool_busy`) where another owner has the pool open. Others may still open it later. */
+  readonly exclusive?: boolean;
+  /** Joins the pool of another thread. */
   readonly handle?: PoolHandle;
+  /** How long to wait while another owner changes the pool, before it is `pool_busy`. 0…3,600,000 ms, default 1000. */
+  readonly lockWaitMs?: number;
   readonly clock?: Clock;
   /**
    * Which part goes when memory is full: the least recently used (default), the least used for its age, or the one that is least likely to come back

@@ -5,10 +5,8 @@ import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
-import { formatVersion } from '../memory/superblock-codec.ts';
 import type { StartedThread } from '../memory/worker-exit.ts';
 import { append } from '../store/append.ts';
-import { checkStore } from '../store/check.ts';
 import { compact } from '../store/compact.ts';
 import {
   invalidate,
@@ -27,7 +25,8 @@ import { sweepExpired } from '../store/expiry.ts';
 import { stopReasons } from '../store/hints.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
-import { put } from '../store/publish.ts';
+import { withPen } from '../store/pen.ts';
+import { put } from '../store/put.ts';
 import { scanContexts } from '../store/scan.ts';
 import { assertWhole } from '../store/payload.ts';
 import type { Store } from '../store/store.ts';
@@ -65,9 +64,10 @@ import {
   sweepLimit,
   versionAsked,
 } from './options.ts';
+import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, statsOf } from './stats.ts';
-import { writeSnapshot } from './snapshot.ts';
+import { freeze, writeSnapshot } from './snapshot.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
@@ -86,7 +86,7 @@ export class StorePool implements Pool {
     this.#store = store;
     this.#workers = new WatchedWorkers(store);
     this.path = path;
-    this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;
+    this.readOnly = store.region.readOnly;
   }
 
   put(id: string, part: string, data: PartData, options: PutOptions = noOptions): number {
@@ -149,7 +149,12 @@ export class StorePool implements Pool {
     if (part === undefined && ifVersion !== undefined) {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
     }
-    return removeParts(store, id, part, ifVersion);
+    store.pen.take();
+    try {
+      return removeParts(store, id, part, ifVersion);
+    } finally {
+      store.pen.give();
+    }
   }
 
   list(options: ListOptions = noOptions): ContextInfo[] {
@@ -169,17 +174,15 @@ export class StorePool implements Pool {
   expire(id: string, ttlMs: number | undefined, part?: string): number {
     const store = this.#writable();
     const atMs = ttlMs === undefined ? 0 : expiryAt(store, ttlMs);
-    return setExpiry(store, partsOf(store, id, part), atMs);
+    return withPen(store, () => setExpiry(store, partsOf(store, id, part), atMs));
   }
 
   pin(id: string, part?: string): number {
-    const store = this.#writable();
-    return setPinned(store, partsOf(store, id, part), true);
+    return this.#setPinned(id, part, true);
   }
 
   unpin(id: string, part?: string): number {
-    const store = this.#writable();
-    return setPinned(store, partsOf(store, id, part), false);
+    return this.#setPinned(id, part, false);
   }
 
   hint(id: string, hint: Hint): number {
@@ -189,7 +192,7 @@ export class StorePool implements Pool {
     if (stop !== undefined && !stopReasons.some((reason) => reason === stop)) {
       fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
     }
-    return setHints(store, partsOf(store, id), hint);
+    return withPen(store, () => setHints(store, partsOf(store, id), hint));
   }
 
   invalidate(what: { readonly tag: string }): number {
@@ -241,7 +244,9 @@ export class StorePool implements Pool {
   }
 
   setCapacity(capacityBytes: number): void {
-    resize(this.#writable(), roundCapacity(capacityBytes));
+    const store = this.#writable();
+    const roundedBytes = roundCapacity(capacityBytes);
+    resize(store, roundedBytes);
   }
 
   compact(limitBytes: number = compactDefaultBytes): Compacted {
@@ -256,7 +261,8 @@ export class StorePool implements Pool {
   }
 
   trim(): number {
-    return trim(this.#writable());
+    const store = this.#writable();
+    return trim(store);
   }
 
   watchWorker(worker: StartedThread): void {
@@ -270,14 +276,7 @@ export class StorePool implements Pool {
   }
 
   check(): CheckReport {
-    const store = this.#readable();
-    const result = store.follower.settled(() => checkStore(store));
-    return {
-      ok: result.errors.length === 0,
-      version: formatVersion,
-      ...result,
-      segments: store.region.segments.length,
-    };
+    return checkReport(this.#readable(), this.readOnly);
   }
 
   memoryMap(cells: number): MapCell[] {
@@ -291,10 +290,12 @@ export class StorePool implements Pool {
     if (typeof destination !== 'string' || destination === '') {
       fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
     }
+    const thaw = freeze(store);
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options);
     } finally {
+      thaw();
       this.#snapshotting = false;
       this.#workers.recover();
     }
@@ -324,6 +325,11 @@ export class StorePool implements Pool {
     return { region: this.#readable().region.handle };
   }
 
+  #setPinned(id: string, part: string | undefined, pinned: boolean): number {
+    const store = this.#writable();
+    return withPen(store, () => setPinned(store, partsOf(store, id, part), pinned));
+  }
+
   #readable(): Store {
     if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
@@ -332,7 +338,7 @@ export class StorePool implements Pool {
 
   #writable(): Store {
     const store = this.#readable();
-    if (this.readOnly) fail('read_only', 'This pool was joined or opened for reading.');
+    if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     if (this.#snapshotting)
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
