@@ -3,6 +3,7 @@
 import { systemClock } from '../base/clock.ts';
 import { freshSeed } from '../base/random.ts';
 import { fail } from '../errors.ts';
+import { roundCapacity } from '../memory/geometry.ts';
 import { freshIdentity } from '../memory/identity.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
 import { privateRegion } from '../memory/private-region.ts';
@@ -13,9 +14,20 @@ import { attachStore, isComplete, openStore } from '../store/open.ts';
 import type { StoreOptions } from '../store/options.ts';
 import type { Store } from '../store/store.ts';
 import type { Lease, OpenOptions, Pool, PoolHandle } from './api.ts';
-import { limitFor } from './capacity.ts';
+import { limitFor, resize } from './capacity.ts';
+import {
+  attachDisk,
+  isLost,
+  isOf,
+  openDisk,
+  type OpenedDisk,
+  type Restoring,
+  wipeMemory,
+} from './open-tiers.ts';
 import { checkOpenOptions, zeroKindsOf } from './options.ts';
 import { StorePool } from './pool.ts';
+import { Tiers } from './tiers.ts';
+import type { Disk } from '../tier/disk.ts';
 
 const defaultCapacityBytes: number = 256 * 2 ** 20;
 
@@ -36,7 +48,7 @@ export async function openPool(options: OpenOptions = {}): Promise<Pool> {
   checkOpenOptions(options);
   if (options.handle !== undefined) return join(options.handle, options);
   if (options.readOnly === true) return inspect(options.path as string, options);
-  return own(options);
+  return options.tiers?.disk === undefined ? own(options) : ownWithDisk(options);
 }
 
 function own(options: OpenOptions): Pool {
@@ -44,16 +56,62 @@ function own(options: OpenOptions): Pool {
     options.path === undefined
       ? createSharedRegion(regionOptions(options))
       : openMappedRegion(options.path, 'own', regionOptions(options));
-  return closingOnError(region, () => {
-    const { store } = openStore(region, { zeroKinds: zeroKindsOf(options) }, storeOptions(options));
-    const pool = new StorePool(store, options.path);
-    const { capacityBytes } = region.superblock;
-    store.allocator.setLimitBytes(limitFor(store, capacityBytes));
-    if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
-      pool.setCapacity(options.capacityBytes);
-    }
-    return pool;
-  });
+  return closingOnError(region, () => new StorePool(storeOver(region, options), options.path));
+}
+
+function storeOver(region: Region, options: OpenOptions): Store {
+  const { store } = openStore(region, { zeroKinds: zeroKindsOf(options) }, storeOptions(options));
+  const { capacityBytes } = region.superblock;
+  store.allocator.setLimitBytes(limitFor(store, capacityBytes));
+  if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
+    resize(store, roundCapacity(options.capacityBytes));
+  }
+  return store;
+}
+
+async function ownWithDisk(options: OpenOptions): Promise<Pool> {
+  const opened = await openDisk(options);
+  const { disk, maxBytes } = opened;
+  let region: Region | undefined;
+  try {
+    region = await regionOver(options, opened);
+    const restoring = restoringOf(region, disk);
+    const store = storeOver(region, options);
+    if (restoring === 'all') await disk.setRebuild('filling');
+    const tier = await attachDisk(store, opened, restoring, options);
+    return new StorePool(store, options.path, new Tiers(store, tier, maxBytes));
+  } catch (error) {
+    region?.close();
+    await disk.close();
+    throw error;
+  }
+}
+
+/** The memory of a pool with a disk tier. What a power loss has left of it is not trusted: it is made anew, with the identity that the disk knows. */
+async function regionOver(options: OpenOptions, { disk, step }: OpenedDisk): Promise<Region> {
+  const path = options.path as string;
+  const identity = disk.identity();
+  const asked = { ...regionOptions(options), ...(identity && { poolUuid: identity.poolUuid }) };
+  if (disk.rebuild?.phase !== 'wiping') {
+    const region = openMappedRegion(path, 'own', asked);
+    if (!isOfClosing(disk, region) || !isLost(region)) return region;
+    region.close();
+  }
+  await disk.setRebuild('wiping');
+  step('rebuild:begin');
+  wipeMemory(path, step);
+  return openMappedRegion(path, 'own', asked);
+}
+
+function isOfClosing(disk: Disk, region: Region): boolean {
+  return closingOnError(region, () => isOf(disk, region));
+}
+
+/** What memory lacks of what the disk has. */
+function restoringOf(region: Region, disk: Disk): Restoring {
+  if (disk.identity() === undefined) return 'nothing';
+  if (region.superblock.rootParts === 0 || disk.rebuild !== undefined) return 'all';
+  return region.superblock.bootId === region.bootId ? 'nothing' : 'stale';
 }
 
 function join(handle: PoolHandle, options: OpenOptions): Pool {

@@ -49,6 +49,7 @@ export function specFor(store: Store, data: PartData | undefined, options: PutOp
     tags: tagsFor(store, options),
     ifVersion: versionAsked(options.ifVersion),
     checkedEpoch: undefined,
+    version: 0,
   };
 }
 
@@ -155,7 +156,7 @@ function limitGiven(limit: number, name: string): number {
   return fail('invalid_argument', `${name} must be 1 to ${listMax}; got ${show(limit)}.`);
 }
 
-function textGiven(text: string, name: string): string {
+export function textGiven(text: string, name: string): string {
   if (typeof text === 'string' && text.isWellFormed()) return text;
   return fail('invalid_argument', `${name} must be well-formed text.`);
 }
@@ -197,4 +198,35 @@ export function checkOpenOptions(options: OpenOptions): void {
     );
   }
   if (hooks !== undefined) checkOptions(hooks);
+  checkTiers(options);
+}
+
+/** @throws invalid_argument */
+function checkTiers({ tiers, path, handle, readOnly, keyProvider, tenant }: OpenOptions): void {
+  if (keyProvider !== undefined && typeof keyProvider?.unwrap !== 'function') {
+    fail('invalid_argument', `keyProvider must have a method unwrap; got ${show(keyProvider)}.`);
+  }
+  if (tenant !== undefined) textGiven(tenant, 'tenant');
+  if (tiers === undefined) return;
+  checkOptions(tiers);
+  const { disk } = tiers;
+  if (disk === undefined) return;
+  checkOptions(disk);
+  if (path === undefined || handle !== undefined || readOnly === true) {
+    fail(
+      'invalid_argument',
+      'A disk tier goes with the path of a pool that is opened for writing.',
+    );
+  }
+  if (disk.path !== undefined && textGiven(disk.path, 'tiers.disk.path') === '') {
+    fail('invalid_argument', 'tiers.disk.path must name a folder.');
+  }
+  for (const name of ['maxBytes', 'reserveBytes'] as const) {
+    const bytes = disk[name];
+    if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)) continue;
+    fail(
+      'invalid_argument',
+      `tiers.disk.${name} must be a whole number from 0; got ${show(bytes)}.`,
+    );
+  }
 }

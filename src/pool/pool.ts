@@ -13,7 +13,6 @@ import { compact } from '../store/compact.ts';
 import {
   invalidate,
   isThere,
-  partOf,
   partsOf,
   removeParts,
   setExpiry,
@@ -44,6 +43,7 @@ import type {
   PartData,
   PartInfo,
   PartsOptions,
+  PersistOptions,
   Place,
   Pool,
   PoolHandle,
@@ -68,6 +68,8 @@ import {
 import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, statsOf } from './stats.ts';
 import { writeSnapshot } from './snapshot.ts';
+import { Tiers } from './tiers.ts';
+import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
@@ -78,12 +80,15 @@ export class StorePool implements Pool {
   readonly path: string | undefined;
   readonly readOnly: boolean;
   readonly #store: Store;
+  readonly #tiers: Tiers;
   #snapshotting = false;
+  #closing: Promise<void> | undefined;
   readonly #workers: WatchedWorkers;
   #sweepFrom = 0;
 
-  constructor(store: Store, path: string | undefined) {
+  constructor(store: Store, path: string | undefined, tiers: Tiers = new Tiers(store)) {
     this.#store = store;
+    this.#tiers = tiers;
     this.#workers = new WatchedWorkers(store);
     this.path = path;
     this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;
@@ -94,6 +99,7 @@ export class StorePool implements Pool {
     const bytes = bytesOf(data);
     const spec = specFor(store, data, options);
     assertWhole(bytes.length, spec.element);
+    this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
     store.hooks.record('put', id, part, version);
@@ -106,6 +112,7 @@ export class StorePool implements Pool {
       fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${show(sizeBytes)}.`);
     }
     const spec = specFor(store, undefined, options);
+    this.#tiers.checkVersion(id, part, spec.ifVersion);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
     return checkedDraft(draft, {
       beforeChange: () => void this.#writable(),
@@ -121,6 +128,7 @@ export class StorePool implements Pool {
     const store = this.#writable();
     const bytes = bytesOf(data);
     const spec = appendSpecFor(store, data, options);
+    this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
     store.hooks.record('append', id, part, version);
@@ -149,7 +157,9 @@ export class StorePool implements Pool {
     if (part === undefined && ifVersion !== undefined) {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
     }
-    return removeParts(store, id, part, ifVersion);
+    if (part !== undefined) this.#tiers.checkVersion(id, part, ifVersion);
+    const removed = removeParts(store, id, part, ifVersion);
+    return removed + this.#tiers.delete(id, part);
   }
 
   list(options: ListOptions = noOptions): ContextInfo[] {
@@ -195,12 +205,12 @@ export class StorePool implements Pool {
   invalidate(what: { readonly tag: string }): number {
     const store = this.#writable();
     checkOptions(what);
-    return invalidate(store, encodeTag(store, what.tag));
+    return invalidate(store, encodeTag(store, what.tag)) + this.#tiers.invalidate(what.tag);
   }
 
   where(id: string, part: string): Place | undefined {
-    const store = this.#readable();
-    return store.follower.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
+    this.#readable();
+    return this.#tiers.where(id, part);
   }
 
   has(id: string): boolean {
@@ -208,14 +218,9 @@ export class StorePool implements Pool {
     return store.follower.settled(() => isThere(store, id));
   }
 
-  async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
-    checkOptions(options);
-    throwIfAborted(options.signal);
+  async persist(id: string, what: string | PersistOptions = noOptions): Promise<void> {
     this.#readable();
-    fail(
-      'tier_unavailable',
-      `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`,
-    );
+    return this.#tiers.persist(id, what);
   }
 
   async load(
@@ -225,12 +230,7 @@ export class StorePool implements Pool {
   ): Promise<Lease | undefined> {
     checkOptions(options);
     throwIfAborted(options.signal);
-    const lease = this.get(id, part);
-    if (lease !== undefined) return lease;
-    return fail(
-      'tier_unavailable',
-      `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is not hot, and the pool has no other tier.`,
-    );
+    return this.get(id, part) ?? this.#tiers.load(id, part, options.signal);
   }
 
   sweepExpired(limit: number = sweepDefault): number {
@@ -266,7 +266,9 @@ export class StorePool implements Pool {
 
   stats(): PoolStats {
     const store = this.#readable();
-    return store.follower.settled(() => statsOf(store));
+    const disk = this.#tiers.stats();
+    const stats = store.follower.settled(() => statsOf(store));
+    return disk === undefined ? stats : { ...stats, disk };
   }
 
   check(): CheckReport {
@@ -305,7 +307,13 @@ export class StorePool implements Pool {
     this.#readable();
     if (this.#snapshotting)
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    this.#closing ??= this.#closeNow();
+    await this.#closing;
+  }
+
+  async #closeNow(): Promise<void> {
     try {
+      await this.#tiers.close();
       closeStore(this.#store);
     } finally {
       this.#store.region.close();
@@ -337,8 +345,4 @@ export class StorePool implements Pool {
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
 }

@@ -113,7 +113,7 @@ export class PartDraft {
       payload.crc32 = store.options.checksums ? this.#crc : undefined;
       const version = this.#sparing(old, () => publish(store, spec, payload, old));
       this.#finish();
-      bump(store.control, store.countersAt + counter.puts, 1);
+      if (spec.version === 0) bump(store.control, store.countersAt + counter.puts, 1);
       return version;
     } catch (error) {
       this.abort();

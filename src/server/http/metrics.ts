@@ -26,6 +26,7 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   versionConflicts: { name: 'version_conflicts', help: 'Conditional writes that were refused.' },
   corruptParts: { name: 'corrupt_parts', help: 'Parts whose checksum did not match.' },
   moves: { name: 'moves', help: 'Parts moved to bring free memory together.' },
+  demotions: { name: 'demotions', help: 'Parts moved from memory to the disk tier.' },
   bytesWritten: { name: 'written_bytes', help: 'Bytes written into parts.' },
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };
