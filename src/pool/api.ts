@@ -310,5 +310,7 @@ export interface Pool extends AsyncDisposable {
   readonly contextCount: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
+  /** Whether parts may be on the disk, where `get` does not see them, and `load` does. */
+  readonly hasDisk: boolean;
   readonly readOnly: boolean;
 }

@@ -79,6 +79,7 @@ const compactDefaultBytes: number = 64 * 2 ** 20;
 export class StorePool implements Pool {
   readonly path: string | undefined;
   readonly readOnly: boolean;
+  readonly hasDisk: boolean;
   readonly #store: Store;
   readonly #tiers: Tiers;
   #snapshotting = false;
@@ -89,6 +90,7 @@ export class StorePool implements Pool {
   constructor(store: Store, path: string | undefined, tiers: Tiers = new Tiers(store)) {
     this.#store = store;
     this.#tiers = tiers;
+    this.hasDisk = tiers.hasDisk;
     this.#workers = new WatchedWorkers(store);
     this.path = path;
     this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;

@@ -21,6 +21,10 @@ export class Tiers {
     this.#maxBytes = maxBytes;
   }
 
+  get hasDisk(): boolean {
+    return this.#disk !== undefined;
+  }
+
   /** @throws tier_unavailable, and as DiskTier */
   async persist(id: string, what: string | PersistOptions): Promise<void> {
     const options: PersistOptions = typeof what === 'string' ? { part: what } : what;

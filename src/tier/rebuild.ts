@@ -51,8 +51,10 @@ export async function rebuild(tier: DiskTier, options: RebuildOptions): Promise<
       else if (!isWanted(tier, key, record, options)) continue;
       else if (record.version < plan.fromVersion && !record.pinned) report.left++;
       else await bring(tier, key, record, transaction, report);
-      options.onProgress?.(report.bytes, plan.totalBytes);
+      // The last word is said below, whatever was found on the way.
+      if (report.bytes < plan.totalBytes) options.onProgress?.(report.bytes, plan.totalBytes);
     }
+    options.onProgress?.(report.bytes, report.bytes);
   } finally {
     transaction.done();
   }
