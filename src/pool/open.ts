@@ -20,6 +20,7 @@ import {
   isLost,
   isOf,
   openDisk,
+  reserveOf,
   type OpenedDisk,
   type Restoring,
   wipeMemory,
@@ -79,7 +80,11 @@ async function ownWithDisk(options: OpenOptions): Promise<Pool> {
     const store = storeOver(region, options);
     if (restoring === 'all') await disk.setRebuild('filling');
     const tier = await attachDisk(store, opened, restoring, options);
-    return new StorePool(store, options.path, new Tiers(store, tier, maxBytes));
+    return new StorePool(
+      store,
+      options.path,
+      new Tiers(store, tier, maxBytes, reserveOf(store, options)),
+    );
   } catch (error) {
     region?.close();
     await disk.close();

@@ -5,12 +5,14 @@ import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { policyNames } from '../evict/policies.ts';
 import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
+import { stopReasons } from '../store/hints.ts';
 import type { PartSpec } from '../store/publish.ts';
 import { hashEnd } from '../store/ref-table.ts';
 import type { Store } from '../store/store.ts';
 import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
 import type {
   AppendOptions,
+  Hint,
   ListOptions,
   OpenOptions,
   PartData,
@@ -107,9 +109,21 @@ export function checkOptions(options: object): void {
   fail('invalid_argument', `Options must be an object; got ${show(options)}.`);
 }
 
-export function sweepLimit(limit: number): number {
-  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
-  return fail('invalid_argument', `limit must be a whole number from 0; got ${show(limit)}.`);
+/** @throws invalid_argument */
+export function wholeFrom(least: number, value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  return fail(
+    'invalid_argument',
+    `${name} must be a whole number from ${least}; got ${show(value)}.`,
+  );
+}
+
+/** @throws invalid_argument */
+export function checkHint(hint: Hint): void {
+  checkOptions(hint);
+  const stop: string | undefined = hint.stop;
+  if (stop === undefined || stopReasons.some((reason) => reason === stop)) return;
+  fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
 }
 
 export interface ListLimits {
@@ -223,10 +237,6 @@ function checkTiers({ tiers, path, handle, readOnly, keyProvider, tenant }: Open
   }
   for (const name of ['maxBytes', 'reserveBytes'] as const) {
     const bytes = disk[name];
-    if (bytes === undefined || (Number.isSafeInteger(bytes) && bytes >= 0)) continue;
-    fail(
-      'invalid_argument',
-      `tiers.disk.${name} must be a whole number from 0; got ${show(bytes)}.`,
-    );
+    if (bytes !== undefined) wholeFrom(0, bytes, `tiers.disk.${name}`);
   }
 }

@@ -23,7 +23,6 @@ import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
 import { recordNamed } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
-import { stopReasons } from '../store/hints.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
 import { put } from '../store/publish.ts';
@@ -56,14 +55,15 @@ import { resize, trim } from './capacity.ts';
 import { contextInfo } from './context-info.ts';
 import {
   appendSpecFor,
+  checkHint,
   checkOptions,
   expiryAt,
   listLimits,
   partsLimits,
   scanLimits,
   specFor,
-  sweepLimit,
   versionAsked,
+  wholeFrom,
 } from './options.ts';
 import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, statsOf } from './stats.ts';
@@ -104,15 +104,13 @@ export class StorePool implements Pool {
     this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    store.hooks.record('put', id, part, version);
+    this.#written('put', id, part, version, bytes.length);
     return version;
   }
 
   beginPut(id: string, part: string, sizeBytes: number, options: PutOptions = noOptions): Draft {
     const store = this.#writable();
-    if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
-      fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${show(sizeBytes)}.`);
-    }
+    wholeFrom(0, sizeBytes, 'sizeBytes');
     const spec = specFor(store, undefined, options);
     this.#tiers.checkVersion(id, part, spec.ifVersion);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
@@ -122,7 +120,7 @@ export class StorePool implements Pool {
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },
-      committed: (version) => store.hooks.record('put', id, part, version),
+      committed: (version) => this.#written('put', id, part, version, draft.sizeBytes),
     });
   }
 
@@ -133,7 +131,7 @@ export class StorePool implements Pool {
     this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    store.hooks.record('append', id, part, version);
+    this.#written('append', id, part, version, bytes.length);
     return version;
   }
 
@@ -196,11 +194,7 @@ export class StorePool implements Pool {
 
   hint(id: string, hint: Hint): number {
     const store = this.#writable();
-    checkOptions(hint);
-    const stop: string | undefined = hint.stop;
-    if (stop !== undefined && !stopReasons.some((reason) => reason === stop)) {
-      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
-    }
+    checkHint(hint);
     return setHints(store, partsOf(store, id), hint);
   }
 
@@ -237,7 +231,7 @@ export class StorePool implements Pool {
 
   sweepExpired(limit: number = sweepDefault): number {
     const store = this.#writable();
-    const { removed, next } = sweepExpired(store, this.#sweepFrom, sweepLimit(limit));
+    const { removed, next } = sweepExpired(store, this.#sweepFrom, wholeFrom(0, limit, 'limit'));
     this.#sweepFrom = next;
     return removed;
   }
@@ -248,13 +242,7 @@ export class StorePool implements Pool {
 
   compact(limitBytes: number = compactDefaultBytes): Compacted {
     const store = this.#writable();
-    if (!(Number.isSafeInteger(limitBytes) && limitBytes > 0)) {
-      fail(
-        'invalid_argument',
-        `limitBytes must be a whole number from 1; got ${show(limitBytes)}.`,
-      );
-    }
-    return compact(store, limitBytes);
+    return compact(store, wholeFrom(1, limitBytes, 'limitBytes'));
   }
 
   trim(): number {
@@ -332,6 +320,17 @@ export class StorePool implements Pool {
 
   get handle(): PoolHandle {
     return { region: this.#readable().region.handle };
+  }
+
+  #written(
+    action: 'put' | 'append',
+    id: string,
+    part: string,
+    version: number,
+    sizeBytes: number,
+  ): void {
+    if (this.hasDisk) this.#tiers.wrote(sizeBytes);
+    this.#store.hooks.record(action, id, part, version);
   }
 
   #readable(): Store {

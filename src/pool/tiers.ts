@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
 import type { Store } from '../store/store.ts';
+import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
 import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
 import { load } from '../tier/promote.ts';
@@ -13,12 +14,16 @@ export class Tiers {
   readonly #store: Store;
   readonly #disk: DiskTier | undefined;
   readonly #maxBytes: number;
+  readonly #demoter: Demoter | undefined;
 
   /** `disk`: undefined where there is none. */
-  constructor(store: Store, disk?: DiskTier, maxBytes = 0) {
+  constructor(store: Store, disk?: DiskTier, maxBytes = 0, reserveBytes = 0) {
     this.#store = store;
     this.#disk = disk;
     this.#maxBytes = maxBytes;
+    if (disk === undefined || reserveBytes === 0) return;
+    this.#demoter = new Demoter(disk, reserveBytes);
+    this.#demoter.wrote(0);
   }
 
   get hasDisk(): boolean {
@@ -49,7 +54,12 @@ export class Tiers {
     signal: AbortSignal | undefined,
   ): Promise<Lease | undefined> {
     const disk = this.#disk;
-    if (disk !== undefined) return load(disk, id, part, signal);
+    if (disk !== undefined) {
+      const lease = await load(disk, id, part, signal);
+      // It may have come back to memory.
+      if (lease !== undefined) this.wrote(lease.sizeBytes);
+      return lease;
+    }
     const lease = this.#store.get(id, part);
     if (lease !== undefined) return lease;
     return fail(
@@ -103,10 +113,16 @@ export class Tiers {
     };
   }
 
+  /** To be told of every write. */
+  wrote(sizeBytes: number): void {
+    this.#demoter?.wrote(sizeBytes);
+  }
+
   /** Ends what runs. To be called before the store is closed. */
   async close(): Promise<void> {
     const disk = this.#disk;
     if (disk === undefined) return;
+    await this.#demoter?.stop();
     await disk.doomed.flush().catch(() => undefined);
     await disk.disk.close();
     disk.doomed.close();

@@ -95,6 +95,8 @@ const workLabels = [
   'load:begin',
   'load:read',
   'load:promoted',
+  'demote:chosen',
+  'demote:written',
 ] as const;
 
 describe('a process that is killed', () => {
