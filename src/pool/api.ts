@@ -11,7 +11,7 @@ import type { Hooks } from '../store/hooks.ts';
 import type { ElementType, PartData, PartView } from '../store/element.ts';
 
 import type { OperationName } from '../store/counters.ts';
-import type { DiskStats, TierOptions } from './tier-api.ts';
+import type { DiskHandle, DiskStats, TierOptions } from './tier-api.ts';
 
 export type * from './tier-api.ts';
 export type { KindName } from '../alloc/kind.ts';
@@ -153,7 +153,7 @@ export interface PoolStats {
   readonly partBytes: number;
   readonly maxPartBytes: number;
   readonly formatVersion: number;
-  /** Threads that have the pool open, the writer included. */
+  /** Threads that have the pool open. */
   readonly ownersAlive: number;
   readonly segments: number;
   readonly memory: AllocatorStats;
@@ -196,6 +196,8 @@ export interface PersistOptions {
 /** Structured-cloneable: post it to a worker thread, which joins with `openPool({ handle })`. */
 export interface PoolHandle {
   readonly region: RegionHandle;
+  /** Where its disk tier is, which the worker opens too; keys are given to it anew. */
+  readonly disk?: DiskHandle;
 }
 
 export interface OpenOptions {
@@ -214,8 +216,10 @@ export interface OpenOptions {
   readonly zeroOnFree?: readonly KindName[];
   /** Reads without owning: for inspect and check. */
   readonly readOnly?: boolean;
-  /** Joins the pool of another thread, read-only. */
+  /** Joins the pool of another thread. */
   readonly handle?: PoolHandle;
+  /** How long to wait while another owner changes the pool, before it is `pool_busy`. 0…3,600,000 ms, default 1000. */
+  readonly lockWaitMs?: number;
   readonly clock?: Clock;
   /**
    * Which part goes when memory is full: the least recently used (default), the least used for its age, or the one that is least likely to come back

@@ -21,6 +21,7 @@ import type {
 } from './api.ts';
 
 const ttlMaxMs: number = 2 ** 47;
+const lockWaitMaxMs = 3_600_000;
 const listDefault = 1000;
 const scanDefault = 100;
 /** Parts told of each context in a list. */
@@ -51,7 +52,7 @@ export function specFor(store: Store, data: PartData | undefined, options: PutOp
     tags: tagsFor(store, options),
     ifVersion: versionAsked(options.ifVersion),
     checkedEpoch: undefined,
-    version: 0,
+    returning: undefined,
   };
 }
 
@@ -189,7 +190,10 @@ export function zeroKindsOf(options: OpenOptions): number {
 /** @throws invalid_argument for options that exclude one another */
 export function checkOpenOptions(options: OpenOptions): void {
   checkOptions(options);
-  const { path, handle, readOnly, clock, seed, hooks, eviction } = options;
+  const { path, handle, readOnly, clock, seed, hooks, eviction, lockWaitMs } = options;
+  if (lockWaitMs !== undefined && !(lockWaitMs >= 0 && lockWaitMs <= lockWaitMaxMs)) {
+    fail('invalid_argument', `lockWaitMs must be 0 to ${lockWaitMaxMs}; got ${show(lockWaitMs)}.`);
+  }
   if (handle !== undefined && path !== undefined) {
     fail('invalid_argument', 'Give path or handle, not both.');
   }

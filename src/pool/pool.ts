@@ -5,10 +5,8 @@ import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
-import { formatVersion } from '../memory/superblock-codec.ts';
 import type { StartedThread } from '../memory/worker-exit.ts';
 import { append } from '../store/append.ts';
-import { checkStore } from '../store/check.ts';
 import { compact } from '../store/compact.ts';
 import {
   invalidate,
@@ -25,7 +23,8 @@ import { recordNamed } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
-import { put } from '../store/publish.ts';
+import { withPen } from '../store/pen.ts';
+import { put } from '../store/put.ts';
 import { scanContexts } from '../store/scan.ts';
 import { assertWhole } from '../store/payload.ts';
 import type { Store } from '../store/store.ts';
@@ -65,9 +64,10 @@ import {
   versionAsked,
   wholeFrom,
 } from './options.ts';
+import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, statsOf } from './stats.ts';
-import { writeSnapshot } from './snapshot.ts';
+import { freeze, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
@@ -93,7 +93,7 @@ export class StorePool implements Pool {
     this.hasDisk = tiers.hasDisk;
     this.#workers = new WatchedWorkers(store);
     this.path = path;
-    this.readOnly = store.region.readOnly || store.region.ownerSlot !== 0;
+    this.readOnly = store.region.readOnly;
   }
 
   put(id: string, part: string, data: PartData, options: PutOptions = noOptions): number {
@@ -158,8 +158,10 @@ export class StorePool implements Pool {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
     }
     if (part !== undefined) this.#tiers.checkVersion(id, part, ifVersion);
-    const removed = removeParts(store, id, part, ifVersion);
-    return removed + this.#tiers.delete(id, part);
+    return withPen(
+      store,
+      () => removeParts(store, id, part, ifVersion) + this.#tiers.delete(id, part),
+    );
   }
 
   list(options: ListOptions = noOptions): ContextInfo[] {
@@ -179,23 +181,21 @@ export class StorePool implements Pool {
   expire(id: string, ttlMs: number | undefined, part?: string): number {
     const store = this.#writable();
     const atMs = ttlMs === undefined ? 0 : expiryAt(store, ttlMs);
-    return setExpiry(store, partsOf(store, id, part), atMs);
+    return withPen(store, () => setExpiry(store, partsOf(store, id, part), atMs));
   }
 
   pin(id: string, part?: string): number {
-    const store = this.#writable();
-    return setPinned(store, partsOf(store, id, part), true);
+    return this.#setPinned(id, part, true);
   }
 
   unpin(id: string, part?: string): number {
-    const store = this.#writable();
-    return setPinned(store, partsOf(store, id, part), false);
+    return this.#setPinned(id, part, false);
   }
 
   hint(id: string, hint: Hint): number {
     const store = this.#writable();
     checkHint(hint);
-    return setHints(store, partsOf(store, id), hint);
+    return withPen(store, () => setHints(store, partsOf(store, id), hint));
   }
 
   invalidate(what: { readonly tag: string }): number {
@@ -256,20 +256,11 @@ export class StorePool implements Pool {
 
   stats(): PoolStats {
     const store = this.#readable();
-    const disk = this.#tiers.stats();
-    const stats = store.follower.settled(() => statsOf(store));
-    return disk === undefined ? stats : { ...stats, disk };
+    return store.follower.settled(() => statsOf(store, this.#tiers.stats()));
   }
 
   check(): CheckReport {
-    const store = this.#readable();
-    const result = store.follower.settled(() => checkStore(store));
-    return {
-      ok: result.errors.length === 0,
-      version: formatVersion,
-      ...result,
-      segments: store.region.segments.length,
-    };
+    return checkReport(this.#readable(), this.readOnly);
   }
 
   memoryMap(cells: number): MapCell[] {
@@ -283,10 +274,12 @@ export class StorePool implements Pool {
     if (typeof destination !== 'string' || destination === '') {
       fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
     }
+    const thaw = freeze(store);
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options);
     } finally {
+      thaw();
       this.#snapshotting = false;
       this.#workers.recover();
     }
@@ -319,7 +312,9 @@ export class StorePool implements Pool {
   }
 
   get handle(): PoolHandle {
-    return { region: this.#readable().region.handle };
+    const { region } = this.#readable();
+    const disk = this.#tiers.choice;
+    return { region: region.handle, ...(disk !== undefined && { disk }) };
   }
 
   #written(
@@ -333,6 +328,11 @@ export class StorePool implements Pool {
     this.#store.hooks.record(action, id, part, version);
   }
 
+  #setPinned(id: string, part: string | undefined, pinned: boolean): number {
+    const store = this.#writable();
+    return withPen(store, () => setPinned(store, partsOf(store, id, part), pinned));
+  }
+
   #readable(): Store {
     if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
@@ -341,7 +341,7 @@ export class StorePool implements Pool {
 
   #writable(): Store {
     const store = this.#readable();
-    if (this.readOnly) fail('read_only', 'This pool was joined or opened for reading.');
+    if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     if (this.#snapshotting)
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;

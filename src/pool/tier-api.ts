@@ -19,6 +19,14 @@ export interface TierOptions {
   readonly disk?: DiskTierOptions;
 }
 
+/** Where the disk tier of a pool is, for threads that join it. */
+export interface DiskHandle {
+  readonly poolPath: string;
+  readonly diskPath: string;
+  readonly maxBytes: number;
+  readonly reserveBytes: number | undefined;
+}
+
 /** The disk tier of a pool: what it holds, and what has happened since the pool was opened. */
 export interface DiskStats {
   /** Bytes of records, and their bound. */

@@ -7,20 +7,26 @@ import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
 import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
 import { load } from '../tier/promote.ts';
-import type { DiskStats, Lease, PersistOptions, Place } from './api.ts';
+import type { DiskHandle, DiskStats, Lease, PersistOptions, Place } from './api.ts';
 import { checkOptions, textGiven } from './options.ts';
 
 export class Tiers {
   readonly #store: Store;
   readonly #disk: DiskTier | undefined;
-  readonly #maxBytes: number;
+  /** For those who join: where the disk is. */
+  readonly choice: DiskHandle | undefined;
   readonly #demoter: Demoter | undefined;
 
   /** `disk`: undefined where there is none. */
-  constructor(store: Store, disk?: DiskTier, maxBytes = 0, reserveBytes = 0) {
+  constructor(
+    store: Store,
+    disk?: DiskTier,
+    choice?: DiskHandle & { readonly reserveBytes: number },
+  ) {
     this.#store = store;
     this.#disk = disk;
-    this.#maxBytes = maxBytes;
+    this.choice = choice;
+    const reserveBytes = choice?.reserveBytes ?? 0;
     if (disk === undefined || reserveBytes === 0) return;
     this.#demoter = new Demoter(disk, reserveBytes);
     this.#demoter.wrote(0);
@@ -108,7 +114,7 @@ export class Tiers {
     return {
       ...disk.counts,
       usedBytes: disk.disk.usedBytes,
-      maxBytes: this.#maxBytes,
+      maxBytes: this.choice?.maxBytes ?? 0,
       doomed: disk.doomed.count,
     };
   }
@@ -126,6 +132,7 @@ export class Tiers {
     await disk.doomed.flush().catch(() => undefined);
     await disk.disk.close();
     disk.doomed.close();
+    this.#store.lowerTier = undefined;
   }
 
   /** The version of a part that is on the disk only; 0: there is none. */

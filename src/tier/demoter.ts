@@ -10,6 +10,7 @@ import type { Ref } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import { partOf } from '../store/contexts.ts';
 import { field, segmentOf, versionOf, wordOf } from '../store/entry.ts';
+import { withPen } from '../store/pen.ts';
 import { namesOf, retire } from '../store/remove.ts';
 import { type DiskTier, isPersisted } from './disk-tier.ts';
 
@@ -24,6 +25,7 @@ interface Candidate {
   readonly id: string;
   readonly part: string;
   readonly version: number;
+  readonly blockBytes: number;
 }
 
 export class Demoter {
@@ -71,6 +73,8 @@ export class Demoter {
   }
 
   async #run(): Promise<void> {
+    const { doomed } = this.#tier;
+    if (doomed.hasLeftovers) await doomed.takeOver();
     // Free blocks in slabs that are in use serve as well as free pages: only what is live counts.
     let shortBytes = this.#shortBytes(this.#tier.store.allocator.stats().liveBytes);
     for (let vain = 0; shortBytes > 0 && vain < vainRoundsMax && !this.#stopped;) {
@@ -88,16 +92,14 @@ export class Demoter {
     let freedBytes = 0;
     let writtenBytes = 0;
     for (let i = 0; i < batchParts && freedBytes + writtenBytes < wantedBytes; i++) {
-      const ref = store.evictor.coldest();
-      if (ref === 0) break;
-      const { words } = segmentOf(store.region, ref);
-      const at = wordOf(store.region, ref);
-      if (isPersisted(words, at)) {
-        freedBytes += this.#drop(ref);
+      const chosen = withPen(store, () => this.#choose());
+      if (chosen === undefined) break;
+      if (typeof chosen === 'number') {
+        freedBytes += chosen;
         continue;
       }
-      writes.push({ ...namesOf(store, ref), version: versionOf(words, at) });
-      writtenBytes += peek(words, at + field.blockBytes);
+      writes.push(chosen);
+      writtenBytes += chosen.blockBytes;
       if (writtenBytes >= batchBytes) break;
     }
     step('demote:chosen');
@@ -106,14 +108,28 @@ export class Demoter {
     );
     step('demote:written');
     if (store.closed) return undefined;
-    for (const candidate of writes) freedBytes += this.#dropWritten(candidate);
+    for (const candidate of writes) {
+      freedBytes += withPen(store, () => this.#dropWritten(candidate));
+    }
     const refused = outcomes.some(
       (outcome) => outcome.status === 'rejected' && isShortage(outcome.reason),
     );
     return refused && freedBytes === 0 ? undefined : freedBytes;
   }
 
-  /** @returns bytes that came free: none when it was used, replaced or leased while it was written */
+  /** The part that would be evicted next. Under the pen. @returns bytes that came free where the disk has it already */
+  #choose(): Candidate | number | undefined {
+    const { store } = this.#tier;
+    const ref = store.evictor.coldest();
+    if (ref === 0) return undefined;
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    if (isPersisted(words, at)) return this.#drop(ref);
+    const blockBytes = peek(words, at + field.blockBytes);
+    return { ...namesOf(store, ref), version: versionOf(words, at), blockBytes };
+  }
+
+  /** Under the pen. @returns bytes that came free: none when it was used, replaced or leased while it was written */
   #dropWritten({ id, part, version }: Candidate): number {
     const { store } = this.#tier;
     const ref = partOf(store, id, part);

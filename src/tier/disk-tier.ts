@@ -14,13 +14,14 @@ import { kinds } from '../alloc/kind.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { load, peek, poke, type Words } from '../memory/words.ts';
-import { partOf, type PartRecord } from '../store/contexts.ts';
+import { partOf, type PartRecord, recordOf } from '../store/contexts.ts';
 import { elementCode } from '../store/element.ts';
 import { field, segmentOf, tierMask, versionOf, wordOf } from '../store/entry.ts';
 import { hold, type HeldPart, noteOnDisk } from '../store/hold.ts';
 import type { LowerTier, RemovalReason } from '../store/hooks.ts';
 import { namesOf } from '../store/remove.ts';
-import { recordNamed, recordsOf } from '../store/stable.ts';
+import { withPen } from '../store/pen.ts';
+import { recordsOf } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
@@ -84,11 +85,12 @@ export class DiskTier implements LowerTier {
     part: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    if (this.doomed.hasLeftovers) await this.doomed.takeOver();
     const names =
       part === undefined ? recordsOf(this.store, id).map((record) => record.part) : [part];
     const queue = names.values();
     const write = async (): Promise<void> => {
-      for (const name of queue) await this.#persistPart(id, name, signal);
+      for (const name of queue) await this.write(id, name, signal);
     };
     await Promise.all(Array.from({ length: Math.min(writesAtOnce, names.length) }, write));
     await this.doomed.flush();
@@ -101,16 +103,32 @@ export class DiskTier implements LowerTier {
 
   /** The record under a key that is neither doomed nor over. @throws part_corrupt */
   find(key: Uint8Array): DiskRecord | undefined {
-    this.disk.refresh();
-    const version = this.disk.versionAt(key);
+    const version = this.versionOf(key);
     // Before it is looked at any closer: a damaged record can be deleted.
-    if (version === 0 || this.doomed.has(key, version)) return undefined;
+    if (version === 0) return undefined;
     const record = this.disk.record(key);
     if (record === undefined) return undefined;
     const { expiresAtMs } = record;
     return expiresAtMs !== 0 && expiresAtMs <= this.store.options.clock.nowMs()
       ? undefined
       : record;
+  }
+
+  /** The version of the record under a key, unless it is doomed. 0: there is none. */
+  versionOf(key: Uint8Array): number {
+    const doomedByOthers = this.doomed.byOthers(key);
+    this.disk.refresh();
+    const version = this.disk.versionAt(key);
+    return version <= doomedByOthers || this.doomed.has(key, version) ? 0 : version;
+  }
+
+  /** Cleans up after owners that died: what they doomed, and chunks that no record will know of. */
+  async cleanUp(): Promise<void> {
+    await this.doomed.takeOver();
+    for (const { stowId, writer } of this.disk.pendingStows()) {
+      if (this.doomed.isOfTheLiving(writer)) continue;
+      await this.disk.commit(0, () => this.disk.abandonChunks(stowId));
+    }
   }
 
   /** Deletes what the disk has of a part, or of a context. @returns how many parts */
@@ -143,12 +161,8 @@ export class DiskTier implements LowerTier {
     this.doomed.add(key, versionOf(words, at));
   }
 
-  /** Writes the part if the disk does not have its version. @returns that version when the disk has it */
+  /** Writes a part, unless the disk has its version. @throws as `persist` */
   async write(id: string, part: string, signal?: AbortSignal): Promise<void> {
-    await this.#persistPart(id, part, signal);
-  }
-
-  async #persistPart(id: string, part: string, signal: AbortSignal | undefined): Promise<void> {
     const key = partKey(id, part);
     const text = key.toString('latin1');
     for (;;) {
@@ -189,7 +203,7 @@ export class DiskTier implements LowerTier {
     const stowed = await stow(
       this.disk,
       this.sealing,
-      { key, version, sizeBytes: bytes.length, bytes },
+      { key, version, sizeBytes: bytes.length, bytes, writer: this.doomed.name },
       () => throwIfAborted(signal),
     );
     if (record.crc32 !== undefined && record.crc32 !== stowed.crc32 >>> 0) {
@@ -225,11 +239,15 @@ export class DiskTier implements LowerTier {
     held: PartRecord,
     stowed: StowedBytes,
   ): DiskRecord | undefined {
-    const now = recordNamed(this.store, id, part);
-    if (now === undefined || now.version < held.version) return undefined;
     if (this.disk.versionAt(key) > held.version) return undefined;
-    // Before the record is there: who deletes the part from now on dooms it.
-    noteOnDisk(this.store, partOf(this.store, id, part));
+    const now = withPen(this.store, () => {
+      const ref = partOf(this.store, id, part);
+      if (ref === 0) return undefined;
+      // Before the record is there: who deletes the part from now on dooms it, in a transaction after this one.
+      noteOnDisk(this.store, ref);
+      return recordOf(this.store, ref);
+    });
+    if (now === undefined || now.version < held.version) return undefined;
     const known = now.version === held.version ? now : held;
     const record: DiskRecord = {
       ...stowed,
@@ -249,14 +267,16 @@ export class DiskTier implements LowerTier {
   /** Notes in the entry that the disk has what it is now. */
   #notePersisted(id: string, part: string, written: DiskRecord): void {
     if (this.store.closed) return;
-    const ref = partOf(this.store, id, part);
-    if (ref === 0) return;
-    const now = recordNamed(this.store, id, part);
-    const same =
-      now?.version === written.version &&
-      (now.expiresAtMs ?? 0) === written.expiresAtMs &&
-      now.pinned === written.pinned;
-    if (same) notePersisted(this.store, ref);
+    withPen(this.store, () => {
+      const ref = partOf(this.store, id, part);
+      if (ref === 0) return;
+      const now = recordOf(this.store, ref);
+      const isSame =
+        now.version === written.version &&
+        (now.expiresAtMs ?? 0) === written.expiresAtMs &&
+        now.pinned === written.pinned;
+      if (isSame) notePersisted(this.store, ref);
+    });
   }
 
   /** True when there is a record of the part, or one is on its way. */
@@ -274,8 +294,8 @@ export class DiskTier implements LowerTier {
 
   /** @returns 1 when there was a record that counted */
   #doom(key: Uint8Array): number {
-    const version = this.disk.versionAt(key);
-    if (version === 0 || this.doomed.has(key, version)) return 0;
+    const version = this.versionOf(key);
+    if (version === 0) return 0;
     const { id, part } = namesOfKey(key);
     // What is in memory goes on its own, and takes its records with it.
     if (partOf(this.store, id, part) !== 0) return 0;

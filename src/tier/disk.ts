@@ -3,7 +3,7 @@
  *
  * ```
  * parts    key of a part → its record          chunks   stow id, number → bytes
- * tags     tag, key of a part → nothing        pending  stow id → process that writes chunks, and no record yet
+ * tags     tag, key of a part → nothing        pending  stow id → owner that writes chunks, and no record yet
  * meta     'pool' → uuid, format · 'used' → bytes of all records and chunks · 'rebuild' → set while a pool is made anew from here
  * ```
  */
@@ -172,9 +172,9 @@ export class Disk {
   }
 
   /** Within a transaction: a chunk that no record knows of yet. @throws tier_full: nothing was changed */
-  putChunk(stowId: Uint8Array, number: number, value: Uint8Array, writer: number): void {
+  putChunk(stowId: Uint8Array, number: number, value: Uint8Array, writer: string): void {
     this.#reserve(cost(value));
-    if (number === 0) this.#pending.put(stowId, Buffer.from(String(writer)));
+    if (number === 0) this.#pending.put(stowId, Buffer.from(writer));
     this.chunks.put(chunkKey(stowId, number), value);
     this.#added += cost(value);
   }
@@ -186,11 +186,11 @@ export class Disk {
   }
 
   /** Stow ids whose record was never written, and who was to write it. */
-  pendingStows(): { readonly stowId: Uint8Array; readonly writer: number }[] {
+  pendingStows(): { readonly stowId: Uint8Array; readonly writer: string }[] {
     const found = [...this.#pending.getRange({})];
     return found.map(({ key, value }) => ({
       stowId: Uint8Array.from(key),
-      writer: Number(Buffer.from(value).toString('latin1')),
+      writer: Buffer.from(value).toString('latin1'),
     }));
   }
 

@@ -2,12 +2,14 @@
 
 import { kinds, type KindName } from '../alloc/kind.ts';
 import { fail, hasCode } from '../errors.ts';
+import type { Ref } from '../memory/region.ts';
 import { partOf, type PartRecord } from '../store/contexts.ts';
 import { CopiedLease } from '../store/copy.ts';
 import { PartDraft } from '../store/draft.ts';
 import { elementTypes, type ElementType } from '../store/element.ts';
 import { segmentOf, versionOf, wordOf } from '../store/entry.ts';
 import type { LeaseView } from '../store/lease.ts';
+import { withPen } from '../store/pen.ts';
 import type { PartSpec } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
@@ -70,7 +72,7 @@ export async function bringBack(
   found: FoundRecord,
   signal: AbortSignal | undefined,
 ): Promise<'there' | 'changed' | 'full'> {
-  const { id, part, key, record } = found;
+  const { id, part, record } = found;
   const { store, step } = tier;
   step('load:begin');
   const draft = draftFor(tier, found);
@@ -79,37 +81,33 @@ export async function bringBack(
     const whole = await read(tier, found, signal, (bytes) => draft.write(bytes));
     step('load:read');
     if (store.closed) fail('pool_closed', 'This pool was closed.');
-    // In one turn with the commit: nothing newer came to memory meanwhile, and the record still counts.
-    if (!whole || hotVersion(store, id, part) >= record.version || !counts(tier, key, record)) {
+    if (!whole) {
       draft.abort();
       return 'changed';
     }
     draft.commit();
   } catch (error) {
     draft.abort();
+    if (hasCode(error, 'version_conflict')) return 'changed';
     if (isShortage(error)) return 'full';
     throw error;
   }
-  store.key.set(id, part);
-  notePersisted(store, store.find());
+  withPen(store, () => {
+    const ref = partOf(store, id, part);
+    if (ref !== 0 && versionAt(store, ref) === record.version) notePersisted(store, ref);
+  });
   tier.counts.promoted++;
   step('load:promoted');
   return 'there';
 }
 
-function hotVersion(store: Store, id: string, part: string): number {
-  const ref = partOf(store, id, part);
+function versionAt(store: Store, ref: Ref): number {
   return ref === 0 ? 0 : versionOf(segmentOf(store.region, ref).words, wordOf(store.region, ref));
 }
 
-function counts(tier: DiskTier, key: Uint8Array, { version }: DiskRecord): boolean {
-  tier.disk.refresh();
-  return tier.disk.versionAt(key) === version && !tier.doomed.has(key, version);
-}
-
-function draftFor(tier: DiskTier, { id, part, record }: FoundRecord): PartDraft | undefined {
+function draftFor(tier: DiskTier, { id, part, key, record }: FoundRecord): PartDraft | undefined {
   try {
-    return new PartDraft(tier.store, id, part, specOf(tier, record), record.sizeBytes);
+    return new PartDraft(tier.store, id, part, specOf(tier, key, record), record.sizeBytes);
   } catch (error) {
     if (isShortage(error)) return undefined;
     throw error;
@@ -124,7 +122,9 @@ function isShortage(error: unknown): boolean {
   );
 }
 
-function specOf({ store }: DiskTier, record: DiskRecord): PartSpec {
+function specOf(tier: DiskTier, key: Uint8Array, record: DiskRecord): PartSpec {
+  const { store } = tier;
+  const { version } = record;
   return {
     kind: record.kind,
     element: record.element,
@@ -134,7 +134,11 @@ function specOf({ store }: DiskTier, record: DiskRecord): PartSpec {
     tags: record.tags.map((text) => encodeTag(store, text)),
     ifVersion: undefined,
     checkedEpoch: undefined,
-    version: record.version,
+    returning: {
+      version,
+      // Nothing newer came to memory meanwhile, and the record still counts.
+      mayCome: (old) => versionAt(store, old) < version && tier.versionOf(key) === version,
+    },
   };
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { partOf } from '../store/contexts.ts';
+import { withPen } from '../store/pen.ts';
 import { raiseVersion } from '../store/publish.ts';
 import { namesOfKey } from './disk-key.ts';
 import type { DiskTier } from './disk-tier.ts';
@@ -109,7 +110,7 @@ async function makePlan(
       found.push({ version: record.version, sizeBytes: record.sizeBytes });
     }
   }
-  raiseVersion(tier.store, highest);
+  withPen(tier.store, () => raiseVersion(tier.store, highest));
   found.sort((a, b) => b.version - a.version);
   let roomBytes = options.roomBytes;
   let totalBytes = 0;

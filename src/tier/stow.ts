@@ -37,7 +37,7 @@ interface Belonging {
 export async function stow(
   disk: Disk,
   sealing: Sealing,
-  part: Belonging & { readonly bytes: Uint8Array },
+  part: Belonging & { readonly bytes: Uint8Array; readonly writer: string },
   alive: () => void,
 ): Promise<StowedBytes> {
   const { key, version, bytes } = part;
@@ -60,7 +60,7 @@ export async function stow(
       sum = crc32(own, sum);
       const body = seal === undefined ? own : sealBytes(seal, number, context, own);
       const chunk = encodeChunk(chunkKey(stowId, number), body);
-      await disk.commit(chunk.length, () => disk.putChunk(stowId, number, chunk, process.pid));
+      await disk.commit(chunk.length, () => disk.putChunk(stowId, number, chunk, part.writer));
     }
   } catch (error) {
     await abandon(disk, stowId);

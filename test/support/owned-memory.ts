@@ -10,7 +10,8 @@ import type { StoreOptions } from '../../src/store/options.ts';
 import type { Store } from '../../src/store/store.ts';
 import { BackedRegion } from '../../src/memory/backed-region.ts';
 import type { Backing, Range } from '../../src/memory/backing.ts';
-import { raiseEpoch } from '../../src/memory/owners.ts';
+import { takeOwnerSlot } from '../../src/memory/owners.ts';
+import { thisOwner } from '../../src/memory/process.ts';
 import { segmentOver } from '../../src/memory/region.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
@@ -84,8 +85,8 @@ export function ownRegion(handle: SharedHandle): Region {
   const backing = new KeptBacking(handle);
   const block = readSuperblock(new Int32Array(handle.buffers[0] as SharedArrayBuffer));
   const segments = Array.from({ length: block.segmentCount }, (_, n) => backing.open(n, block));
-  raiseEpoch((segments[0] as Segment).words, 0);
-  const member = { ownerSlot: 0, slotAbandoned: false, readOnly: false };
+  const slotAbandoned = takeOwnerSlot((segments[0] as Segment).words, 0, thisOwner());
+  const member = { ownerSlot: 0, slotAbandoned, readOnly: false };
   return new BackedRegion(backing, block, segments, member, fixedIdentity.bootId);
 }
 

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { Random } from '../../../src/base/random.ts';
 import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import type { Pool } from '../../../src/pool/api.ts';
-import { StorePool } from '../../../src/pool/pool.ts';
-import { attachStore } from '../../../src/store/open.ts';
+import { systemWaiter } from '../../../src/base/clock.ts';
+import { hasCode } from '../../../src/errors.ts';
 import {
   copyMemory,
   newMemory,
@@ -27,7 +27,22 @@ const options = {
   eviction: 'lru' as const,
   checksums: true,
   hooks: {},
+  // Who is interrupted cannot go on before the interruption ends: waiting for him makes no sense.
+  lockWaitMs: 0,
 };
+
+const noPatience = { waitMs: 0, waiter: systemWaiter };
+
+/** Runs `change` right now, or says that somebody who has been interrupted is at work. */
+export function unlessBusy(change: () => unknown): boolean {
+  try {
+    change();
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'pool_busy')) return false;
+    throw error;
+  }
+}
 
 /** Contexts of one part beside those that are changed: the first chunk of entries is full but for one … */
 const few = 16;
@@ -126,7 +141,12 @@ export class Stage {
   }
 
   join(): Pool {
-    return new StorePool(attachStore(attachSharedRegion(this.#memory), options), undefined);
+    return this.another().pool;
+  }
+
+  /** Another owner of the pool as it is. */
+  another(): OwnedPool {
+    return ownPool(attachSharedRegion(this.#memory, noPatience), options);
   }
 }
 
