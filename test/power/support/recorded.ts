@@ -101,7 +101,7 @@ export function* outages(
     }
     yield {
       image: disk.lose(random),
-      acknowledged,
+      acknowledged: [...acknowledged],
       name: `after call ${point} of seed ${seed}, ${names}`,
     };
   }
