@@ -1,5 +1,6 @@
 /** Puts parts that were salvaged into a store, as they were: version, tags, times and all. */
 
+import { kindOf, kinds, type Kind } from '../alloc/kind.ts';
 import { copyTargetOf } from '../memory/region.ts';
 import { control } from '../memory/layout.ts';
 import { copyInto, peek, poke } from '../memory/words.ts';
@@ -11,10 +12,13 @@ import type { Survivor } from './salvage.ts';
 import type { Store } from './store.ts';
 import { encodeTag } from './tags.ts';
 
+/** Of parts whose own kind is lost. */
+const blobKind: Kind = kindOf('blob');
+
 function specOf(store: Store, { words, at, tags }: Survivor): PartSpec {
   const traits = peek(words, at + field.traits);
   return {
-    kind: traits & trait.kindMask,
+    kind: (traits & trait.kindMask) < kinds.length ? traits & trait.kindMask : blobKind,
     element: (traits >>> trait.elementShift) & trait.elementMask,
     pinned: (traits & trait.pinned) !== 0,
     sensitive: (traits & trait.sensitive) !== 0,

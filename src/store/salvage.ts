@@ -1,9 +1,10 @@
 /**
  * Finds the parts that are intact in the memory of a pool of which nothing else can be believed: no index, no page table, no list.
  *
- * An entry is told from anything else by its key: both words of the hash, with the pool's secret seed, must be those of the key that it
- * leads to. So every granule can be looked at, whatever it holds. What has a checksum must match it; of two entries with one key
- * the higher version counts. What entries say beside that (times, tags, pins) has no checksum: it is taken when it is possible.
+ * An entry is told from anything else by its key: the hash, with the pool's secret seed, must be that of the key that it leads to; where only one of
+ * its two words is, the bytes must match their checksum too. So every granule can be looked at, whatever it holds. What has a checksum must
+ * match it; of two entries with one key the higher version counts. What entries say beside that (kinds, times, tags, pins) has no checksum: it
+ * is taken when it is possible.
  */
 
 import { kinds } from '../alloc/kind.ts';
@@ -62,6 +63,13 @@ export interface Salvage {
   readonly lastVersion: number;
 }
 
+interface Name {
+  readonly id: string;
+  readonly part: string;
+  /** Both words of the hash are right. */
+  readonly isCertain: boolean;
+}
+
 const versionLimit: number = 2 ** 53;
 /** Entries that all of memory has room for. */
 const entriesLimit: number = 2 ** 30;
@@ -106,7 +114,8 @@ class Salvager {
     const segment = this.#segments[ref >>> this.#shift];
     const at = (ref & ((1 << this.#shift) - 1)) << 4;
     if (segment === undefined || at + entryGranules * 16 > segment.words.length) return undefined;
-    return this.#nameOf(segment, at)?.id;
+    const name = this.#nameOf(segment, at);
+    return name?.isCertain === true ? name.id : undefined;
   }
 
   #take(segment: Segment, at: number): void {
@@ -114,12 +123,17 @@ class Salvager {
     const name = this.#nameOf(segment, at);
     if (name === undefined) return;
     const version = versionOf(words, at);
-    const known = { ...name, version };
+    const { id, part } = name;
+    const known = { id, part, version };
     const bytes = this.#bytesAt(words, at);
+    const traits = peek(words, at + field.traits);
+    if (!name.isCertain && !isProven(traits, bytes)) return;
     if (typeof bytes === 'string') {
       this.dropped.push({ ...known, why: bytes });
       return;
     }
+    if ((traits & trait.kindMask) >= kinds.length)
+      this.impaired.push({ ...known, why: 'its kind is lost' });
     const tags: string[] = [];
     const lost = this.#readTags(words, at, (segment.number << this.#shift) + (at >> 4), tags);
     if (lost !== undefined) this.impaired.push({ ...known, why: lost });
@@ -129,11 +143,8 @@ class Salvager {
       this.#best.set(key, { ...known, words, at, bytes, tags });
   }
 
-  /** The names in an entry's key; undefined unless the entry's hash is that of the key. */
-  #nameOf(
-    segment: Segment,
-    at: number,
-  ): { readonly id: string; readonly part: string } | undefined {
+  /** The names in an entry's key; undefined when the entry's hash is not that of the key. */
+  #nameOf(segment: Segment, at: number): Name | undefined {
     const { words } = segment;
     const keyRef = peek(words, at + field.keyRef);
     const home = keyRef === 0 ? segment : this.#segments[keyRef >>> this.#shift];
@@ -141,9 +152,10 @@ class Salvager {
     if (keyRef < 0 || home === undefined || keyAt >= home.words.length) return undefined;
     if (!this.#key.load(home.words, keyAt)) return undefined;
     if (keyRef === 0 && this.#key.length > inlineKeyWords) return undefined;
-    if (this.#key.low !== peek(words, at + field.hashLow)) return undefined;
-    if (this.#key.high !== peek(words, at + field.hashHigh)) return undefined;
-    return readNames(home.words, home.bytes, keyAt);
+    const isLow = this.#key.low === peek(words, at + field.hashLow);
+    const isHigh = this.#key.high === peek(words, at + field.hashHigh);
+    if (!isLow && !isHigh) return undefined;
+    return { ...readNames(home.words, home.bytes, keyAt), isCertain: isLow && isHigh };
   }
 
   /** The committed bytes of an entry, or why they are lost. */
@@ -151,6 +163,13 @@ class Salvager {
     const version = versionOf(words, at);
     if (!(version > 0 && version < versionLimit)) return `its version ${version} is impossible`;
     const slot = committed(words, at);
+    const isEmpty = peek(words, slot + commitSlot.ref) === 0;
+    // A slot that was never written looks like that of an empty part, whose checksum is 0; but the part has a block.
+    if (isEmpty && peek(words, at + field.blockBytes) !== 0) return 'its bytes are not there';
+    return this.#bytesOf(words, at, slot);
+  }
+
+  #bytesOf(words: Words, at: number, slot: number): Uint8Array | string {
     const ref = peek(words, slot + commitSlot.ref);
     const length = peek(words, slot + commitSlot.length);
     const traits = peek(words, at + field.traits);
@@ -225,11 +244,15 @@ class Extents {
   }
 }
 
-/** True when the traits of an entry are those of a part: what costs least to look at. */
+/** True for bytes that match a checksum which says something: that of no bytes is 0, as all is where memory was zeroed. */
+function isProven(traits: number, bytes: Uint8Array | string): boolean {
+  return typeof bytes !== 'string' && bytes.length > 0 && (traits & trait.checksummed) !== 0;
+}
+
+/** True when the element type of an entry is one: what costs least to look at. */
 function isPossible(words: Words, at: number): boolean {
   const traits = peek(words, at + field.traits);
-  const element = (traits >>> trait.elementShift) & trait.elementMask;
-  return (traits & trait.kindMask) < kinds.length && element < elementTypes.length;
+  return ((traits >>> trait.elementShift) & trait.elementMask) < elementTypes.length;
 }
 
 /** Everything that is intact under a superblock, or what it may have been. */
