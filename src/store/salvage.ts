@@ -1,10 +1,11 @@
 /**
  * Finds the parts that are intact in the memory of a pool of which nothing else can be believed: no index, no page table, no list.
  *
- * An entry is told from anything else by its key: the hash, with the pool's secret seed, must be that of the key that it leads to; where only one of
- * its two words is, the bytes must match their checksum too. So every granule can be looked at, whatever it holds. What has a checksum must
- * match it; of two entries with one key the higher version counts. What entries say beside that (kinds, times, tags, pins) has no checksum: it
- * is taken when it is possible.
+ * An entry is told from anything else by its key: both words of the hash, with the pool's secret seed, must be those of the key that it leads to.
+ * So every granule can be looked at, whatever it holds. (One word does not do: where a power loss has put the first line of an entry's
+ * former life before the rest of the next one, it says one key and has the bytes of another.) What has a checksum must match it; of two
+ * entries with one key the higher version counts. What entries say beside that (kinds, times, tags, pins) has no checksum: it is taken
+ * when it is possible.
  */
 
 import { kinds } from '../alloc/kind.ts';
@@ -66,8 +67,6 @@ export interface Salvage {
 interface Name {
   readonly id: string;
   readonly part: string;
-  /** Both words of the hash are right. */
-  readonly isCertain: boolean;
 }
 
 const versionLimit: number = 2 ** 53;
@@ -114,8 +113,7 @@ class Salvager {
     const segment = this.#segments[ref >>> this.#shift];
     const at = (ref & ((1 << this.#shift) - 1)) << 4;
     if (segment === undefined || at + entryGranules * 16 > segment.words.length) return undefined;
-    const name = this.#nameOf(segment, at);
-    return name?.isCertain === true ? name.id : undefined;
+    return this.#nameOf(segment, at)?.id;
   }
 
   #take(segment: Segment, at: number): void {
@@ -123,11 +121,9 @@ class Salvager {
     const name = this.#nameOf(segment, at);
     if (name === undefined) return;
     const version = versionOf(words, at);
-    const { id, part } = name;
-    const known = { id, part, version };
+    const known = { ...name, version };
     const bytes = this.#bytesAt(words, at);
     const traits = peek(words, at + field.traits);
-    if (!name.isCertain && !isProven(traits, bytes)) return;
     if (typeof bytes === 'string') {
       this.dropped.push({ ...known, why: bytes });
       return;
@@ -152,10 +148,9 @@ class Salvager {
     if (keyRef < 0 || home === undefined || keyAt >= home.words.length) return undefined;
     if (!this.#key.load(home.words, keyAt)) return undefined;
     if (keyRef === 0 && this.#key.length > inlineKeyWords) return undefined;
-    const isLow = this.#key.low === peek(words, at + field.hashLow);
-    const isHigh = this.#key.high === peek(words, at + field.hashHigh);
-    if (!isLow && !isHigh) return undefined;
-    return { ...readNames(home.words, home.bytes, keyAt), isCertain: isLow && isHigh };
+    if (this.#key.low !== peek(words, at + field.hashLow)) return undefined;
+    if (this.#key.high !== peek(words, at + field.hashHigh)) return undefined;
+    return readNames(home.words, home.bytes, keyAt);
   }
 
   /** The committed bytes of an entry, or why they are lost. */
@@ -242,11 +237,6 @@ class Extents {
     const last = list[low - 1];
     return last !== undefined && byte < last.byteOffset + last.length;
   }
-}
-
-/** True for bytes that match a checksum which says something: that of no bytes is 0, as all is where memory was zeroed. */
-function isProven(traits: number, bytes: Uint8Array | string): boolean {
-  return typeof bytes !== 'string' && bytes.length > 0 && (traits & trait.checksummed) !== 0;
 }
 
 /** True when the element type of an entry is one: what costs least to look at. */

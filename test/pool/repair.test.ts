@@ -213,17 +213,6 @@ describe('repair saves everything where nothing is lost but', () => {
     await expectAllSaved();
   });
 
-  it('a word of the hash of a part', async () => {
-    place();
-    for (const [i, field] of [1, 35].entries()) {
-      change(0, (bytes) => {
-        const at = 64 * entryOf(bytes, `context-${5 + i}about`) + 4 * field;
-        bytes.writeInt32LE(~bytes.readInt32LE(at), at);
-      });
-    }
-    await expectAllSaved();
-  });
-
   it('all words that count and lead', async () => {
     place('died');
     change(0, (bytes) => bytes.fill(0xee, controlByte, controlByte + 64));
@@ -265,6 +254,19 @@ describe('repair tells what is lost when', () => {
     expect(report.dropped).toMatchObject([
       { id: 'context-7', part: 'about', why: 'its bytes do not match their checksum' },
     ]);
+  });
+
+  it('a word of the hash of a part has changed: it may be that of another life of its entry', async () => {
+    place();
+    for (const [i, field] of [1, 35].entries()) {
+      change(0, (bytes) => {
+        const at = 64 * entryOf(bytes, `context-${5 + 2 * i}about`) + 4 * field;
+        bytes.writeInt32LE(~bytes.readInt32LE(at), at);
+      });
+    }
+    const report = repairPool(path);
+    await expectRepaired(report);
+    expect(report).toMatchObject({ dropped: [], unnamed: 2, parts: before.size - 2 });
   });
 
   it('the kind of a part is impossible', async () => {
@@ -324,13 +326,15 @@ describe('repair', () => {
       try {
         const report = repairPool(path);
         const after = await expectRepaired(report, true);
-        for (const name of readable)
-          expect(after.has(name), `${name} of round ${round}`).toBe(true);
+        const worse = readable.names.filter((name) => !after.has(name));
+        expect(worse.length, `${worse.join()} of round ${round}`).toBeLessThanOrEqual(
+          readable.impossible,
+        );
         sums.saved += report.parts;
         sums.lost += before.size - report.parts;
       } catch (error) {
         if (!(error instanceof CenoteError)) throw error;
-        expect([error.code, readable]).toEqual(['pool_corrupt', []]);
+        expect([error.code, readable.names]).toEqual(['pool_corrupt', []]);
         sums.refused++;
       }
       rmSync(path, { recursive: true, force: true });
@@ -448,20 +452,27 @@ function entryOf(bytes: Buffer, names: string): number {
   return (keyAt - 64) / 64;
 }
 
-/** Names of parts that can be read before the repair. */
-async function readableIn(folder: string): Promise<string[]> {
+interface Readable {
+  readonly names: readonly string[];
+  /** Entries that may be read, though what they say of themselves cannot be. */
+  readonly impossible: number;
+}
+
+/** What can be read before the repair. */
+async function readableIn(folder: string): Promise<Readable> {
   try {
     const pool = await openPool({ path: folder, readOnly: true });
     try {
       // Damage may have changed what has no checksum: then it is not the part that it was.
-      return [...partsOf(pool)]
-        .filter(([name, text]) => before.get(name) === text)
-        .map(([name]) => name);
+      const names = [...partsOf(pool)].filter(([name, text]) => before.get(name) === text);
+      const { errors } = pool.check();
+      const impossible = errors.filter((error) => error.includes('live and impossible')).length;
+      return { names: names.map(([name]) => name), impossible };
     } finally {
       await pool.close();
     }
   } catch (error) {
-    if (error instanceof CenoteError) return [];
+    if (error instanceof CenoteError) return { names: [], impossible: 0 };
     throw error;
   }
 }

@@ -26,6 +26,7 @@ import { superblockWords } from '../../src/memory/superblock-codec.ts';
 import { segmentHeaderByte, superblockAByte, superblockBByte } from '../../src/memory/layout.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
+import { repairPool } from '../../src/pool/repair.ts';
 import { rounds, seed } from '../support/seed.ts';
 
 const boot = vi.hoisted(() => ({ id: undefined as string | undefined }));
@@ -106,15 +107,45 @@ interface Found {
   corrupt: number;
   /** What check says. */
   reported: number;
+  /** Parts that repair has saved. */
+  saved: number;
   /** What may never be. */
   faults: string[];
 }
 
-/** Opens files, reads every part that is told of, writes to the pool, and closes it. */
+/** Opens files, reads every part that is told of, writes to the pool, and closes it. Where damage shows, it is repaired and read again. */
 async function use(files: ReadonlyMap<string, Buffer>): Promise<Found> {
   const path = join(scratch, 'opened');
   place(files, path);
-  const found: Found = { outcome: 'opened', parts: 0, corrupt: 0, reported: 0, faults: [] };
+  const found = await readAll(path);
+  rmSync(path, { recursive: true, force: true });
+  if (found.outcome === 'opened' && found.reported === 0) return found;
+  place(files, path);
+  try {
+    repairPool(path);
+    const repaired = await readAll(path);
+    if (repaired.outcome !== 'opened' || repaired.reported + repaired.corrupt > 0)
+      found.faults.push(`repaired, and still ${repaired.outcome}`);
+    found.faults.push(...repaired.faults);
+    found.saved = repaired.parts;
+  } catch (error) {
+    if (!(error instanceof CenoteError)) throw error;
+    found.outcome += ' and beyond repair';
+  } finally {
+    rmSync(path, { recursive: true, force: true });
+  }
+  return found;
+}
+
+async function readAll(path: string): Promise<Found> {
+  const found: Found = {
+    outcome: 'opened',
+    parts: 0,
+    corrupt: 0,
+    reported: 0,
+    saved: 0,
+    faults: [],
+  };
   try {
     const pool = await openPool({ path });
     for (const name of written.keys()) readPart(pool, name, found);
@@ -124,8 +155,6 @@ async function use(files: ReadonlyMap<string, Buffer>): Promise<Found> {
   } catch (error) {
     if (!(error instanceof CenoteError)) throw error;
     found.outcome = error.code;
-  } finally {
-    rmSync(path, { recursive: true, force: true });
   }
   return found;
 }
@@ -155,6 +184,7 @@ class Tally {
     if (found.reported > 0) seen.push('damage reported');
     for (const what of seen) this.counts[what] = (this.counts[what] ?? 0) + 1;
     this.counts['parts read'] = (this.counts['parts read'] ?? 0) + found.parts;
+    this.counts['parts saved'] = (this.counts['parts saved'] ?? 0) + found.saved;
     for (const fault of found.faults) this.faults.push(`${name}: ${fault}`);
   }
 }
