@@ -35,17 +35,14 @@ export interface DamagedPool {
 
 const segmentName = /^segment-(\d{4,})$/;
 
-/** Takes the lock of slot 0, when nobody has any. @throws pool_busy, io_failed */
+/** Takes the locks of all slots: nobody has the pool open, and nobody can open it. @throws pool_busy, io_failed */
 function takeAlone(system: MappedSystem, folder: string): number {
   const lockFd = openLockFile(system, folder);
   try {
-    const isAlone = coded('cannot lock the pool', () => {
-      if (!system.os.lock(lockFd, 0)) return false;
-      for (let slot = 1; slot < ownersMaxLimit; slot += 1)
-        if (system.os.isLocked(lockFd, slot)) return false;
-      return true;
-    });
-    if (!isAlone) fail('pool_busy', `the pool in ${folder} is in use`);
+    for (let slot = 0; slot < ownersMaxLimit; slot += 1) {
+      if (!coded('cannot lock the pool', () => system.os.lock(lockFd, slot)))
+        fail('pool_busy', `the pool in ${folder} is in use`);
+    }
     return lockFd;
   } catch (error) {
     system.files.close(lockFd);

@@ -20,6 +20,7 @@ const usual: Omit<Plan, 'folder'> = {
   largeEvery: 8,
   capacityBytes: 16 * mib,
   kills: 0,
+  victims: 'first',
 };
 
 /** Runs histories and demands that each is linearisable. */

@@ -19,13 +19,19 @@ const { path, contexts, parts } = given;
 /** A part with more blocks is replaced rather than extended. */
 const blocksMax = 24;
 
-/** Evictions of the operation under way: they may have happened at any time of it. @type {{ id: string, part: string, version: number }[]} */
-const evicted = [];
+/** When the operation under way was called. */
+let calledNs = 0;
+/** Records of the evictions that it has made: they may have happened at any time of it. @type {number[]} */
+const evictions = [];
 const hooks = {
   audit: {
-    /** @param {string} what @param {string} id @param {string} part @param {number} version */
+    /** Told before the part goes, so that it is written down whatever comes. @param {string} what @param {string} id @param {string} part @param {number} version */
     record(what, id, part, version) {
-      if (what === 'evict') evicted.push({ id, part, version });
+      if (what !== 'evict') return;
+      const record = log.call(action.evict, Number(id), Number(part));
+      words[record + 5] = calledNs;
+      words[record + 8] = version;
+      evictions.push(record);
     },
   },
 };
@@ -54,7 +60,7 @@ function blockWords() {
 
 /** @param {number} at @param {() => { state: number, version?: number, blocks?: number[] }} work */
 function tell(at, work) {
-  const called = log.now();
+  calledNs = words[at + 5] ?? 0;
   let answer;
   try {
     answer = work();
@@ -65,11 +71,7 @@ function tell(at, work) {
     else throw error;
   }
   log.told(at, answer.state, answer.version, answer.blocks);
-  for (const { id, part, version } of evicted.splice(0)) {
-    const record = log.call(action.evict, Number(id), Number(part));
-    words[record + 5] = called;
-    log.told(record, status.done, version);
-  }
+  for (const record of evictions.splice(0)) log.told(record, status.done, words[record + 8]);
 }
 
 /** @param {number} context @param {number} part */

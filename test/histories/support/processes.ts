@@ -33,6 +33,17 @@ const { action, status, mapLog, readLog } = (await import(
   new URL('../clients/log.mjs', import.meta.url).href
 )) as LogModule;
 
+interface BlocksModule {
+  readonly readBlocks: (words: Uint32Array) => number[];
+}
+
+const blocksModule = (await import(
+  new URL('../clients/blocks.mjs', import.meta.url).href
+)) as BlocksModule;
+
+/** Numbers of the blocks of a part. */
+export const readBlocks: BlocksModule['readBlocks'] = blocksModule.readBlocks;
+
 const logBytes: number = 8 * 2 ** 20;
 const mib = 2 ** 20;
 
@@ -48,13 +59,15 @@ export interface Plan {
   /** One in so many blocks may be large. */
   readonly largeEvery: number;
   readonly capacityBytes: number;
-  /** How often the first is killed and started again. */
+  /** How often one is killed, and started again. */
   readonly kills: number;
+  readonly victims: 'first' | 'anyone';
 }
 
 interface Life {
   readonly child: ChildProcess;
   readonly words: Float64Array;
+  readonly number: number;
   readonly client: number;
 }
 
@@ -62,52 +75,107 @@ export interface Recorded {
   readonly history: readonly Operation[];
   readonly evictions: number;
   readonly refusals: number;
+  readonly kills: number;
+  readonly stops: number;
+}
+
+/** Most milliseconds for which one stands still. */
+const stopMaxMs = 40;
+/** Most milliseconds that one lives who is killed while it opens the pool. */
+const youngMaxMs = 80;
+const livesMax = 60;
+
+/** The clients of a plan, as they come and go. */
+class Crowd {
+  readonly lives: Life[] = [];
+  readonly #current: Life[] = [];
+  readonly #plan: Plan;
+  readonly #random: Random;
+  readonly #base = process.hrtime.bigint();
+  failure = '';
+
+  constructor(plan: Plan, random: Random) {
+    this.#plan = plan;
+    this.#random = random;
+    for (let number = 0; number < plan.clients; number++) this.#start(number);
+  }
+
+  #start(number: number): Life {
+    const plan = this.#plan;
+    const life = this.lives.filter((each) => each.number === number).length;
+    if (life >= livesMax) throw new Error('too many lives for one history');
+    const log = join(plan.folder, `log-${number}-${life}`);
+    const words = mapLog(log, logBytes);
+    words[0] = 1;
+    const seed = this.#random.next();
+    const path = poolOf(plan.folder);
+    const given = { ...plan, path, log, logBytes, base: String(this.#base), number, life, seed };
+    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.failure += text));
+    const started = { child, words, number, client: number * livesMax + life };
+    this.lives.push(started);
+    this.#current[number] = started;
+    return started;
+  }
+
+  /** Kills one at some point of its work, or while it is opening the pool, and starts its successor. */
+  async killOne(): Promise<void> {
+    const { victims, operations } = this.#plan;
+    const random = this.#random;
+    const number = victims === 'first' ? 0 : random.below(this.#current.length);
+    const life = this.#current[number] as Life;
+    if (random.below(4) === 0) await pause(random.below(youngMaxMs));
+    else await reached(life, random.below(operations / 2));
+    life.child.kill('SIGKILL');
+    await gone(life.child);
+    this.#start(number);
+  }
+
+  /** One stands still, perhaps in the middle of a change; the others go on. */
+  async stopOne(): Promise<void> {
+    const { child } = this.#current[this.#random.below(this.#current.length)] as Life;
+    child.kill('SIGSTOP');
+    await pause(this.#random.below(stopMaxMs));
+    child.kill('SIGCONT');
+  }
+
+  /** Waits until all have done what they have to do. @throws when one has failed */
+  async end(): Promise<void> {
+    for (const { child } of this.#current) await gone(child);
+    for (const { child, client } of this.lives) {
+      const { exitCode, signalCode } = child;
+      if (exitCode !== 0 && signalCode !== 'SIGKILL')
+        throw new Error(`client ${client} ended with ${exitCode ?? signalCode}: ${this.failure}`);
+    }
+  }
+}
+
+export function poolOf(folder: string): string {
+  return join(folder, 'pool');
 }
 
 /** Runs the plan to its end. @throws when a client ends with anything but success */
 export async function record(plan: Plan, random: Random): Promise<Recorded> {
-  const base = process.hrtime.bigint();
-  const path = join(plan.folder, 'pool');
-  await (
-    await openPool({ path, capacityBytes: plan.capacityBytes, segmentBytes: 4 * mib })
-  ).close();
-  const lives: Life[] = [];
-  let failure = '';
-  const start = (number: number, life: number): Life => {
-    const log = join(plan.folder, `log-${number}-${life}`);
-    const words = mapLog(log, logBytes);
-    const seed = random.next();
-    const given = { ...plan, path, log, logBytes, base: String(base), number, life, seed };
-    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (failure += text));
-    const started = { child, words, client: number * 100 + life };
-    lives.push(started);
-    return started;
-  };
+  const path = poolOf(plan.folder);
+  const made = await openPool({ path, capacityBytes: plan.capacityBytes, segmentBytes: 4 * mib });
+  await made.close();
+  const crowd = new Crowd(plan, random);
+  let stops = 0;
+  for (let kill = 0; kill < plan.kills; kill++) {
+    if (plan.victims === 'anyone' && random.below(3) === 0) {
+      await crowd.stopOne();
+      stops++;
+    }
+    await crowd.killOne();
+  }
+  await crowd.end();
+  return { ...gather(plan, crowd.lives), kills: plan.kills, stops };
+}
 
-  let first = start(0, 0);
-  const others: Life[] = [];
-  // Who joins needs a pool that has been taken; who opens it says so by being one of its owners.
-  for (let number = 1; number < plan.clients; number++) others.push(start(number, 0));
-  const ended = others.map(({ child }) => once(child, 'exit'));
-  for (const { words } of lives) words[0] = 1;
-  for (let kill = 1; kill <= plan.kills; kill++) {
-    await reached(first, random.below(plan.operations / 2));
-    first.child.kill('SIGKILL');
-    await gone(first.child);
-    first = start(0, kill);
-    first.words[0] = 1;
-  }
-  await gone(first.child);
-  await Promise.all(ended);
-  for (const { child, client } of lives) {
-    const { exitCode, signalCode } = child;
-    if (exitCode !== 0 && signalCode !== 'SIGKILL')
-      throw new Error(`client ${client} ended with ${exitCode ?? signalCode}: ${failure}`);
-  }
-  return gather(plan, lives);
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function gone(child: ChildProcess): Promise<void> {
@@ -117,10 +185,13 @@ async function gone(child: ChildProcess): Promise<void> {
 /** Resolves when a client has begun that many operations, or has ended. */
 async function reached({ words, child }: Life, operations: number): Promise<void> {
   while (child.exitCode === null && words[1] === 0 && readLog(words).length <= operations)
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await pause(1);
 }
 
-function gather(plan: Plan, lives: readonly Life[]): Recorded {
+function gather(
+  plan: Plan,
+  lives: readonly Life[],
+): Pick<Recorded, 'history' | 'evictions' | 'refusals'> {
   const history: Operation[] = [];
   let evictions = 0;
   let refusals = 0;
