@@ -66,7 +66,7 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, statsOf } from './stats.ts';
+import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
 import { freeze, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/disk-tier.ts';
@@ -286,12 +286,12 @@ export class StorePool implements Pool {
   }
 
   async close(): Promise<void> {
-    if (this.#store.closed) return;
+    if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
     if (this.#snapshotting)
       fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
-    this.#closing ??= this.#closeNow();
-    await this.#closing;
+    this.#closing = this.#closeNow();
+    return this.#closing;
   }
 
   async #closeNow(): Promise<void> {
@@ -309,6 +309,10 @@ export class StorePool implements Pool {
 
   get contextCount(): number {
     return contextCountOf(this.#readable());
+  }
+
+  get partBytes(): number {
+    return partBytesOf(this.#readable());
   }
 
   get handle(): PoolHandle {
@@ -334,7 +338,8 @@ export class StorePool implements Pool {
   }
 
   #readable(): Store {
-    if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
+    const isClosed = this.#store.closed || this.#closing !== undefined;
+    if (isClosed) fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }
