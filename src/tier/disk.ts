@@ -162,6 +162,12 @@ export class Disk {
     this.#added += growth;
   }
 
+  /** Within a transaction: a record that is damaged, for a copy that is to say so too. */
+  putDamaged(key: Uint8Array, value: Uint8Array): void {
+    this.parts.put(key, value);
+    this.#added += cost(value);
+  }
+
   /** Within a transaction: removes the record under a key with all that belongs to it. */
   removeRecord(key: Uint8Array): void {
     const old = this.parts.get(key);
