@@ -203,6 +203,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   clearOwner(slot: number): Recovered {
     this.mustWrite();
+    this.follow();
     return recoverLabels(this, (owner) => owner === slot, allKinds);
   }
 

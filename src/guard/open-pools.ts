@@ -43,7 +43,14 @@ export class OpenPools implements PoolSource {
     if (type === 'shared') return openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
     const { name } = tenant;
     const path = pathOf(name);
-    return openPool({ path, capacityBytes, hooks, tenant: name, ...tiersOf(name) });
+    return openPool({
+      path,
+      exclusive: true,
+      capacityBytes,
+      hooks,
+      tenant: name,
+      ...tiersOf(name),
+    });
   }
 
   /** Closes what was idle for long. @returns the closings under way */

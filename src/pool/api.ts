@@ -216,6 +216,8 @@ export interface OpenOptions {
   readonly zeroOnFree?: readonly KindName[];
   /** Reads without owning: for inspect and check. */
   readonly readOnly?: boolean;
+  /** Refuses (`pool_busy`) where another owner has the pool open. Others may still open it later. */
+  readonly exclusive?: boolean;
   /** Joins the pool of another thread. */
   readonly handle?: PoolHandle;
   /** How long to wait while another owner changes the pool, before it is `pool_busy`. 0…3,600,000 ms, default 1000. */

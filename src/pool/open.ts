@@ -69,7 +69,8 @@ function openOver(region: Region, options: OpenOptions, path: string | undefined
 }
 
 function storeOver(region: Region, options: OpenOptions): Store {
-  const choices = { zeroKinds: zeroKindsOf(options), lockWaitMs: options.lockWaitMs };
+  const { exclusive, lockWaitMs } = options;
+  const choices = { zeroKinds: zeroKindsOf(options), exclusive, lockWaitMs };
   const { store, isFirst } = openStore(region, choices, storeOptions(options));
   const { capacityBytes } = region.superblock;
   if (isFirst) store.allocator.setLimitBytes(limitFor(store, capacityBytes));

@@ -12,7 +12,7 @@ import { peek } from '../memory/words.ts';
 import { field, parked, segmentOf, state, stateMask, wordOf } from './entry.ts';
 import { begin } from './epoch.ts';
 import { indexEpochOf, readAttempts } from './follower.ts';
-import { noteClosed, noteOpened, othersHaveOpened } from './opened.ts';
+import { noteClosed, noteOpened, othersHaveOpened, refuseOthers } from './opened.ts';
 import { Pen } from './pen.ts';
 import { recoverBeside } from './recover-beside.ts';
 import { recoverStore, type RecoveryReport } from './recover.ts';
@@ -37,6 +37,12 @@ export interface AllocatorChoices {
   readonly lockWaitMs?: number | undefined;
 }
 
+/** How an owner opens the store, beside how it allocates. */
+export interface OpenChoices extends AllocatorChoices {
+  /** Refuses where others have it open. */
+  readonly exclusive?: boolean | undefined;
+}
+
 /**
  * True when what is in memory is what the last owner left: closed in order, and the machine has not been down since. Closing does not wait
  * for the disk, so after a power loss a pool may look closed and lack what was written before.
@@ -48,13 +54,14 @@ export function isComplete(region: Region): boolean {
 /** Opens for an owner of the region. @throws pool_busy when another one, who lives, keeps the pen */
 export function openStore(
   region: Region,
-  choices: AllocatorChoices,
+  choices: OpenChoices,
   options: StoreOptions,
 ): OpenedStore {
   const pen = new Pen(region, options.lockWaitMs);
   pen.seize();
   try {
     region.refresh();
+    if (choices.exclusive === true) refuseOthers(region);
     const opened = openWithPen(region, choices, options, pen);
     const { store } = opened;
     pen.onHandOver = (isBroken) => {

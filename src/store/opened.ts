@@ -1,5 +1,6 @@
 /** Which owners have the store open: they may hold leases and have the pen. An owner that is only about to open holds nothing yet. */
 
+import { fail } from '../errors.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
 import type { Region, Segment } from '../memory/region.ts';
 import { load, store } from '../memory/words.ts';
@@ -26,8 +27,22 @@ export function hasOpened(region: Region, slot: number): boolean {
 
 /** True when another owner lives and has the store open. */
 export function othersHaveOpened(region: Region): boolean {
+  return otherOwner(region) >= 0;
+}
+
+/** @throws pool_busy when another owner lives and has the store open */
+export function refuseOthers(region: Region): void {
+  const slot = otherOwner(region);
+  if (slot < 0) return;
+  const { words } = region.segments[0] as Segment;
+  const pid = load(words, ownerWord(slot, ownerSlot.pid));
+  fail('pool_busy', `The pool is in use by process ${pid}.`);
+}
+
+/** The slot of one, or -1. */
+function otherOwner(region: Region): number {
   for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
-    if (slot !== region.ownerSlot && hasOpened(region, slot)) return true;
+    if (slot !== region.ownerSlot && hasOpened(region, slot)) return slot;
   }
-  return false;
+  return -1;
 }

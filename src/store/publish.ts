@@ -65,7 +65,7 @@ export interface Payload {
 }
 
 /** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
-const versionsPerMs = 2048;
+export const versionsPerMs = 2048;
 
 /** Parts evicted at most for room in an index that cannot grow. */
 const indexEvictions = 128;

@@ -21,6 +21,7 @@ export function reapOwner(store: Store, slot: number): boolean {
   const { region } = store;
   if (region.ownerSlot < 0 || region.reclaim === undefined) return false;
   return region.reclaim(slot, () => {
+    region.commit({}); // if it died over a superblock there are two that differ: the newer one counts from now on
     endLeases(store, slot);
     store.allocator.clearOwner(slot);
   });

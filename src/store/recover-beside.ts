@@ -23,8 +23,8 @@ import { Store } from './store.ts';
 /** By who holds the pen. @throws pool_busy, pool_corrupt: the pool stays broken */
 export function recoverBeside(store: Store): void {
   const { region, allocator, options, pen } = store;
+  region.commit({}); // whoever died over a superblock has left two that differ: the newer one counts
   reapOwners(store);
-  region.refresh();
   const aside = tablesAside(store);
   if (aside === undefined) {
     if ((indexEpochOf(region) & 1) === 0) add(store.control, epochWordOf(store), 1);

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { Random } from '../../../src/base/random.ts';
-import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import type { Pool } from '../../../src/pool/api.ts';
-import { systemWaiter } from '../../../src/base/clock.ts';
 import { hasCode } from '../../../src/errors.ts';
 import {
+  abandon,
+  anotherPool,
   copyMemory,
   newMemory,
   type OwnedPool,
@@ -31,7 +31,7 @@ const options = {
   lockWaitMs: 0,
 };
 
-const noPatience = { waitMs: 0, waiter: systemWaiter };
+const choices = { zeroKinds: 0, lockWaitMs: 0 };
 
 /** Runs `change` right now, or says that somebody who has been interrupted is at work. */
 export function unlessBusy(change: () => unknown): boolean {
@@ -137,7 +137,7 @@ export class Stage {
 
   /** The next writer, after the last one closed or died. */
   recovered(): OwnedPool {
-    return ownPool(ownRegion(this.#memory), options);
+    return ownPool(ownRegion(this.#memory), options, choices);
   }
 
   join(): Pool {
@@ -146,7 +146,12 @@ export class Stage {
 
   /** Another owner of the pool as it is. */
   another(): OwnedPool {
-    return ownPool(attachSharedRegion(this.#memory, noPatience), options);
+    return anotherPool(this.#memory, options, choices);
+  }
+
+  /** The owner in slot 0 has died. */
+  firstDies(): void {
+    abandon(this.#memory, 0);
   }
 }
 
