@@ -294,7 +294,7 @@ export class StorePool implements Pool {
 
   async #closeNow(): Promise<void> {
     try {
-      await this.#tiers.close();
+      if (this.hasDisk) await this.#tiers.close();
       closeStore(this.#store);
     } finally {
       this.#store.region.close();

@@ -2,7 +2,9 @@
 
 import { fail } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
+import type { Region } from '../memory/region.ts';
 import type { Store } from '../store/store.ts';
+import type { DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
 import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
@@ -130,6 +132,7 @@ export class Tiers {
     if (disk === undefined) return;
     await this.#demoter?.stop();
     await disk.doomed.flush().catch(() => undefined);
+    await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
     await disk.disk.close();
     disk.doomed.close();
     this.#store.lowerTier = undefined;
@@ -141,6 +144,12 @@ export class Tiers {
     if (partOf(this.#store, id, part) !== 0) return 0;
     return disk.find(partKey(id, part))?.version ?? 0;
   }
+}
+
+/** As what a pool is made anew. */
+export function shapeOf({ superblock, segmentShift }: Region): Omit<DiskIdentity, 'format'> {
+  const { poolUuid, capacityBytes, ownersMax } = superblock;
+  return { poolUuid, capacityBytes, ownersMax, segmentBytes: 2 ** segmentShift };
 }
 
 function onDisk(id: string, part: string): never {

@@ -30,7 +30,8 @@ export async function copyDisk(
 ): Promise<void> {
   const copy = await Disk.open(folder, Infinity, () => undefined);
   try {
-    await copy.belongTo(disk.identity()?.poolUuid ?? '');
+    const identity = disk.identity();
+    if (identity !== undefined) await copy.belongTo(identity);
     let writing: Promise<void>[] = [];
     let waitingBytes = 0;
     for (const { key: found, value } of disk.parts.getRange({ transaction })) {
