@@ -21,6 +21,7 @@ import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
+import { tiers } from '../test/mutants/tier.mjs';
 import { root } from './setup.mjs';
 
 /**
@@ -57,6 +58,7 @@ const mutants = [
   ...guards,
   ...kv,
   ...evictions,
+  ...tiers,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
