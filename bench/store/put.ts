@@ -6,7 +6,7 @@
  * leased parts of a second pool. All read from the same few sources.
  */
 
-import { crc32 } from 'node:zlib';
+import { crc32 } from '../../src/base/checksum.ts';
 import type { Lease, Pool } from 'cenote';
 import { measure, type Measured, type Subject } from '../harness/rounds.ts';
 import { type Bar, type Row, type RowExtras, toRow } from '../harness/row.ts';

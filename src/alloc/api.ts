@@ -7,7 +7,7 @@ export interface AllocatorOptions {
   /** Bit k set: memory of kind k is zeroed when it is freed. */
   readonly zeroKinds?: number;
   /** How long to wait for another owner's lock. Default 1000. */
-  readonly lockWaitMs?: number;
+  readonly lockWaitMs?: number | undefined;
   /**
    * Recovers owners that died when memory is exhausted, and gives their slots back. Not for pools,
    * where more than memory must be cleared first: see `clearOwner`.
@@ -231,9 +231,20 @@ export interface Allocator {
    * @throws pool_busy when a living owner keeps the lock of a segment: nothing is lost, try again
    */
   recoverOwner(slot: number): boolean;
-  /** The same for who holds the slot of the dead: inside `region.reclaim`. */
+  /** The same for who holds the slot of the dead: inside `region.reclaim`. What is freed is zeroed: it may be what was meant to be wiped. */
   clearOwner(slot: number): { readonly freedBlocks: number; readonly freedBytes: number };
   newMarks(): Marks;
+  /**
+   * Holds the locks of all segments: no run of pages is made or ended by anybody until the returned function is called.
+   * @throws pool_busy when a living owner keeps one of them
+   */
+  freeze(): () => void;
+  /**
+   * Frees and zeroes every kept allocation that is not in `marks`, while other owners allocate and free what is not kept. For recovery by the
+   * only one who may keep anything now.
+   * @throws pool_busy when a living owner keeps the lock of a segment
+   */
+  sweepKept(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number };
   /** Frees every live allocation that is not in `marks`; all others become kept. For recovery. */
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number };
 

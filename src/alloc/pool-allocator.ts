@@ -7,7 +7,7 @@
 
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
-import { add, and, clearBits, or, peek, poke, setBits, type Words } from '../memory/words.ts';
+import { add, and, clearBits, or, peek, poke, setBits, type Words, zero } from '../memory/words.ts';
 import { giveBackMinBytes, retainPages } from './absent.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classGranulesMax, classOfGranules } from './classes.ts';
@@ -15,7 +15,7 @@ import { counterWords, countOne, underWay } from './counters.ts';
 import { type Kind, kinds } from './kind.ts';
 import * as layout from './layout.ts';
 import { OwnerPaths } from './owner-paths.ts';
-import { recoverAll, recoverLabels } from './recover-owner.ts';
+import { freezeSegments, recoverAll, recoverLabels, unmarkedKept } from './recover-owner.ts';
 import { type Recovered, sweepUnmarked } from './recover.ts';
 import { refuseBlocked } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
@@ -47,6 +47,7 @@ const frees = counterWords.frees;
 const allocationUnderWay = underWay.allocation;
 const freeUnderWay = underWay.free;
 const kindCount = kinds.length;
+const allKinds: number = 2 ** kinds.length - 1;
 const pageGranules = layout.pageGranuleShift;
 
 export class PoolAllocator extends OwnerPaths implements Allocator {
@@ -202,7 +203,29 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   clearOwner(slot: number): Recovered {
     this.mustWrite();
-    return recoverLabels(this, (owner) => owner === slot);
+    this.follow();
+    return recoverLabels(this, (owner) => owner === slot, allKinds);
+  }
+
+  sweepKept(marks: Marks): Recovered {
+    this.mustWrite();
+    this.follow();
+    const result = { freedBlocks: 0, freedBytes: 0 };
+    for (const { ref, kind, sizeBytes } of unmarkedKept(this, marks)) {
+      const { segment } = this.lookup.viewOf(ref) as SegmentView;
+      const fromByte = this.lookup.granuleOf(ref) << granuleBits;
+      zero(segment.bytes, fromByte, fromByte + sizeBytes);
+      this.free(ref, kind);
+      result.freedBlocks++;
+      result.freedBytes += sizeBytes;
+    }
+    return result;
+  }
+
+  freeze(): () => void {
+    this.mustWrite();
+    this.follow();
+    return freezeSegments(this);
   }
 
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number } {

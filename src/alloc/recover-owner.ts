@@ -6,11 +6,13 @@ import { ownerFree, ownerSlot, ownerWord } from '../memory/owners.ts';
 import type { Region, Segment } from '../memory/region.ts';
 import { load } from '../memory/words.ts';
 import { balanceCounters, ownerCounters, settleCounters } from './counters.ts';
+import type { Block, Marks } from './api.ts';
 import { nobody } from './layout.ts';
 import { Lookup } from './lookup.ts';
 import { type Recovered, recoverSegment } from './recover.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentRuns } from './segment-runs.ts';
+import { walkBlocks } from './walk.ts';
 import { countedBlocks } from './stats.ts';
 
 /** What an owner who recovers others has. */
@@ -27,6 +29,7 @@ export interface Survivor {
 export function recoverLabels(
   { region, runs, owner }: Survivor,
   isDead: (owner: number) => boolean,
+  zeroKinds: number = owner.zeroKinds,
 ): Recovered {
   const result: Recovered = { freedBlocks: 0, freedBytes: 0 };
   // Who inherits the locks of the dead ends what they were at: only then a head in a page table is one.
@@ -42,13 +45,38 @@ export function recoverLabels(
   }
   const rules = {
     region,
-    zeroKinds: owner.zeroKinds,
+    zeroKinds,
     isDead,
     countersOf: (dead: number) =>
       dead < ownersMaxLimit ? ownerCounters(region, dead) : owner.counters,
   };
   eachSegment(runs, ({ view, free }) => recoverSegment(view, free, rules, result));
   return result;
+}
+
+/** Kept allocations that are not in `marks`. @throws pool_busy when a living owner keeps the lock of a segment */
+export function unmarkedKept({ region, runs }: Survivor, marks: Marks): Block[] {
+  const found: Block[] = [];
+  eachSegment(runs, ({ view }) => {
+    walkBlocks(view, region, (block) => {
+      if (block.kept && !marks.has(block.ref)) found.push(block);
+    });
+  });
+  return found;
+}
+
+/** Takes the locks of all segments. @returns what gives them back @throws pool_busy when a living owner keeps one */
+export function freezeSegments({ runs }: Survivor): () => void {
+  const held: SegmentRuns[] = [];
+  const thaw = (): void => held.forEach((segment) => segment.leave());
+  for (const segment of runs.segments) {
+    if (!runs.enter(segment)) {
+      thaw();
+      fail('pool_busy', `another owner holds the lock of segment ${segment.view.segment.number}`);
+    }
+    held.push(segment);
+  }
+  return thaw;
 }
 
 /** Runs `work` for each segment, under its lock. @throws pool_busy when a living owner keeps one */

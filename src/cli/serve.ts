@@ -16,6 +16,7 @@ import { printLine, type Io } from './io.ts';
 import { reportError } from './report.ts';
 import { bannerJson, bannerText, type Banner, type KeyNotice } from './serve-banner.ts';
 import { spaceNote } from './serve-space.ts';
+import { readTierConfig, tierOptions, tiersOf, type TierConfig } from './serve-tiers.ts';
 import { aborted, listenForStop } from './stop.ts';
 import { version } from './version.ts';
 
@@ -65,6 +66,7 @@ export const serveCommand: Command = {
       env: 'CENOTE_CAPACITY',
       fallback: '2GiB',
     },
+    ...tierOptions,
     'no-auth': { help: 'Ask for no key. Refused unless only this machine can reach the address.' },
   },
   examples: [
@@ -118,6 +120,7 @@ interface ServeConfig {
   readonly capacityBytes: number | undefined;
   /** … and this where there is nothing from before. */
   readonly newCapacityBytes: number;
+  readonly tiers: TierConfig;
   readonly withAuth: boolean;
   readonly json: boolean;
 }
@@ -142,6 +145,7 @@ function readConfig(args: Arguments): ServeConfig {
     layout,
     capacityBytes: capacity.given ? capacityBytes : undefined,
     newCapacityBytes: capacityBytes,
+    tiers: readTierConfig(args),
     withAuth,
     json: args.flag('json'),
   };
@@ -154,6 +158,7 @@ async function openServedGuard(config: ServeConfig, io: Io): Promise<DataGuard> 
     extraKeys: config.withAuth ? presetKeys({ env: io.env }) : [],
     capacityBytes: config.capacityBytes,
     newCapacityBytes: config.newCapacityBytes,
+    tiersOf: tiersOf(config.tiers, io),
     onError: (error: unknown): void => void reportError(error, config.json, io),
   };
   // Opening reserves a first segment: said before it, the note explains why that may fail.

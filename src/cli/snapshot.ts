@@ -35,7 +35,7 @@ export const snapshotCommand: Command = {
       { label: 'snapshot', source, destination, json: args.flag('json') },
       io,
       async (options) => {
-        const pool = await openPool({ path: source });
+        const pool = await openPool({ path: source, exclusive: true });
         try {
           await pool.snapshot(destination, options);
         } finally {

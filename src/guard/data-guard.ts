@@ -16,7 +16,7 @@ import { KeyCaller } from './caller.ts';
 import { DataFolder, type Records } from './data-folder.ts';
 import * as edits from './edits.ts';
 import { Keyring, keyInfoOf, type KeyRecord } from './keyring.ts';
-import { OpenPools } from './open-pools.ts';
+import { OpenPools, type TierChoices } from './open-pools.ts';
 import { defaultTenant } from './quotas.ts';
 import type { TenantRecords } from './records.ts';
 import { Tenant } from './tenant.ts';
@@ -33,6 +33,8 @@ export interface GuardOptions {
   readonly onCapacity?: (capacityBytes: number) => void;
   /** Default mapped. `shared`: pools last as long as the process. */
   readonly poolType?: 'mapped' | 'shared';
+  /** What the pool of a tenant has beside memory. Default: nothing. */
+  readonly tiersOf?: (tenant: string) => TierChoices;
   /** Default 64. */
   readonly openMax?: number;
   /** Default five minutes. */
@@ -111,6 +113,7 @@ export class DataGuard implements ServedGuard {
         openMax: options.openMax ?? openMaxDefault,
         idleMs: options.idleMs ?? idleDefaultMs,
         pathOf: (tenant) => folder.poolFolder(tenant),
+        tiersOf: options.tiersOf ?? ((): TierChoices => ({})),
         totalBytes,
       },
       this.#tenants,

@@ -45,12 +45,10 @@ export const segmentHeader = {
 export const segmentLockWord: number = (segmentHeaderByte >> 2) + segmentHeader.lock;
 
 /**
- * Control words of segment 0, relative to controlByte: committed by a single store each, no checksum. The store's (0…10) have one
- * writer; all of them but `version` are rebuilt by recovery.
+ * Control words of segment 0, relative to controlByte: committed by a single store each, no checksum. The store's are changed by who
+ * holds the pen, but for the tick; all of them but `version` are rebuilt by recovery. Words 64 and up are the allocator's.
  */
 export const control = {
-  /** Rises when a reader's cached index tables are out of date; odd while a table is being rebuilt in place. */
-  indexEpoch: 0,
   /** Access clock: the tick of the most recent use. */
   tick: 1,
   /** Highest version handed out: low 32 bits, high 21 bits. */
@@ -70,6 +68,20 @@ export const control = {
   parkedParts: 11,
   /** Lock of the region (lock.ts), under which superblocks are written and segments come and go. A cache line of its own. */
   regionLock: 16,
+  /** The pen (store/pen.ts): the lock under which the store is changed, and what goes with it. A cache line of its own. */
+  pen: 32,
+  /** Token of who held the pen last; how often it was taken; not 0: what it protects must be recovered first. */
+  penLast: 33,
+  penTaken: 34,
+  penBroken: 35,
+  /** First retired entry that waits for leases, and first entry with parked bytes (store/waiting.ts); 0 is none. */
+  retiredHead: 36,
+  parkedHead: 37,
+  /**
+   * Rises when a reader's cached index tables are out of date; odd while a table is being rebuilt in place. Read by every get: in a
+   * cache line that is rarely written.
+   */
+  indexEpoch: 48,
 } as const;
 
 /** Index of the region's lock in the words of segment 0. */

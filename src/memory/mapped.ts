@@ -143,10 +143,10 @@ function own(
       createPoolFile(system, folder, first);
       return true;
     });
-    const block = coded(`cannot read ${folder}`, () => readPoolFile(files, folder));
-    const readOnly = mustReadOnly(block);
+    const found = coded(`cannot read ${folder}`, () => readPoolFile(files, folder));
+    const readOnly = mustReadOnly(found);
     const backing = new MappedBacking(system, folder, readOnly ? 'inspect' : 'write', lockFd);
-    const segments = openSegments(backing, block);
+    const { block, segments } = openBeside(system, folder, backing); // those in other slots may be at work
     if (readOnly)
       return new BackedRegion(backing, block, segments, onlooker(patience), thisBootId());
     if (created) placeSegment(segments[0] as Segment, system.os);

@@ -4,8 +4,8 @@
  * ```
  *  word  0       1     2     3         4          5       6          7         8…15    16        17         18           19          20…31
  *       ┌───────┬─────┬─────┬─────────┬──────────┬───────┬──────────┬─────────┬───────┬─────────┬──────────┬────────────┬───────────┬───────┐
- *       │ state │ pid │ tid │start low│start high│ epoch │ counters │ reclaim │ spare │intentOp │intentRef │intentEntry │intentStep │ spare │
- *       │       │     │     │         │          │       │ Page     │ Lock    │       │         │          │            │           │       │
+ *       │ state │ pid │ tid │start low│start high│ epoch │ counters │ reclaim │opened │intentOp │intentRef │intentEntry │intentStep │ spare │
+ *       │       │     │     │         │          │       │ Page     │ Lock    │ spare │         │          │            │           │       │
  *       └───────┴─────┴─────┴─────────┴──────────┴───────┴──────────┴─────────┴───────┴─────────┴──────────┴────────────┴───────────┴───────┘
  *        state:  31             2 1 0
  *               ┌────────────────┬───┐   0 free   1 live   2 abandoned: its owner died, and has not been recovered yet
@@ -36,6 +36,8 @@ export const ownerSlot = {
   epoch: 5,
   countersPage: 6,
   reclaimLock: 7,
+  /** The epoch of the slot, from when its owner has opened the store on: until then it holds nothing of it. */
+  opened: 8,
   intentOp: 16,
   intentRef: 17,
   intentEntry: 18,

@@ -1,6 +1,7 @@
 /** Changing the bound of a pool in use, and giving back what it does not use. */
 
 import { fail } from '../errors.ts';
+import { withPen } from '../store/pen.ts';
 import type { Store } from '../store/store.ts';
 import { sweepRetired } from '../store/remove.ts';
 
@@ -19,8 +20,17 @@ export function resize(store: Store, capacityBytes: number): void {
     );
   }
   region.commit({ capacityBytes });
-  if (allocator.dropEmptySegments() > 0) store.follower.announce();
+  dropEmptySegments(store);
   allocator.setLimitBytes(limitFor(store, capacityBytes));
+}
+
+/** Others must hear of it before anything is published in a segment that is made anew: nobody can, as long as we have the pen. */
+function dropEmptySegments(store: Store): boolean {
+  return withPen(store, () => {
+    const isDropped = store.allocator.dropEmptySegments() > 0;
+    if (isDropped) store.follower.announce();
+    return isDropped;
+  });
 }
 
 /**
@@ -30,14 +40,13 @@ export function resize(store: Store, capacityBytes: number): void {
  */
 export function trim(store: Store): number {
   const { allocator, region } = store;
-  sweepRetired(store);
+  withPen(store, () => sweepRetired(store));
   allocator.flush();
   let bytes = allocator.giveBack();
   const beforeBytes = presentBytes(store);
-  if (allocator.dropEmptySegments() > 0) {
-    store.follower.announce();
-    // Buffers of shared memory stay in every handle.
-    if (region.type === 'mapped') bytes += beforeBytes - presentBytes(store);
+  // Buffers of shared memory stay in every handle.
+  if (dropEmptySegments(store) && region.type === 'mapped') {
+    bytes += Math.max(0, beforeBytes - presentBytes(store));
   }
   return bytes;
 }
@@ -54,16 +63,21 @@ export function limitFor(store: Store, capacityBytes: number): number {
 }
 
 function shrinkTo(store: Store, capacityBytes: number): boolean {
-  sweepRetired(store);
+  withPen(store, () => sweepRetired(store));
   const limitBytes = limitFor(store, capacityBytes);
   store.allocator.flush();
   while (store.allocator.usedBytes > limitBytes) {
-    let progress = false;
-    for (let i = 0; i < evictionsPerLook; i++) progress = store.evictor.evictOne() || progress;
+    const progress = withPen(store, () => evictSome(store));
     store.allocator.flush();
     if (!progress) return store.allocator.usedBytes <= limitBytes;
   }
   return true;
+}
+
+function evictSome(store: Store): boolean {
+  let progress = false;
+  for (let i = 0; i < evictionsPerLook; i++) progress = store.evictor.evictOne() || progress;
+  return progress;
 }
 
 /** Parts evicted between two looks at what is in use. */

@@ -53,7 +53,26 @@ class Progress {
   }
 }
 
-/** Copies a pool that nobody changes meanwhile. @throws aborted, io_failed, invalid_argument: nothing is left behind */
+/**
+ * Keeps all owners from changing the pool, this one included: nobody has the pen, and no run of pages is made or ended. What they still do, in
+ * their own slabs, is undone by the recovery of the copy.
+ * @returns what ends it @throws pool_busy
+ */
+export function freeze({ allocator, pen }: Store): () => void {
+  pen.withhold();
+  try {
+    const thaw = allocator.freeze();
+    return () => {
+      thaw();
+      pen.give();
+    };
+  } catch (error) {
+    pen.give();
+    throw error;
+  }
+}
+
+/** Copies a pool that is frozen. @throws aborted, io_failed, invalid_argument: nothing is left behind */
 export async function writeSnapshot(
   store: Store,
   destination: string,

@@ -6,9 +6,9 @@ import { formatVersion } from '../memory/superblock-codec.ts';
 import { peek } from '../memory/words.ts';
 import { readCell, sumOperations } from '../store/counters.ts';
 import type { Store } from '../store/store.ts';
-import type { PoolStats } from './api.ts';
+import type { DiskStats, PoolStats } from './api.ts';
 
-export function statsOf(store: Store): PoolStats {
+export function statsOf(store: Store, disk?: DiskStats): PoolStats {
   const at = (name: keyof typeof control): number =>
     peek(store.control, store.controlAt + control[name]);
   return {
@@ -24,6 +24,7 @@ export function statsOf(store: Store): PoolStats {
     segments: store.region.segments.length,
     memory: store.allocator.stats(),
     operations: sumOperations(store.region),
+    ...(disk !== undefined && { disk }),
   };
 }
 

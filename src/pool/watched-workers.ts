@@ -2,7 +2,8 @@
 
 import { hasCode } from '../errors.ts';
 import { watchWorker, type StartedThread } from '../memory/worker-exit.ts';
-import { reapReader } from '../store/reap.ts';
+import { withPen } from '../store/pen.ts';
+import { reapOwner } from '../store/reap.ts';
 import { sweepRetired } from '../store/remove.ts';
 import type { Store } from '../store/store.ts';
 
@@ -28,7 +29,7 @@ export class WatchedWorkers {
     const store = this.#store;
     try {
       for (const slot of this.#abandoned.splice(0)) {
-        if (!store.closed && reapReader(store, slot)) sweepRetired(store);
+        if (!store.closed && reapOwner(store, slot)) withPen(store, () => sweepRetired(store));
       }
     } catch (error) {
       if (!hasCode(error, 'pool_busy')) throw error;

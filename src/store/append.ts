@@ -20,13 +20,14 @@ import {
   wordOf,
 } from './entry.ts';
 import {
+  admitContext,
   checkVersion,
   freePayload,
   type PartSpec,
   publish,
-  put,
   reservePayload,
 } from './publish.ts';
+import { fillPayload } from './put.ts';
 import { bytesOfEntry, checksumOfCopy } from './payload.ts';
 import { freeParked } from './parked.ts';
 import type { Store } from './store.ts';
@@ -36,14 +37,37 @@ import { encodeTag, tagTexts } from './tags.ts';
 const growthFactor = 1.5;
 
 /**
- * Extends the part that `store.key` names; creates it by `spec` when absent.
+ * Extends the part that `store.key` names; creates it by `spec` when absent. The bytes are copied under the pen: where they go depends on what
+ * is there.
  * @returns the version
- * @throws element_type_mismatch, version_conflict, value_too_large, pool_full: nothing has changed
+ * @throws element_type_mismatch, version_conflict, value_too_large, pool_full, pool_busy: nothing has changed
  */
 export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number {
-  const ref = store.findFresh();
-  if (ref === 0) return put(store, spec, bytes);
-  checkVersion(store, ref, spec.ifVersion);
+  store.pen.take();
+  try {
+    const ref = store.findFresh();
+    checkVersion(store, ref, spec.ifVersion);
+    return ref === 0 ? create(store, spec, bytes) : extendPart(store, spec, ref, bytes);
+  } finally {
+    store.pen.give();
+  }
+}
+
+function create(store: Store, spec: PartSpec, bytes: Uint8Array): number {
+  admitContext(store, 0);
+  const payload = reservePayload(store, spec.kind, bytes.length);
+  try {
+    fillPayload(store, payload, bytes);
+    const version = publish(store, spec, payload, 0);
+    bump(store.control, store.countersAt + counter.puts, 1);
+    return version;
+  } catch (error) {
+    freePayload(store, spec, payload);
+    throw error;
+  }
+}
+
+function extendPart(store: Store, spec: PartSpec, ref: Ref, bytes: Uint8Array): number {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   const element = (peek(words, at + field.traits) >>> trait.elementShift) & trait.elementMask;
@@ -59,7 +83,7 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
     const length = peek(words, committed(words, at) + commitSlot.length);
     const fits = length + bytes.length <= peek(words, at + field.blockBytes);
     const inPlace =
-      fits && peek(words, at + field.selector) < selectorMax && isIdle(store, ref, words, at);
+      fits && peek(words, at + field.selector) < selectorMax && isIdle(store, words, at);
     const version = inPlace
       ? extend(store, words, at, length, bytes)
       : regrow(store, ref, words, at, bytes);
@@ -71,8 +95,8 @@ export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number 
 }
 
 /** True when the idle slot may be written: nothing waits in it for its leases to end. */
-function isIdle(store: Store, ref: Ref, words: Words, at: number): boolean {
-  if (!store.isLeased(words, at)) freeParked(store, ref, words, at);
+function isIdle(store: Store, words: Words, at: number): boolean {
+  if (!store.isLeased(words, at)) freeParked(store, words, at);
   return parked(words, at) === 0;
 }
 
@@ -156,5 +180,6 @@ function specOf(store: Store, words: Words, at: number): PartSpec {
     tags: tagTexts(store, words, at).map((text) => encodeTag(store, text)),
     ifVersion: undefined,
     checkedEpoch: peek(words, at + field.checkedEpoch),
+    returning: undefined,
   };
 }

@@ -13,6 +13,7 @@ import { isLive } from './contexts.ts';
 import { bump, counter } from './counters.ts';
 import { commitSlot, committed, field, segmentOf, trait, wordOf } from './entry.ts';
 import { mayMove, movePart } from './move.ts';
+import { withPen } from './pen.ts';
 import { chargeIfAllowed, freePayload } from './publish.ts';
 import { sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
@@ -36,13 +37,13 @@ interface Movable {
 export function compact(store: Store, limitBytes: number): Compacted {
   let movedParts = 0;
   let movedBytes = 0;
-  sweepRetired(store);
+  withPen(store, () => sweepRetired(store));
   for (;;) {
     store.allocator.flush(); // what is held back for the next request is in the way
     const before = movedParts;
     for (const part of partsFromTheEmptierEnd(store)) {
       if (movedBytes >= limitBytes) break;
-      const bytes = moveNearer(store, part);
+      const bytes = withPen(store, () => moveNearer(store, part));
       if (bytes === 0) continue;
       movedParts++;
       movedBytes += bytes;
@@ -57,6 +58,9 @@ export function compact(store: Store, limitBytes: number): Compacted {
 
 /** @returns the bytes of the block that moved, or 0 */
 function moveNearer(store: Store, { ref, words, at, payload }: Movable): number {
+  // Others may have had the pen since it was found.
+  if (!isLive(words, at)) return 0;
+  if (peek(words, committed(words, at) + commitSlot.ref) !== payload) return 0;
   const traits = peek(words, at + field.traits);
   const kind = traits & trait.kindMask;
   const blockBytes = peek(words, at + field.blockBytes);

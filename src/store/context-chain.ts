@@ -32,20 +32,20 @@ export function chainOf(store: Store): Chain {
 }
 
 /**
- * What `look` makes of the live parts of the context that `store.key` names; `undefined`: it must look again. A joined reader walks before and
- * after, until it meets the same lives of the same entries with the same bytes: what it walks through may be taken out, or become part of
- * another context, under its feet, and what it looks at may change meanwhile. `look` must leave `store.key` alone.
+ * What `look` makes of the live parts of the context that `store.key` names; `undefined`: it must look again. Where others may change it, it
+ * is walked before and after, until it meets the same lives of the same entries with the same bytes: what is walked through may be taken
+ * out, or become part of another context, meanwhile. `look` must leave `store.key` alone.
  * @throws pool_busy when it never does
  */
 export function ofChain<T>(store: Store, look: (chain: Chain) => T | undefined): T {
   const contextTag = store.key.contextTag();
-  const isWriter = store.region.ownerSlot === 0;
+  const { isStill } = store;
   for (let attempt = 0; attempt < readAttempts; attempt++) {
     const first = walk(store, contextTag);
-    // The writer takes a damaged context as far as it goes: it must be able to delete it.
-    const seen = first.isSound || isWriter ? look(first) : undefined;
+    // At rest a damaged context is taken as far as it goes: it must be possible to delete it.
+    const seen = first.isSound || isStill ? look(first) : undefined;
     if (seen !== undefined) {
-      if (isWriter) return seen;
+      if (isStill) return seen;
       const second = walk(store, contextTag);
       if (second.isSound && isSame(first.met, second.met)) return seen;
     }

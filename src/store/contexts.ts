@@ -21,6 +21,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { type SessionHints, withHints } from './hints.ts';
+import { withPen } from './pen.ts';
 import { checkVersion } from './publish.ts';
 import { countPart, namesOf, retire } from './remove.ts';
 import type { Store } from './store.ts';
@@ -53,12 +54,12 @@ export function partsOf(store: Store, id: string, part?: string): Ref[] {
   return chainOf(store).refs.filter((each) => isFresh(store, each));
 }
 
-/** True when a part of the context is live and unexpired. The writer looks at the first one, whatever comes behind it. */
+/** True when a part of the context is live and unexpired. Where nothing changes, the first one tells, whatever comes behind it. */
 export function isThere(store: Store, id: string): boolean {
   store.key.setContext(id);
   const head = headOf(store, store.key.contextTag());
   if (head === 0) return false;
-  return (store.region.ownerSlot === 0 && isFresh(store, head)) || partsOf(store, id).length > 0;
+  return (store.isStill && isFresh(store, head)) || partsOf(store, id).length > 0;
 }
 
 /** The live, unexpired part of that name, or 0. @throws invalid_argument */
@@ -95,26 +96,44 @@ export function removeContext(store: Store, refs: readonly Ref[]): void {
   }
 }
 
-/** @returns how many parts went whose time was not over before */
+/** Parts of one tag that go before others get a turn. */
+const invalidatedAtOnce = 64;
+
+/** Takes the pen itself, several times where many parts go. @returns how many parts went whose time was not over before @throws pool_busy */
 export function invalidate(store: Store, tag: Tag): number {
   let count = 0;
-  for (let ref = firstWithTag(store, tag); ref !== 0; ref = firstWithTag(store, tag)) {
-    const { words } = segmentOf(store.region, ref);
-    // Retiring what is gone already would lead here again and again.
-    if (!isLive(words, wordOf(store.region, ref))) {
-      fail('pool_corrupt', `A tag leads to entry ${ref}, which is not live.`);
-    }
-    const fresh = isFresh(store, ref);
-    retire(store, ref, fresh ? 'invalidated' : 'expired');
-    if (fresh) count++;
+  for (let isDone = false; !isDone;) {
+    isDone = withPen(store, () => {
+      for (let i = 0; i < invalidatedAtOnce; i++) {
+        const ref = firstWithTag(store, tag);
+        if (ref === 0) return true;
+        if (invalidatePart(store, ref)) count++;
+      }
+      return false;
+    });
   }
   return count;
+}
+
+/** @returns false for one whose time was over */
+function invalidatePart(store: Store, ref: Ref): boolean {
+  const { words } = segmentOf(store.region, ref);
+  // Retiring what is gone already would lead here again and again.
+  if (!isLive(words, wordOf(store.region, ref))) {
+    fail('pool_corrupt', `A tag leads to entry ${ref}, which is not live.`);
+  }
+  const fresh = isFresh(store, ref);
+  retire(store, ref, fresh ? 'invalidated' : 'expired');
+  return fresh;
 }
 
 /** `atMs` 0: never. */
 export function setExpiry(store: Store, refs: readonly Ref[], atMs: number): number {
   for (const ref of refs) {
-    setExpiresAt(segmentOf(store.region, ref).words, wordOf(store.region, ref), atMs);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    poke(words, at + field.persisted, 0);
+    setExpiresAt(words, at, atMs);
   }
   return refs.length;
 }
@@ -126,7 +145,9 @@ export function setPinned(store: Store, refs: readonly Ref[], pinned: boolean): 
     const old = peek(words, at);
     poke(words, at, pinned ? old | trait.pinned : old & ~trait.pinned);
     const changed = ((old & trait.pinned) !== 0) !== pinned;
-    if (changed) countPart(store, 0, 0, pinned ? 1 : -1);
+    if (!changed) continue;
+    poke(words, wordOf(store.region, ref) + field.persisted, 0);
+    countPart(store, 0, 0, pinned ? 1 : -1);
   }
   return refs.length;
 }

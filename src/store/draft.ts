@@ -1,22 +1,19 @@
 /** A part being streamed straight into pool memory, invisible until commit. */
 
 import { fail } from '../errors.ts';
-import { copyTargetOf, type Ref } from '../memory/region.ts';
+import { copyTargetOf } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
 import { byteOf, segmentOf } from './entry.ts';
 import {
-  admitContext,
-  checkVersion,
   freePayload,
   type PartSpec,
   type Payload,
-  publish,
   reserveFree,
   reservePayload,
 } from './publish.ts';
+import { checkBefore, publishPut } from './put.ts';
 import { assertWhole, checksumOfCopy } from './payload.ts';
 import type { Store } from './store.ts';
-import { bump, counter } from './counters.ts';
 
 /** A draft that outgrows its block gets one this much larger than needed. */
 const growthFactor = 1.5;
@@ -43,9 +40,7 @@ export class PartDraft {
     this.#part = part;
     this.#spec = spec;
     store.key.set(id, part);
-    const old = store.findFresh();
-    checkVersion(store, old, spec.ifVersion);
-    admitContext(store, old);
+    checkBefore(store, spec);
     this.#payload = this.#reserve(reserveBytes, reserveBytes);
     store.drafts.add(this);
   }
@@ -105,15 +100,11 @@ export class PartDraft {
       assertWhole(this.#sizeBytes, this.#spec.element);
       this.#trim();
       store.key.set(this.#id, this.#part);
-      const old = store.findFresh();
-      checkVersion(store, old, this.#spec.ifVersion);
-      admitContext(store, old);
       const payload = this.#payload;
       payload.sizeBytes = this.#sizeBytes;
       payload.crc32 = store.options.checksums ? this.#crc : undefined;
-      const version = this.#sparing(old, () => publish(store, spec, payload, old));
+      const version = publishPut(store, spec, payload);
       this.#finish();
-      bump(store.control, store.countersAt + counter.puts, 1);
       return version;
     } catch (error) {
       this.abort();
@@ -155,10 +146,8 @@ export class PartDraft {
   /** @throws value_too_large, budget_exceeded, pool_full */
   #reserve(sizeBytes: number, preferredBytes: number): Payload {
     const store = this.#store;
-    store.key.set(this.#id, this.#part);
-    return this.#sparing(store.find(), () =>
-      reservePayload(store, this.#spec.kind, sizeBytes, preferredBytes),
-    );
+    store.key.set(this.#id, this.#part); // the part that this one will replace is spared by eviction
+    return reservePayload(store, this.#spec.kind, sizeBytes, preferredBytes);
   }
 
   #exchange(fresh: Payload): void {
@@ -173,15 +162,5 @@ export class PartDraft {
     }
     this.#payload = fresh;
     freePayload(store, this.#spec, old);
-  }
-
-  /** Runs with the part that the draft will replace safe from eviction. */
-  #sparing<T>(old: Ref, work: () => T): T {
-    this.#store.protectedEntry = old;
-    try {
-      return work();
-    } finally {
-      this.#store.protectedEntry = 0;
-    }
   }
 }

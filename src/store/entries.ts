@@ -22,7 +22,7 @@ import {
   type Region,
   type Segment,
 } from '../memory/region.ts';
-import { add, peek, poke, zero, type Words } from '../memory/words.ts';
+import { peek, poke, zero, type Words } from '../memory/words.ts';
 import {
   entryGranules,
   entryWords,
@@ -33,6 +33,7 @@ import {
   stateMask,
   wordOf,
 } from './entry.ts';
+import type { Announce } from './ref-index.ts';
 
 const chunkMagic = 0x45_4e_45_43; // 'CENE'
 const chunkField = { magic: 0, firstOrdinal: 1, count: 2, older: 3 } as const;
@@ -56,9 +57,12 @@ export class Entries {
   readonly #control: Words;
   readonly #freeHead = (controlByte >>> 2) + control.freeEntry;
 
-  constructor(region: Region, allocator: Allocator) {
+  readonly #announce: Announce;
+
+  constructor(region: Region, allocator: Allocator, announce: Announce) {
     this.#region = region;
     this.#allocator = allocator;
+    this.#announce = announce;
     this.#control = (region.segments[0] as Segment).words;
     this.refresh();
   }
@@ -166,8 +170,7 @@ export class Entries {
     this.#format(ref, usable);
     this.#allocator.keep(ref);
     this.#region.commit({ rootEntries: ref });
-    // Readers of other threads see from the epoch that their list of chunks is out of date.
-    add(this.#control, (controlByte >>> 2) + control.indexEpoch, 2);
+    this.#announce(); // the others' lists of chunks are out of date
     this.refresh();
     const chunk = this.#chunks.at(-1) as Chunk;
     for (let i = chunk.count - 1; i >= 0; i--) this.release(this.at(chunk.firstOrdinal + i));

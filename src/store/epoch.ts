@@ -8,7 +8,7 @@ export function begin(store: Store, suspect: boolean): void {
   const epoch = region.superblock.epoch + 1;
   const trustedEpoch = suspect ? epoch : region.superblock.trustedEpoch;
   region.commit({ clean: false, epoch, trustedEpoch, bootId: region.bootId });
-  store.setEpoch(epoch, trustedEpoch);
+  store.takeEpoch();
   // Even, whatever a dead writer was at: joined threads take over the index as it is now.
   const cell = store.controlAt + control.indexEpoch;
   storeWord(store.control, cell, (load(store.control, cell) | 1) + 1);

@@ -14,7 +14,7 @@ import { peek, type Words } from '../memory/words.ts';
 import { compact } from './compact.ts';
 import { field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
 import { evidenceOf } from './hints.ts';
-import { reapReaders } from './reap.ts';
+import { reapOwners } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
 import type { Store } from './store.ts';
 import { evictWindow } from './window.ts';
@@ -71,16 +71,29 @@ export class Evictor {
   /** Metadata memory; 0 when nothing may go. */
   readonly allocateMetadata = (sizeBytes: number): Ref => this.allocate(metadataKind, sizeBytes);
 
-  /** Memory of a kind, evicting as needed; 0 when nothing may go. */
+  /** Memory of a kind, evicting as needed; 0 when nothing may go. The part that `store.key` names is spared. @throws pool_busy */
   allocate(kind: Kind, sizeBytes: number): Ref {
-    const ref = this.#store.allocator.allocate(kind, sizeBytes);
+    const store = this.#store;
+    const ref = store.allocator.allocate(kind, sizeBytes);
     if (ref !== 0) return ref;
-    const room = this.#makeRoom(kind, sizeBytes);
-    // Before the pool is called full: readers that died may hold what is in the way.
-    return room === 0 && reapReaders(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : room;
+    if (store.pen.isHeld) return this.#roomFor(kind, sizeBytes);
+    store.pen.take();
+    try {
+      store.protectedEntry = store.find();
+      return this.#roomFor(kind, sizeBytes);
+    } finally {
+      store.protectedEntry = 0;
+      store.pen.give();
+    }
   }
 
-  /** Evicts the best candidate. @returns false when nothing may go */
+  #roomFor(kind: Kind, sizeBytes: number): Ref {
+    const room = this.#makeRoom(kind, sizeBytes);
+    // Before the pool is called full: owners that died may hold what is in the way.
+    return room === 0 && reapOwners(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : room;
+  }
+
+  /** Evicts the best candidate. By who holds the pen. @returns false when nothing may go */
   evictOne(): boolean {
     this.#draw();
     let ref = this.#takeOldest();
@@ -90,6 +103,12 @@ export class Evictor {
     this.#ranking.evicted(this.#factsOf(segmentOf(region, ref).words, wordOf(region, ref)));
     retire(this.#store, ref, 'evicted');
     return true;
+  }
+
+  /** The part that would be evicted next, or 0. It may be asked for again only after others. */
+  coldest(): Ref {
+    this.#draw();
+    return this.#takeOldest();
   }
 
   /** True when the entry is live and nothing holds it. */

@@ -1,21 +1,24 @@
 /**
- * How a thread that joined keeps up with its writer: the epoch of the index says when tables, entries or segments are out of date.
- * The writer itself always is up to date.
+ * How an owner keeps up with what others change: the epoch of the index says when tables, entries or segments are out of date.
  */
 
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import type { Region, Segment } from '../memory/region.ts';
-import { add, load } from '../memory/words.ts';
+import { add, load, peek, type Words } from '../memory/words.ts';
+import type { Pen } from './pen.ts';
 
 /** How often a reader looks again when writers keep changing what it found. */
 export const readAttempts = 10_000;
-/** How often a reader looks whether a rebuilt table is complete: some 50 ms; rebuilding 2^16 slots takes 2. */
-const rebuildLooks = 10_000_000;
-/** How often before it asks whether the writer lives: a dead one leaves the table to recovery. */
-const writerLooks = 1000;
+/** How often a reader looks whether a rebuilt table is complete before it waits for the pen. */
+const rebuildLooks = 1000;
+/** How often it waits for the pen and finds a table being rebuilt all the same. */
+const rebuildWaits = 100;
 
 const epochWord = (controlByte >>> 2) + control.indexEpoch;
+
+/** What was found is not of one moment. */
+const unsettled = Symbol('unsettled');
 
 /** The epoch of a region's index now. */
 export function indexEpochOf(region: Region): number {
@@ -27,34 +30,40 @@ interface Refreshable {
 }
 
 export class Follower {
+  /** True while nothing is known to change what is looked at: one look is enough. */
+  isStill = false;
   readonly #region: Region;
+  readonly #words: Words;
+  readonly #pen: Pen;
   /** What is out of date after a change of epoch, beside the region. */
-  readonly #followed: readonly Refreshable[];
-  /** False for the writer. */
-  readonly #follows: boolean;
+  readonly #followed: Refreshable[] = [];
   #epoch: number;
 
-  /** `epoch` was read before what is followed. */
-  constructor(region: Region, epoch: number, followed: readonly Refreshable[]) {
+  /** To be made before what is followed. */
+  constructor(region: Region, pen: Pen) {
     this.#region = region;
-    this.#followed = followed;
-    this.#epoch = epoch;
-    this.#follows = region.ownerSlot !== 0;
+    this.#words = (region.segments[0] as Segment).words;
+    this.#pen = pen;
+    this.#epoch = indexEpochOf(region);
   }
 
-  /** Says to whoever follows that something is out of date. */
-  announce(): void {
-    add((this.#region.segments[0] as Segment).words, epochWord, 2);
+  follow(...followed: Refreshable[]): void {
+    this.#followed.push(...followed);
   }
 
-  /** True when something is out of date: never for the writer. */
+  /** Says to all others that something is out of date; by 1: it is from now on, or is not any more, being rebuilt. By who holds the pen. */
+  readonly announce = (by: number = 2): void => {
+    const before = add(this.#words, epochWord, by);
+    if (before === this.#epoch) this.#epoch = (before + by) | 0;
+  };
+
+  /** True when something is out of date. A plain look: to be verified by, or behind, an atomic one. */
   isBehind(): boolean {
-    return this.#follows && indexEpochOf(this.#region) !== this.#epoch;
+    return peek(this.#words, epochWord) !== this.#epoch;
   }
 
-  /** Takes over what the writer has changed. @returns true when something was out of date @throws pool_busy */
+  /** Takes over what others have changed. @returns true when something was out of date @throws pool_busy */
   catchUp(): boolean {
-    if (!this.#follows) return false;
     let epoch = this.#settledEpoch();
     if (epoch === this.#epoch) return false;
     for (let attempt = 0; ; attempt++) {
@@ -68,18 +77,36 @@ export class Follower {
     }
   }
 
-  /** What `look` finds in the pool as the writer has it now. A joined reader looks again when the index changed meanwhile. */
+  /** What `look` finds in the pool as it is now; looks again where the pool changed meanwhile. @throws pool_busy; what `look` throws */
   settled<T>(look: () => T): T {
-    if (!this.#follows) return look();
+    if (this.#pen.isHeld || this.isStill) return look();
     for (let attempt = 0; ; attempt++) {
+      const moment = attempt === 0 ? this.#pen.moment : -1;
       this.#region.refresh();
-      this.catchUp();
+      if (this.isBehind()) this.catchUp();
+      if (this.#pen.isBroken && !this.#isOnlooker) this.#mend();
+      const found = moment < 0 ? unsettled : this.#lookStill(look, moment);
+      if (found !== unsettled) return found;
       try {
-        const found = look();
-        if (attempt === readAttempts || !this.catchUp()) return found;
+        const seen = look();
+        if (attempt === readAttempts || !this.catchUp()) return seen;
       } catch (error) {
         if (attempt === readAttempts || !this.catchUp()) throw error;
       }
+    }
+  }
+
+  /** One look, right if nobody has changed anything since `moment`. */
+  #lookStill<T>(look: () => T, moment: number): T | typeof unsettled {
+    this.isStill = true;
+    try {
+      const found = look();
+      return this.#pen.isStill(moment) ? found : unsettled;
+    } catch (error) {
+      if (this.#pen.isStill(moment)) throw error;
+      return unsettled;
+    } finally {
+      this.isStill = false;
     }
   }
 
@@ -95,14 +122,26 @@ export class Follower {
     }
   }
 
+  get #isOnlooker(): boolean {
+    return this.#region.ownerSlot < 0;
+  }
+
   /** The epoch of the index once no table is being rebuilt. @throws pool_busy */
   #settledEpoch(): number {
-    for (let look = 0; look < rebuildLooks; look++) {
-      const epoch = indexEpochOf(this.#region);
-      // An inspection's pages are its own from its first write on: it may never see the end.
-      if ((epoch & 1) === 0 || this.#region.ownerSlot < 0) return epoch;
-      if (look === writerLooks && !this.#region.ownerLives(0)) break;
+    for (let wait = 0; wait < rebuildWaits; wait++) {
+      for (let look = 0; look < rebuildLooks; look++) {
+        const epoch = indexEpochOf(this.#region);
+        // An inspection's pages are its own from its first write on: it may never see the end.
+        if ((epoch & 1) === 0 || this.#isOnlooker || this.#pen.isHeld) return epoch;
+      }
+      this.#mend();
     }
-    return fail('pool_busy', `The index was being rebuilt during ${rebuildLooks} looks.`);
+    return fail('pool_busy', `The index was being rebuilt at each of ${rebuildWaits} looks.`);
+  }
+
+  /** Waits for whoever is changing the store; where he died, brings in order what he left. */
+  #mend(): void {
+    this.#pen.take();
+    this.#pen.give();
   }
 }

@@ -2,8 +2,9 @@ import { kinds, type KindName } from '../alloc/kind.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
+import { peek, type Words } from '../memory/words.ts';
 import { elementTypes, type ElementType, type PartView } from './element.ts';
-import { trait } from './entry.ts';
+import { field, trait } from './entry.ts';
 import type { Store } from './store.ts';
 
 /** A read lease: see `Lease` in pool/api.ts. */
@@ -18,21 +19,21 @@ export class LeaseView {
   readonly #view: PartView;
   #released = false;
 
+  /** @param words of the segment that has the entry, at `at` */
   constructor(
     store: Store,
     entry: Ref,
-    traits: number,
-    generationLow: number,
-    generationHigh: number,
+    words: Words,
+    at: number,
     selector: number,
     sizeBytes: number,
     view: PartView,
   ) {
     this.#store = store;
     this.#entry = entry;
-    this.#traits = traits;
-    this.#generationLow = generationLow;
-    this.#generationHigh = generationHigh;
+    this.#traits = peek(words, at + field.traits);
+    this.#generationLow = peek(words, at + field.generationLow);
+    this.#generationHigh = peek(words, at + field.generationHigh);
     this.#selector = selector;
     this.sizeBytes = sizeBytes;
     this.#view = view;

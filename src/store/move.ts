@@ -27,7 +27,7 @@ export function mayMove(store: Store, ref: Ref, words: Words, at: number): boole
  */
 export function movePart(store: Store, ref: Ref, words: Words, at: number, to: Ref): boolean {
   if (!mayMove(store, ref, words, at)) return false;
-  freeParked(store, ref, words, at);
+  freeParked(store, words, at);
   const from = committed(words, at);
   const length = peek(words, from + commitSlot.length);
   const sum = peek(words, from + commitSlot.crc32);

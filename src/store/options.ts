@@ -12,4 +12,6 @@ export interface StoreOptions {
   readonly eviction: PolicyName;
   readonly checksums: boolean;
   readonly hooks: Partial<Hooks>;
+  /** How long to wait for the pen. Default 1000. */
+  readonly lockWaitMs?: number;
 }

@@ -7,12 +7,11 @@ import { usableBytes } from '../alloc/classes.ts';
 import { kinds, metadataKind, type Kind, type KindName } from '../alloc/kind.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
-import { copyTargetOf, type Ref } from '../memory/region.ts';
-import { copyInto, peek, poke, store as storeWord } from '../memory/words.ts';
+import type { Ref } from '../memory/region.ts';
+import { peek, poke, store as storeWord } from '../memory/words.ts';
 import { headOf, linkContext, relinkContext } from './context-chain.ts';
 import { bump, counter, readCell, writeCell } from './counters.ts';
 import {
-  byteOf,
   commitSlot,
   commitStride,
   field,
@@ -26,7 +25,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
-import { checksumOfCopy, wipe } from './payload.ts';
+import { wipe } from './payload.ts';
 import { countPart, retireReplaced } from './remove.ts';
 import { needsEntry, replaceInPlace } from './replace.ts';
 import type { Store } from './store.ts';
@@ -45,6 +44,14 @@ export interface PartSpec {
   readonly ifVersion: number | undefined;
   /** Epoch in which the bytes were verified; undefined: they are new. Bytes that are only copied stay as suspect as they were. */
   readonly checkedEpoch: number | undefined;
+  /** A part that comes back from another tier, as it was. */
+  readonly returning: Returning | undefined;
+}
+
+export interface Returning {
+  readonly version: number;
+  /** Asked under the pen, just before it is there. `old`: what is there now, or 0. */
+  mayCome(old: Ref): boolean;
 }
 
 /** Bytes that are in pool memory and not yet a part. */
@@ -62,31 +69,6 @@ export const versionsPerMs = 2048;
 
 /** Parts evicted at most for room in an index that cannot grow. */
 const indexEvictions = 128;
-
-/** Replaces or creates the part that `store.key` names. @throws version_conflict, value_too_large, pool_full */
-export function put(store: Store, spec: PartSpec, bytes: Uint8Array): number {
-  const old = store.findFresh();
-  checkVersion(store, old, spec.ifVersion);
-  admitContext(store, old);
-  store.protectedEntry = old;
-  try {
-    const payload = reservePayload(store, spec.kind, bytes.length);
-    try {
-      const target = copyTargetOf(segmentOf(store.region, payload.ref));
-      const to = byteOf(store.region, payload.ref);
-      if (bytes.length > 0) copyInto(target, to, bytes);
-      if (store.options.checksums) payload.crc32 = checksumOfCopy(bytes, target, to);
-      const version = publish(store, spec, payload, old);
-      bump(store.control, store.countersAt + counter.puts, 1);
-      return version;
-    } catch (error) {
-      freePayload(store, spec, payload);
-      throw error;
-    }
-  } finally {
-    store.protectedEntry = 0;
-  }
-}
 
 /** @throws version_conflict when the current version of `ref` (0: no part) is not the one asked for */
 export function checkVersion(store: Store, ref: Ref, ifVersion: number | undefined): void {
@@ -192,7 +174,7 @@ export function freePayload(
 }
 
 /**
- * Makes the payload the part that `store.key` names, in place of `old` (0: none).
+ * Makes the payload the part that `store.key` names, in place of `old` (0: none). By who holds the pen.
  * @returns the version
  * @throws pool_full: nothing has changed, the payload is the caller's
  */
@@ -236,13 +218,14 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
     store.entries.release(entry);
     poolFull(store, payload.sizeBytes);
   }
-  const generation = nextVersion(store, old);
+  const generation = spec.returning?.version ?? nextVersion(store, old);
+  if (spec.returning !== undefined) raiseVersion(store, generation);
   poke(words, at + field.hashLow, store.key.low);
   poke(words, at + field.hashHigh, store.key.high);
   poke(words, at + field.traits, traitsOf(spec, payload.crc32 !== undefined));
   poke(words, at + field.generationLow, generation | 0);
   poke(words, at + field.generationHigh, Math.floor(generation / 0x1_0000_0000));
-  poke(words, at + field.origin, tierMask.hot);
+  poke(words, at + field.origin, tierMask.hot | tiersOf(store, old));
   poke(words, at + field.homeEpoch, 0);
   poke(words, at + field.commit, payload.ref);
   poke(words, at + field.commit + 1, payload.sizeBytes);
@@ -253,7 +236,7 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   poke(words, at + field.uses, 0);
   poke(words, at + field.blockBytes, payload.blockBytes);
   setExpiresAt(words, at, spec.expiresAtMs);
-  poke(words, at + field.sealKeyId, 0);
+  poke(words, at + field.persisted, 0);
   poke(words, at + field.sealRef, 0);
   poke(words, at + field.tagRef, tagRef);
   poke(words, at + field.keyRef, keyRef);
@@ -300,6 +283,19 @@ function nextVersion(store: Store, old: Ref): number {
   const version = Math.max(last + 1, Math.floor(store.options.clock.nowMs()) * versionsPerMs);
   writeCell(store.control, cell, version);
   return version;
+}
+
+/** What is written next is above this version. */
+export function raiseVersion(store: Store, version: number): void {
+  const cell = store.controlAt + control.versionLow;
+  if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
+}
+
+/** Where else records of the part that is replaced may be: they are still there. */
+function tiersOf(store: Store, old: Ref): number {
+  if (old === 0) return 0;
+  const at = wordOf(store.region, old) + field.origin;
+  return peek(segmentOf(store.region, old).words, at) & tierMask.disk;
 }
 
 /** Counts and throws `pool_full`. */

@@ -1,10 +1,12 @@
 /**
- * Recovery after the owner died: the entries are the truth, everything else is rebuilt from them.
+ * Recovery after the last owner died: the entries are the truth, everything else is rebuilt from them.
  *
  * 1. The allocator frees what was allocated and never published, and repairs its page table.
  * 2. The tables of the index are emptied in place and filled from the live entries; of two with one key the higher version stays.
  * 3. A deletion of a context that was under way (intent record) is completed.
  * 4. Published memory that no live entry reaches is freed.
+ *
+ * By who holds the pen. Where others live on, recover-beside.ts does the same under their eyes.
  *
  * A crash at any point of it is followed by the same recovery from the start: nothing it reads is destroyed before the end.
  */
@@ -35,13 +37,14 @@ import {
 } from './entry.ts';
 import { inlineKeyWords } from './keys.ts';
 import { begin } from './epoch.ts';
-import { awaitParked } from './parked.ts';
+import { hasOpened } from './opened.ts';
+import type { Pen } from './pen.ts';
 import { RefIndex } from './ref-index.ts';
 import { Table, tableBytes } from './ref-table.ts';
-import { awaitLeases, countPart, retire } from './remove.ts';
+import { countPart, setRetired, settle, unlink } from './remove.ts';
 import type { StoreOptions } from './options.ts';
 import { Store } from './store.ts';
-import { linkTags, nextTagOf, node, tagsMax } from './tags.ts';
+import { dropTags, linkTags, nextTagOf, node, tagsMax } from './tags.ts';
 
 export interface RecoveryReport {
   /** Live parts found. */
@@ -57,25 +60,16 @@ export function recoverStore(
   region: Region,
   allocator: Allocator,
   options: StoreOptions,
+  pen: Pen,
 ): RecoveryReport {
   const unpublished = allocator.recover();
   // Odd until the new epoch begins: threads of other processes that have the pool joined wait for the tables.
   or((region.segments[0] as Segment).words, (controlByte >>> 2) + control.indexEpoch, 1);
   emptyTables(region, allocator);
   const { budget: _, ...hooks } = options.hooks;
-  const store = new Store(region, allocator, { ...options, hooks });
-  resetCounts(store);
-  const marks = allocator.newMarks();
-  for (const { ref, sizeBytes } of store.entries.chunks) {
-    if (!holds(store, ref, metadataKind, sizeBytes)) {
-      fail('pool_corrupt', `The entries at reference ${ref} are in memory that is not theirs.`);
-    }
-    marks.add(ref);
-  }
-  for (const index of [store.parts, store.contexts, store.tags]) {
-    for (const ref of index.blocks) marks.add(ref);
-  }
-  const dropped = rebuild(store, marks);
+  const store = new Store(region, allocator, { ...options, hooks }, pen);
+  const { dropped, superseded } = rebuild(store);
+  settleSuperseded(store, superseded);
   finishIntents(store);
   const unreachable = allocator.sweep(reachable(store));
   allocator.leave();
@@ -118,7 +112,7 @@ function markHeld(store: Store, marks: Marks, words: Words, at: number): boolean
   return unique;
 }
 
-function emptyTables(region: Region, allocator: Allocator): void {
+export function emptyTables(region: Region, allocator: Allocator): void {
   const { superblock } = region;
   const { rootParts, rootContexts, rootTags } = superblock;
   region.commit({
@@ -143,16 +137,37 @@ function emptyTable(region: Region, allocator: Allocator, ref: Ref): Ref {
 
 function resetCounts(store: Store): void {
   const { control: words, controlAt } = store;
-  for (const name of ['contexts', 'parts', 'pinnedParts', 'retiredParts', 'parkedParts'] as const) {
+  for (const name of ['contexts', 'parts', 'pinnedParts'] as const) {
     poke(words, controlAt + control[name], 0);
   }
+  store.retired.clear();
+  store.parked.clear();
   writeCell(words, controlAt + control.partBytesLow, 0);
   store.entries.forgetFree();
 }
 
-/** Indexes every sound live entry and frees the others. @returns how many live ones were dropped */
-function rebuild(store: Store, marks: Marks): number {
+interface Rebuilt {
+  /** How many live entries were impossible. */
+  readonly dropped: number;
+  /** Live entries with a successor: they are in no index and no list. */
+  readonly superseded: readonly Ref[];
+}
+
+/** Indexes every sound live entry and frees all that nobody holds. @throws pool_corrupt */
+export function rebuild(store: Store): Rebuilt {
+  resetCounts(store);
+  const marks = store.allocator.newMarks();
+  for (const { ref, sizeBytes } of store.entries.chunks) {
+    if (!holds(store, ref, metadataKind, sizeBytes)) {
+      fail('pool_corrupt', `The entries at reference ${ref} are in memory that is not theirs.`);
+    }
+    marks.add(ref);
+  }
+  for (const index of [store.parts, store.contexts, store.tags]) {
+    for (const ref of index.blocks) marks.add(ref);
+  }
   const living = livingOwners(store);
+  const superseded: Ref[] = [];
   let dropped = 0;
   for (let ordinal = store.entries.count - 1; ordinal >= 0; ordinal--) {
     const ref = store.entries.at(ordinal);
@@ -169,12 +184,23 @@ function rebuild(store: Store, marks: Marks): number {
       if (live) dropped++;
       store.entries.release(ref);
     } else if (live) {
-      adopt(store, ref, words, at);
+      const loser = adopt(store, ref, words, at);
+      if (loser !== 0) superseded.push(loser);
     } else {
-      awaitLeases(store, ref);
+      store.retired.add(ref, words, at);
     }
   }
-  return dropped;
+  return { dropped, superseded };
+}
+
+/** Lets entries go whose successors are found by everybody now. */
+export function settleSuperseded(store: Store, refs: readonly Ref[]): void {
+  for (const ref of refs) {
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    setRetired(store, ref, words, at, 'replaced');
+    settle(store, ref, words, at);
+  }
 }
 
 /** Bytes that were replaced stay while one who lives has a lease on the entry. */
@@ -183,7 +209,7 @@ function settleParked(store: Store, ref: Ref, words: Words, at: number): void {
   if (block === 0) return;
   const kind = peek(words, at + field.traits) & trait.kindMask;
   if (isHeld(words, at) && store.isLeased(words, at) && holds(store, block, kind, 1)) {
-    awaitParked(store, ref);
+    store.parked.add(ref, words, at);
   } else {
     poke(words, idle(words, at) + commitSlot.ref, 0);
   }
@@ -195,22 +221,11 @@ function isHeld(words: Words, at: number): boolean {
   return held === state.live || held === state.retired;
 }
 
-/** Lets a live entry go whose successor is indexed already. */
-function supersede(store: Store, ref: Ref, words: Words, at: number): void {
-  if (!store.isLeased(words, at)) {
-    store.entries.release(ref);
-    return;
-  }
-  poke(words, at + field.tagRef, 0);
-  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.retired);
-  awaitLeases(store, ref);
-}
-
-/** Lease bits of the slots that someone holds now: threads of other processes that have the pool joined read on. */
+/** Lease bits of the owners who live and have the store open. */
 function livingOwners({ region }: Store): { readonly low: number; readonly high: number } {
   const bits = [0, 0];
-  for (let slot = 1; slot < region.superblock.ownersMax; slot++) {
-    if (region.ownerLives(slot))
+  for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
+    if (hasOpened(region, slot))
       bits[slot >>> 5] = (bits[slot >>> 5] as number) | (1 << (slot & 31));
   }
   return { low: bits[0] as number, high: bits[1] as number };
@@ -223,17 +238,18 @@ function isAwaited(store: Store, words: Words, at: number): boolean {
   return store.isLeased(words, at);
 }
 
-/** Indexes a live entry, unless a higher version of the part is there already. */
-function adopt(store: Store, ref: Ref, words: Words, at: number): void {
+/** Indexes a live entry, unless a higher version of the part is there already. @returns the entry that lost its place, or 0 */
+function adopt(store: Store, ref: Ref, words: Words, at: number): Ref {
   const other = store.find();
   if (other !== 0) {
     const otherWords = segmentOf(store.region, other).words;
     const otherAt = wordOf(store.region, other);
     if (versionOf(otherWords, otherAt) > versionOf(words, at)) {
-      supersede(store, ref, words, at);
-      return;
+      poke(words, at + field.tagRef, 0); // its nodes are in no list, and will be found unreachable
+      return ref;
     }
-    retire(store, other, 'replaced');
+    unlink(store, other, otherWords, otherAt);
+    dropTags(store, otherWords, otherAt);
   }
   store.parts.insert(store.key.low, ref);
   linkContext(store, ref, store.key.contextTag());
@@ -243,10 +259,11 @@ function adopt(store: Store, ref: Ref, words: Words, at: number): void {
   const cell = store.controlAt + control.versionLow;
   const version = versionOf(words, at);
   if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
+  return other;
 }
 
 /** A deletion of a context that was under way is completed. */
-function finishIntents(store: Store): void {
+export function finishIntents(store: Store): void {
   const words = store.control;
   for (let slot = 0; slot < ownersMaxLimit; slot++) {
     const op = peek(words, ownerWord(slot, ownerSlot.intentOp));

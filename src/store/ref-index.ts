@@ -3,9 +3,7 @@
 import { metadataKind } from '../alloc/kind.ts';
 import type { Allocator } from '../alloc/api.ts';
 import { fail } from '../errors.ts';
-import { control, controlByte } from '../memory/layout.ts';
-import type { Ref, Region, Segment } from '../memory/region.ts';
-import { add } from '../memory/words.ts';
+import type { Ref, Region } from '../memory/region.ts';
 import { largestTableLog2, smallestTableLog2, Table, tableBytes } from './ref-table.ts';
 
 /** Slots of the old table moved by each change while a growth is under way. */
@@ -13,6 +11,16 @@ const migrateSlots = 32;
 
 /** A growth that found no memory is tried again after as many looks as 1/64 of the slots. */
 const patienceShare = 64;
+
+/** Tables that are not the roots of the pool yet. */
+export interface TablesAside {
+  readonly parts: Ref;
+  readonly contexts: Ref;
+  readonly tags: Ref;
+}
+
+/** Says to all others that their tables are out of date (Follower.announce). */
+export type Announce = (by?: number) => void;
 
 /** Metadata memory, evicting parts when that makes room; 0 when nothing may go. */
 export type AllocateMetadata = (sizeBytes: number) => Ref;
@@ -27,8 +35,7 @@ export class RefIndex {
   readonly #allocate: AllocateMetadata;
   readonly #root: RootName;
   readonly #allocateFree: AllocateMetadata;
-  /** Next slot of `old` to move. */
-  #cursor = 0;
+  readonly #announce: Announce;
   /** Looks to go until a growth that found no memory is tried again. */
   #patience = 0;
 
@@ -37,14 +44,17 @@ export class RefIndex {
     allocator: Allocator,
     root: RootName,
     allocate: AllocateMetadata,
+    announce: Announce,
+    aside?: Ref,
   ) {
     this.#region = region;
     this.#allocator = allocator;
     this.#allocate = allocate;
+    this.#announce = announce;
     this.#allocateFree = (sizeBytes) => allocator.allocate(metadataKind, sizeBytes);
     this.#root = root;
-    this.current = new Table(region, region.superblock[root]);
-    const old = region.superblock[`${root}Old`];
+    this.current = new Table(region, aside ?? region.superblock[root]);
+    const old = aside === undefined ? region.superblock[`${root}Old`] : 0;
     this.old = old === 0 ? undefined : new Table(region, old);
   }
 
@@ -72,23 +82,22 @@ export class RefIndex {
     return ref;
   }
 
-  static open(
+  /** What opens the index of a root, or one over a table `aside` that is not a root yet. */
+  static opener(
     region: Region,
     allocator: Allocator,
-    root: RootName,
     allocate: AllocateMetadata,
-  ): RefIndex {
-    return new RefIndex(region, allocator, root, allocate);
+    announce: Announce,
+  ): (root: RootName, aside?: Ref) => RefIndex {
+    return (root, aside) => new RefIndex(region, allocator, root, allocate, announce, aside);
   }
 
-  /** Re-reads the roots: for readers, after the writer has grown the index. */
+  /** Re-reads the roots, after somebody else has grown the index. A table at the same place may be another. */
   refresh(): void {
     const { superblock } = this.#region;
-    const current = superblock[this.#root];
+    this.current = new Table(this.#region, superblock[this.#root]);
     const old = superblock[`${this.#root}Old`];
-    if (this.current.ref !== current) this.current = new Table(this.#region, current);
-    if ((this.old?.ref ?? 0) !== old)
-      this.old = old === 0 ? undefined : new Table(this.#region, old);
+    this.old = old === 0 ? undefined : new Table(this.#region, old);
   }
 
   get live(): number {
@@ -178,43 +187,37 @@ export class RefIndex {
     this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: current.ref });
     this.old = current;
     this.current = new Table(this.#region, ref);
-    this.#cursor = 0;
   }
 
   /** Clears tombstones in place, where there is no memory for another table. Readers see an odd epoch and wait. */
   #rebuild(): void {
-    this.#bumpEpoch(1);
+    this.#announce(1);
     this.current.rebuild();
-    this.#bumpEpoch(1);
+    this.#announce(1);
   }
 
   #migrate(slots: number): void {
     const { old, current } = this;
     if (old === undefined) return;
-    const end = Math.min(this.#cursor + slots, old.mask + 1);
-    for (; this.#cursor < end; this.#cursor++) {
-      const ref = old.refAt(this.#cursor);
+    const from = old.cursor;
+    const end = Math.min(from + slots, old.mask + 1);
+    for (let slot = from; slot < end; slot++) {
+      const ref = old.refAt(slot);
       if (ref <= 0) continue;
-      current.insert(old.tagAt(this.#cursor), ref);
-      old.removeAt(this.#cursor);
+      current.insert(old.tagAt(slot), ref);
+      old.removeAt(slot);
     }
-    if (this.#cursor <= old.mask) return;
+    old.cursor = end;
+    if (end <= old.mask) return;
     this.#commit({ [`${this.#root}Old`]: 0 });
     this.old = undefined;
-    this.#cursor = 0;
     this.#allocator.unkeep(old.ref);
     this.#allocator.free(old.ref, metadataKind);
   }
 
   #commit(roots: Record<string, Ref>): void {
     this.#region.commit(roots);
-    this.#bumpEpoch(2);
-  }
-
-  /** Readers of other threads see from the epoch that their tables are out of date; while it is odd, that one is being rebuilt. */
-  #bumpEpoch(by: number): void {
-    const { words } = this.#region.segments[0] as Segment;
-    add(words, (controlByte >>> 2) + control.indexEpoch, by);
+    this.#announce();
   }
 }
 

@@ -2,14 +2,14 @@
  * A hash table of references in pool memory: open addressing, linear probing, tags that are compared by the caller.
  *
  * ```
- * word 0      1      2            3 … 15   16      17     18      19
- * ┌──────────┬──────┬────────────┬───────┬───────┬──────┬───────┬──────┬──
- * │ log2     │ live │ tombstones │ 0     │ tag 0 │ ref 0│ tag 1 │ ref 1│ …
- * └──────────┴──────┴────────────┴───────┴───────┴──────┴───────┴──────┴──
+ * word 0      1      2            3        4 … 15   16      17     18      19
+ * ┌──────────┬──────┬────────────┬────────┬───────┬───────┬──────┬───────┬──────┬──
+ * │ log2     │ live │ tombstones │ cursor │ 0     │ tag 0 │ ref 0│ tag 1 │ ref 1│ …
+ * └──────────┴──────┴────────────┴────────┴───────┴───────┴──────┴───────┴──────┴──
  * ```
  * ref 0 is an empty slot, -1 a tombstone. A slot is published by the single store of its ref; readers without a lock see it or do
  * not. The table is an index, not the truth: recovery empties it and fills it from the entries. Growth is online: a larger table
- * takes over, and every change moves some slots of the old one.
+ * takes over, and every change moves some slots of the old one: those before its cursor have moved.
  */
 
 import { fail } from '../errors.ts';
@@ -18,7 +18,7 @@ import { peek, poke, store, zero, type Words } from '../memory/words.ts';
 import { byteOf, segmentOf, wordOf } from './entry.ts';
 
 const headerWords = 16;
-const tableField = { log2: 0, live: 1, tombstones: 2 } as const;
+const tableField = { log2: 0, live: 1, tombstones: 2, cursor: 3 } as const;
 const tombstone = -1;
 /** Fullest a table may get, tombstones included, before it must grow: 3/4. */
 const growNumerator = 3;
@@ -170,6 +170,16 @@ export class Table {
 
   get live(): number {
     return peek(this.words, this.#header + tableField.live);
+  }
+
+  /** Of a table that a larger one takes over from: the next slot to move. */
+  get cursor(): number {
+    const slot = peek(this.words, this.#header + tableField.cursor);
+    return slot >= 0 && slot <= this.mask ? slot : 0;
+  }
+
+  set cursor(slot: number) {
+    poke(this.words, this.#header + tableField.cursor, slot);
   }
 
   get tombstones(): number {

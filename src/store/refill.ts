@@ -26,6 +26,7 @@ function specOf(store: Store, { words, at, tags }: Survivor): PartSpec {
     tags: tags.map((text) => encodeTag(store, text)),
     ifVersion: undefined,
     checkedEpoch: undefined,
+    returning: undefined,
   };
 }
 

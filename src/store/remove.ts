@@ -1,4 +1,4 @@
-/** How a part goes: retired by one store, unlinked from every index, and freed when its last lease ends. */
+/** How a part goes: retired by one store, unlinked from every index, and freed when its last lease ends. By who holds the pen. */
 
 import { kinds, metadataKind, type KindName } from '../alloc/kind.ts';
 import { control } from '../memory/layout.ts';
@@ -30,6 +30,7 @@ const reasonCounter: Record<RemovalReason, number | undefined> = {
   evicted: counter.evictions,
   expired: counter.expirations,
   invalidated: counter.invalidations,
+  demoted: counter.demotions,
 };
 
 const auditAction = {
@@ -38,6 +39,7 @@ const auditAction = {
   evicted: 'evict',
   expired: 'expire',
   invalidated: 'invalidate',
+  demoted: undefined,
 } as const;
 
 /** Takes a live part away. Its bytes stay until its last lease ends. */
@@ -45,10 +47,15 @@ export function retire(store: Store, ref: Ref, reason: RemovalReason): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   setRetired(store, ref, words, at, reason);
+  unlink(store, ref, words, at);
+  settle(store, ref, words, at);
+}
+
+/** Takes a part out of the index, its context and the counts. */
+export function unlink(store: Store, ref: Ref, words: Words, at: number): void {
   store.parts.remove(peek(words, at + field.hashLow), ref);
   unlinkContext(store, ref);
   countPart(store, -1, -lengthOf(words, at), isPinned(words, at) ? -1 : 0);
-  settle(store, ref, words, at);
 }
 
 /** The same for a part whose places in the index and in the counts its successor takes. */
@@ -66,42 +73,31 @@ export function retireReplaced(
   settle(store, ref, words, at);
 }
 
-function setRetired(store: Store, ref: Ref, words: Words, at: number, reason: RemovalReason): void {
+export function setRetired(
+  store: Store,
+  ref: Ref,
+  words: Words,
+  at: number,
+  reason: RemovalReason,
+): void {
   tell(store, ref, words, at, reason);
+  if (reason !== 'replaced') store.lowerTier?.leaving(ref, words, at, reason);
   storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.retired);
   const cell = reasonCounter[reason];
   if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);
 }
 
-/** Frees a retired part unless it is leased. */
-function settle(store: Store, ref: Ref, words: Words, at: number): void {
+/** Frees a retired part, or lets it wait for its leases. */
+export function settle(store: Store, ref: Ref, words: Words, at: number): void {
   dropTags(store, words, at);
-  if (!store.isLeased(words, at)) {
-    dispose(store, ref);
-    return;
-  }
-  awaitLeases(store, ref);
+  if (store.isLeased(words, at)) store.retired.add(ref, words, at);
+  else dispose(store, ref, words, at);
 }
 
-/** Notes a retired entry whose leases will end. Its place is kept in the link that it no longer needs. */
-export function awaitLeases(store: Store, ref: Ref): void {
-  const { words } = segmentOf(store.region, ref);
-  poke(words, wordOf(store.region, ref) + field.previous, store.retired.length);
-  store.retired.push(ref);
-  poke(store.control, store.controlAt + control.retiredParts, store.retired.length);
-}
-
-/** Forgets an entry that may be awaited, in one step however many are. */
-function forgetAwaited(store: Store, ref: Ref, words: Words, at: number): void {
-  const { retired } = store;
-  const place = peek(words, at + field.previous);
-  if (retired[place] !== ref) return;
-  const last = retired.pop() as Ref;
-  if (last !== ref) {
-    retired[place] = last;
-    poke(segmentOf(store.region, last).words, wordOf(store.region, last) + field.previous, place);
-  }
-  poke(store.control, store.controlAt + control.retiredParts, retired.length);
+/** Frees a retired part that has waited for its leases. */
+function disposeAwaited(store: Store, ref: Ref, words: Words, at: number): void {
+  store.retired.remove(words, at);
+  dispose(store, ref, words, at);
 }
 
 function lengthOf(words: Words, at: number): number {
@@ -113,34 +109,66 @@ function isPinned(words: Words, at: number): boolean {
 }
 
 /** Frees everything that a retired entry holds, and the entry. */
-export function dispose(store: Store, ref: Ref): void {
-  const { words } = segmentOf(store.region, ref);
-  const at = wordOf(store.region, ref);
+function dispose(store: Store, ref: Ref, words: Words, at: number): void {
   const traits = peek(words, at + field.traits);
   const payload = peek(words, committed(words, at) + commitSlot.ref);
   const blockBytes = peek(words, at + field.blockBytes);
-  freeParked(store, ref, words, at);
+  freeParked(store, words, at);
   if (payload !== 0) {
     if ((traits & trait.sensitive) !== 0) wipe(store, payload, blockBytes);
     store.allocator.free(payload, traits & trait.kindMask);
   }
   const keyRef = peek(words, at + field.keyRef);
   if (keyRef !== 0) store.allocator.free(keyRef, metadataKind);
-  forgetAwaited(store, ref, words, at);
   store.entries.release(ref);
   store.hooks.refund(kinds[traits & trait.kindMask] as KindName, blockBytes);
 }
 
-/** Frees retired parts, and bytes that were replaced, whose leases of other threads have ended. @returns how many */
+/** Frees a retired entry after its last lease, if the pen is at hand: else the next sweep does. @param life its state word */
+export function releaseRetired(
+  store: Store,
+  ref: Ref,
+  words: Words,
+  at: number,
+  life: number,
+): void {
+  if (store.isLeased(words, at) || !store.pen.tryTake()) return;
+  try {
+    const isSame = peek(words, at + field.state) === life;
+    if (isSame && !store.isLeased(words, at)) disposeAwaited(store, ref, words, at);
+  } finally {
+    store.pen.give();
+  }
+}
+
+/** Takes an expired part away, if the pen is at hand: it is hidden all the same. @param life its state word */
+export function removeExpired(
+  store: Store,
+  ref: Ref,
+  words: Words,
+  at: number,
+  life: number,
+): void {
+  if (store.pen.isHeld) {
+    retire(store, ref, 'expired');
+  } else if (store.pen.tryTake()) {
+    try {
+      const isSame = peek(words, at + field.state) === life;
+      if (isSame && store.isExpired(words, at)) retire(store, ref, 'expired');
+    } finally {
+      store.pen.give();
+    }
+  }
+}
+
+/** Frees retired parts, and bytes that were replaced, whose leases have ended. @returns how many */
 export function sweepRetired(store: Store): number {
   let freed = sweepParked(store);
-  for (let i = store.retired.length - 1; i >= 0; i--) {
-    const ref = store.retired[i] as Ref;
-    const { words } = segmentOf(store.region, ref);
-    if (store.isLeased(words, wordOf(store.region, ref))) continue;
-    dispose(store, ref);
+  store.retired.each((ref, words, at) => {
+    if (store.isLeased(words, at)) return;
+    disposeAwaited(store, ref, words, at);
     freed++;
-  }
+  });
   return freed;
 }
 

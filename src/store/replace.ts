@@ -30,7 +30,7 @@ export function replaceInPlace(store: Store, spec: PartSpec, payload: Payload, o
   const { words } = segmentOf(store.region, old);
   const at = wordOf(store.region, old);
   if (!mayStay(store, spec, payload, words, at)) return needsEntry;
-  freeParked(store, old, words, at); // its leases have ended, and nobody has looked since
+  freeParked(store, words, at); // its leases have ended, and nobody has looked since
   const slot = committed(words, at);
   const growthBytes = payload.sizeBytes - peek(words, slot + commitSlot.length);
   store.allocator.keep(payload.ref);
@@ -55,6 +55,7 @@ function mayStay(
     peek(words, at + field.blockBytes) === payload.blockBytes &&
     payload.blockBytes > 0 &&
     spec.expiresAtMs === 0 &&
+    spec.returning === undefined &&
     spec.tags.length === 0 &&
     peek(words, at + field.tagRef) === 0 &&
     !spec.sensitive &&

@@ -1,6 +1,5 @@
 /**
- * What is known of parts, read while another thread may change them: whatever did not stand still is looked at again. The writer finds
- * everything still.
+ * What is known of parts, read while other owners may change them: whatever did not stand still is looked at again.
  */
 
 import { fail } from '../errors.ts';

@@ -2,9 +2,9 @@
  * The store: where a part is found, leased and given back. Changes live beside it (publish, append, remove, evict); this file is
  * the read path and the state that they share.
  *
- * Threads: one writer (owner slot 0) and any number of readers that joined by handle. A reader takes no lock: it finds an entry,
- * sets its lease bit, and looks again whether the entry is still the same life; the writer retires an entry first and looks at
- * the lease bits after that. Both orders are sequentially consistent, so one of the two sees the other.
+ * Any owner writes, with the pen in its hand (pen.ts). A reader takes no lock: it finds an entry, sets its lease bit, and looks again
+ * whether the entry is still the same life; a writer retires an entry first and looks at the lease bits after that. Both orders are
+ * sequentially consistent, so one of the two sees the other.
  */
 
 import type { Allocator } from '../alloc/api.ts';
@@ -28,19 +28,26 @@ import {
   wordOf,
 } from './entry.ts';
 import { Evictor } from './evictor.ts';
-import { Follower, indexEpochOf, readAttempts } from './follower.ts';
+import { Follower, readAttempts } from './follower.ts';
 import { GuardedHooks } from './guarded-hooks.ts';
-import type { Audit } from './hooks.ts';
+import type { Audit, LowerTier } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
 import { LeaseCounts } from './lease-counts.ts';
 import { isIntact } from './payload.ts';
 import { contextMatcher } from './context-chain.ts';
 import { partMaxBytes, type StoreOptions } from './options.ts';
+import { Pen } from './pen.ts';
 import { endLeases } from './reap.ts';
-import { RefIndex } from './ref-index.ts';
+import { RefIndex, type TablesAside } from './ref-index.ts';
 import type { Table } from './ref-table.ts';
-import { dispose, retire } from './remove.ts';
+import { releaseRetired, removeExpired } from './remove.ts';
+import { WaitingList } from './waiting.ts';
+
+/**
+ * For loads that must not pass each other. On x64 none does, and V8 keeps those of typed arrays in order; an atomic one is a call of 4 ns.
+ */
+const loadInOrder: typeof load = process.arch === 'x64' ? peek : load;
 
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
@@ -56,6 +63,7 @@ export class Store {
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
+  readonly pen: Pen;
   readonly follower: Follower;
   readonly isOfContext: (ref: Ref) => boolean = contextMatcher(this);
   readonly random: Random;
@@ -63,15 +71,17 @@ export class Store {
   readonly control: Words;
   readonly controlAt: number = controlByte >>> 2;
   readonly countersAt: number;
-  /** Entries that this writer retired and that were leased then. */
-  readonly retired: Ref[] = [];
-  /** Entries with bytes that were replaced and that were leased then. */
-  readonly parked: Set<Ref> = new Set();
+  /** Entries that were retired while they were leased. */
+  readonly retired: WaitingList;
+  /** Entries with bytes that were replaced while they were leased. */
+  readonly parked: WaitingList;
   /** Drafts that are neither committed nor aborted: closing aborts them. */
   readonly drafts: Set<{ abort(): void }> = new Set();
   /** Spared by eviction: the part that the running operation changes. */
   protectedEntry: Ref = 0;
   closed = false;
+  /** Where parts go that leave memory. */
+  lowerTier: LowerTier | undefined;
   /** Parts that are written carry it. */
   epoch: number;
   readonly maxPartBytes: number;
@@ -81,7 +91,7 @@ export class Store {
   readonly #refMask: number;
   readonly #leaseField: number;
   readonly #leaseBit: number;
-  readonly #leases = new LeaseCounts(() => {
+  readonly leases: LeaseCounts = new LeaseCounts(() => {
     this.follower.catchUp();
     return this.entries.count;
   });
@@ -93,7 +103,14 @@ export class Store {
   readonly #audit: Audit | undefined;
   #trustedEpoch: number;
 
-  constructor(region: Region, allocator: Allocator, options: StoreOptions) {
+  /** @param aside in place of the tables of the index, for who rebuilds them */
+  constructor(
+    region: Region,
+    allocator: Allocator,
+    options: StoreOptions,
+    pen: Pen = new Pen(region, options.lockWaitMs),
+    aside?: TablesAside,
+  ) {
     this.region = region;
     this.allocator = allocator;
     this.options = options;
@@ -112,26 +129,32 @@ export class Store {
     this.#audit = options.hooks.audit;
     this.epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
-    const indexEpoch = indexEpochOf(region);
+    this.retired = WaitingList.ofRetired(region);
+    this.parked = WaitingList.ofParked(region);
+    this.pen = pen;
+    this.follower = new Follower(region, pen);
+    const { announce } = this.follower;
     this.evictor = new Evictor(this);
-    const { allocateMetadata } = this.evictor;
-    this.entries = new Entries(region, allocator);
-    this.parts = RefIndex.open(region, allocator, 'rootParts', allocateMetadata);
-    this.contexts = RefIndex.open(region, allocator, 'rootContexts', allocateMetadata);
-    this.tags = RefIndex.open(region, allocator, 'rootTags', allocateMetadata);
-    this.follower = new Follower(region, indexEpoch, [
-      this.parts,
-      this.contexts,
-      this.tags,
-      this.entries,
-    ]);
+    this.entries = new Entries(region, allocator, announce);
+    const open = RefIndex.opener(region, allocator, this.evictor.allocateMetadata, announce);
+    this.parts = open('rootParts', aside?.parts);
+    this.contexts = open('rootContexts', aside?.contexts);
+    this.tags = open('rootTags', aside?.tags);
+    const refresh = (): void => this.takeEpoch();
+    this.follower.follow(this.parts, this.contexts, this.tags, this.entries, { refresh });
     this.maxPartBytes = Math.min(partMaxBytes, allocator.maxAllocationBytes);
   }
 
-  /** Parts written from now on carry this epoch; those older than `trusted` are verified at their next get. */
-  setEpoch(epoch: number, trusted: number): void {
+  /** Parts written from now on carry the epoch; those older than the trusted one are verified at their next get. */
+  takeEpoch(): void {
+    const { epoch, trustedEpoch } = this.region.superblock;
     this.epoch = epoch;
-    this.#trustedEpoch = trusted;
+    this.#trustedEpoch = trustedEpoch;
+  }
+
+  /** True when what is looked at now cannot change under the look. */
+  get isStill(): boolean {
+    return this.pen.isHeld || this.follower.isStill;
   }
 
   /** The live entry of `this.key`, or 0. */
@@ -176,12 +199,10 @@ export class Store {
     if (this.closed) return;
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    if (!this.#leases.drop(peek(words, at + field.ordinal))) return;
+    if (!this.leases.drop(peek(words, at + field.ordinal))) return;
     and(words, at + this.#leaseField, ~this.#leaseBit);
-    if (this.region.ownerSlot !== 0) return;
-    if ((peek(words, at + field.state) & stateMask) !== state.retired) return;
-    // Under a hook a change is under way: the next sweep frees it.
-    if (!this.hooks.running && !this.isLeased(words, at)) dispose(this, ref);
+    const life = peek(words, at + field.state);
+    if ((life & stateMask) === state.retired) releaseRetired(this, ref, words, at, life);
   }
 
   isLeased(words: Words, at: number): boolean {
@@ -206,21 +227,20 @@ export class Store {
     const ref = this.find();
     if (ref === 0) return 0;
     const { words } = segmentOf(this.region, ref);
-    if (!this.isExpired(words, wordOf(this.region, ref))) return ref;
-    if (this.region.ownerSlot === 0) retire(this, ref, 'expired');
+    const at = wordOf(this.region, ref);
+    if (!this.isExpired(words, at)) return ref;
+    removeExpired(this, ref, words, at, this.#matchedState);
     return 0;
   }
 
   /** Ends every lease of this thread, those of a dead predecessor in its owner slot included. */
   releaseAll(): void {
-    this.region.refresh();
-    this.entries.refresh();
-    this.#leases.clear();
+    this.leases.clear();
     endLeases(this, Math.max(this.region.ownerSlot, 0));
   }
 
   get hasLeases(): boolean {
-    return this.#leases.any;
+    return this.leases.any;
   }
 
   #findIn(table: Table): Ref {
@@ -254,7 +274,7 @@ export class Store {
   #acquire(ref: Ref): LeaseView | 'changed' | undefined {
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    const isFirst = this.#leases.take(peek(words, at + field.ordinal));
+    const isFirst = this.leases.take(peek(words, at + field.ordinal));
     if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
     // After the atomic `or`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
@@ -263,8 +283,9 @@ export class Store {
       return 'changed';
     }
     if (this.isExpired(words, at)) {
+      const life = this.#matchedState;
       this.drop(ref);
-      if (this.region.ownerSlot === 0) retire(this, ref, 'expired');
+      removeExpired(this, ref, words, at, life);
       return undefined;
     }
     const selector = this.#committedSelector(words, at);
@@ -282,42 +303,26 @@ export class Store {
     this.touch(words, at);
     const code = (traits >>> trait.elementShift) & trait.elementMask;
     const view = viewOf(code, segment.buffer, byte, sizeBytes);
-    return new LeaseView(
-      this,
-      ref,
-      traits,
-      peek(words, at + field.generationLow),
-      peek(words, at + field.generationHigh),
-      selector,
-      sizeBytes,
-      view,
-    );
+    return new LeaseView(this, ref, words, at, selector, sizeBytes, view);
   }
 
   /** Reads the committed slot into #payload and #sizeBytes. @returns the selector it belongs to */
   #committedSelector(words: Words, at: number): number {
-    if (this.region.ownerSlot === 0) {
-      const selector = peek(words, at + field.selector);
-      const slot = at + field.commit + (selector & 1) * commitStride;
-      this.#payload = peek(words, slot);
-      this.#sizeBytes = peek(words, slot + 1);
-      return selector;
-    }
-    // Another thread may append meanwhile, and reuse the slot with its second append: loads in order, until the selector stands.
+    // Another owner may append meanwhile, and reuse the slot with its second append: loads in order, until the selector stands.
     for (;;) {
-      const selector = load(words, at + field.selector);
+      const selector = loadInOrder(words, at + field.selector);
       const slot = at + field.commit + (selector & 1) * commitStride;
-      this.#payload = load(words, slot);
-      this.#sizeBytes = load(words, slot + 1);
-      if (load(words, at + field.selector) === selector) return selector;
+      this.#payload = loadInOrder(words, slot);
+      this.#sizeBytes = loadInOrder(words, slot + 1);
+      if (loadInOrder(words, at + field.selector) === selector) return selector;
     }
   }
 
-  /** The segment of a reference; a joined reader takes in segments that the writer has added since. */
+  /** The segment of a reference; takes in segments that others have added since. */
   segmentAt(ref: Ref): Segment | undefined {
     const number = ref >>> this.#refShift;
     const segment = this.#segments[number];
-    if (segment !== undefined || this.region.ownerSlot === 0) return segment;
+    if (segment !== undefined) return segment;
     this.region.refresh();
     return this.#segments[number];
   }
@@ -329,20 +334,15 @@ export class Store {
 
   /**
    * First get after a crash: the bytes must be those that were written.
-   * @returns false when another thread has appended meanwhile: the checksum may be that of more bytes @throws part_corrupt
+   * @returns false when another owner has appended meanwhile: the checksum may be that of more bytes @throws part_corrupt
    */
   #verify(ref: Ref, words: Words, at: number, selector: number, bytes: Uint8Array): boolean {
     const intact = isIntact(words, at, bytes);
-    if (load(words, at + field.selector) !== selector) {
-      this.drop(ref);
-      return false;
-    }
-    if (!intact) {
-      this.drop(ref);
-      bump(this.control, this.countersAt + counter.corruptParts, 1);
-      fail('part_corrupt', `Version ${versionOf(words, at)} does not match its checksum.`);
-    }
-    poke(words, at + field.checkedEpoch, this.epoch);
-    return true;
+    const isSame = load(words, at + field.selector) === selector;
+    if (isSame && intact) poke(words, at + field.checkedEpoch, this.epoch);
+    else this.drop(ref);
+    if (!isSame || intact) return isSame;
+    bump(this.control, this.countersAt + counter.corruptParts, 1);
+    return fail('part_corrupt', `Version ${versionOf(words, at)} does not match its checksum.`);
   }
 }

@@ -1,5 +1,9 @@
+import { createRequire } from 'node:module';
+import { crc32 as zlibCrc32 } from 'node:zlib';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { crc32 } from '../../src/base/checksum.ts';
+import { crc32, fastestCrc32 } from '../../src/base/checksum.ts';
+import { rounds, seed } from '../support/seed.ts';
 
 const text = new TextEncoder().encode('123456789');
 
@@ -22,4 +26,30 @@ test('no bytes change nothing, wherever the empty array points', () => {
     expect(crc32(empty, 0x1234567)).toBe(0x1234567);
     expect(crc32(empty)).toBe(0);
   }
+});
+
+test('the addon and zlib agree, on memory of any kind', () => {
+  const load = createRequire(import.meta.url);
+  const fast = fastestCrc32(load);
+  const plain = fastestCrc32(() => {
+    throw new Error('not for this machine');
+  });
+  expect(fast).toBe((load('@node-rs/crc32') as { readonly crc32: unknown }).crc32);
+  expect(plain).toBe(zlibCrc32);
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 1, maxLength: 5000 }),
+      fc.nat({ max: 0xffff_ffff }),
+      fc.nat({ max: 64 }),
+      (bytes, previous, cut) => {
+        const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+        shared.set(bytes);
+        for (const source of [bytes, shared]) {
+          const some = source.subarray(Math.min(cut, bytes.length - 1));
+          expect(fast(some, previous) | 0).toBe(plain(some, previous) | 0);
+        }
+      },
+    ),
+    { seed: seed(), numRuns: rounds(200, 5000) },
+  );
 });

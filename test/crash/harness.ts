@@ -10,6 +10,8 @@ import type { AllocatorChoices } from '../../src/store/open.ts';
 import type { StoreOptions } from '../../src/store/options.ts';
 import { accessCount, armCrash, Crash, disarm } from '../support/instrumented-words.ts';
 import {
+  abandon,
+  anotherPool,
   copyMemory,
   leakedBlocks,
   newMemory,
@@ -104,9 +106,32 @@ export class Trial {
     assert(died, `the operation ended before access ${k}`);
   }
 
+  /** Another owner of the pool as it is. */
+  another(): OwnedPool {
+    const { choices, options } = this.#scenario;
+    return anotherPool(this.memory, { ...defaultOptions, ...options }, choices);
+  }
+
+  /**
+   * Crashes at access `k` while another owner has the pool open.
+   * @param meanwhile what that one has begun before
+   * @returns the other one, who has not noticed yet
+   */
+  crashBeside(k: number, meanwhile: (other: OwnedPool) => void): OwnedPool {
+    const { operation } = this.#ready();
+    const other = this.another();
+    meanwhile(other);
+    dies(k, operation); // or has ended before
+    abandon(this.memory, 0);
+    return other;
+  }
+
   /** Opens what is in memory now, and looks at everything. @param toTheEnd deletes everything too, and looks for what is left */
   verify(toTheEnd: boolean): void {
-    const owned = this.open();
+    this.verifyIn(this.open(), toTheEnd);
+  }
+
+  verifyIn(owned: OwnedPool, toTheEnd: boolean): void {
     const { pool, store, recovery } = owned;
     assert.equal(recovery?.dropped ?? 0, 0, 'parts were dropped');
     if (recovery !== undefined) assert.equal(recovery.parts, pool.stats().parts);

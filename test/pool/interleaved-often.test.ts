@@ -9,7 +9,7 @@ import { Random } from '../../src/base/random.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
 import { rounds, seed } from '../support/seed.ts';
-import { Stage } from './support/interleaving.ts';
+import { Stage, unlessBusy } from './support/interleaving.ts';
 import { filled, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -95,8 +95,8 @@ class Trial {
     const joined = this.#stage.join();
     let done = 0;
     interruptAt(at, (turn) => {
-      this.#writes[turn]?.(pool);
-      done = turn + 1;
+      // The reader itself takes the pen to free what it leased last: then the write comes later.
+      if (done === turn && unlessBusy(() => this.#writes[turn]?.(pool))) done = turn + 1;
     });
     const seen = this.#look(joined);
     disarm();

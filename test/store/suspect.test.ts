@@ -75,5 +75,6 @@ it('are not taken for corrupt while the writer appends', async () => {
     expect(Buffer.from(lease?.data as Uint8Array).toString()).toContain(marker);
     lease?.release();
   }
+  meanwhile.run = () => undefined;
   await reader.close();
 });

@@ -3,6 +3,7 @@
  * owner, and the memory can be copied and put back.
  */
 
+import { systemWaiter } from '../../src/base/clock.ts';
 import type { AllocatorChoices } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
@@ -10,11 +11,12 @@ import type { StoreOptions } from '../../src/store/options.ts';
 import type { Store } from '../../src/store/store.ts';
 import { BackedRegion } from '../../src/memory/backed-region.ts';
 import type { Backing, Range } from '../../src/memory/backing.ts';
-import { raiseEpoch } from '../../src/memory/owners.ts';
+import { ownerAbandoned, ownerSlot, ownerWord, takeOwnerSlot } from '../../src/memory/owners.ts';
+import { thisOwner } from '../../src/memory/process.ts';
 import { segmentOver } from '../../src/memory/region.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
-import { createSharedRegion } from '../../src/memory/shared.ts';
+import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
 import { limitFor } from '../../src/pool/capacity.ts';
 import { StorePool } from '../../src/pool/pool.ts';
@@ -84,8 +86,8 @@ export function ownRegion(handle: SharedHandle): Region {
   const backing = new KeptBacking(handle);
   const block = readSuperblock(new Int32Array(handle.buffers[0] as SharedArrayBuffer));
   const segments = Array.from({ length: block.segmentCount }, (_, n) => backing.open(n, block));
-  raiseEpoch((segments[0] as Segment).words, 0);
-  const member = { ownerSlot: 0, slotAbandoned: false, readOnly: false };
+  const slotAbandoned = takeOwnerSlot((segments[0] as Segment).words, 0, thisOwner());
+  const member = { ownerSlot: 0, slotAbandoned, readOnly: false };
   return new BackedRegion(backing, block, segments, member, fixedIdentity.bootId);
 }
 
@@ -113,6 +115,22 @@ export function leakedBlocks(store: Store): Ref[] {
   const leaked: Ref[] = [];
   store.allocator.walk(({ ref }) => void (held.has(ref) || leaked.push(ref)));
   return leaked;
+}
+
+/** Another owner of a pool that is open, in a slot of its own. */
+export function anotherPool(
+  handle: SharedHandle,
+  options: StoreOptions,
+  choices: AllocatorChoices = { zeroKinds: 0 },
+): OwnedPool {
+  const patience = { waitMs: options.lockWaitMs ?? 0, waiter: systemWaiter };
+  return ownPool(attachSharedRegion(handle, patience), options, choices);
+}
+
+/** The owner of a slot has died. */
+export function abandon(handle: SharedHandle, slot: number): void {
+  const words = new Int32Array(handle.buffers[0] as SharedArrayBuffer);
+  Atomics.store(words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
 }
 
 /** A copy of all memory of a region. */

@@ -3,7 +3,7 @@
 import { kinds } from '../../alloc/kind.ts';
 import type { Tier } from '../../alloc/api.ts';
 import type { ServedGuard, TenantRefusal, TenantStatus } from '../../guard/api.ts';
-import type { OperationName, PoolStats } from '../../pool/api.ts';
+import type { DiskStats, OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
 import { respFamilies } from './resp-metrics.ts';
 import type { RespStats } from '../resp/traffic.ts';
@@ -26,6 +26,7 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   versionConflicts: { name: 'version_conflicts', help: 'Conditional writes that were refused.' },
   corruptParts: { name: 'corrupt_parts', help: 'Parts whose checksum did not match.' },
   moves: { name: 'moves', help: 'Parts moved to bring free memory together.' },
+  demotions: { name: 'demotions', help: 'Parts moved from memory to the disk tier.' },
   bytesWritten: { name: 'written_bytes', help: 'Bytes written into parts.' },
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };
@@ -107,6 +108,30 @@ function poolFamilies(stats: PoolStats): Family[] {
     ),
     gauge('segments', 'Segments.', stats.segments),
     ...allocatorFamilies(stats),
+    ...(stats.disk === undefined ? [] : diskFamilies(stats.disk)),
+  ];
+}
+
+function diskFamilies(disk: DiskStats): Family[] {
+  const moves = {
+    persisted: disk.persisted,
+    promoted: disk.promoted,
+    dropped: disk.dropped,
+    demote_lagged: disk.lagged,
+  };
+  return [
+    gauge('disk_used_bytes', 'Bytes of records in the disk tier.', disk.usedBytes),
+    gauge('disk_max_bytes', 'Bound on the bytes of the disk tier.', disk.maxBytes),
+    gauge('disk_doomed', 'Records that are to be removed.', disk.doomed),
+    labelled(
+      'counter',
+      'disk_moves_total',
+      'Parts written to the disk, brought back, dropped from memory since the disk had them, or lost before they were written.',
+      Object.entries(moves).map(([reason, value]) => ({ labels: { reason }, value })),
+    ),
+    counter('disk_corrupt_parts', 'Records that were damaged.', disk.corrupt),
+    counter('disk_written_bytes', 'Bytes of parts written to the disk.', disk.bytesWritten),
+    counter('disk_read_bytes', 'Bytes of parts read from the disk.', disk.bytesRead),
   ];
 }
 

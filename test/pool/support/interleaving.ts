@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { Random } from '../../../src/base/random.ts';
-import { attachSharedRegion } from '../../../src/memory/shared.ts';
 import type { Pool } from '../../../src/pool/api.ts';
-import { StorePool } from '../../../src/pool/pool.ts';
-import { attachStore } from '../../../src/store/open.ts';
+import { hasCode } from '../../../src/errors.ts';
 import {
+  abandon,
+  anotherPool,
   copyMemory,
   newMemory,
   type OwnedPool,
@@ -27,7 +27,22 @@ const options = {
   eviction: 'lru' as const,
   checksums: true,
   hooks: {},
+  // Who is interrupted cannot go on before the interruption ends: waiting for him makes no sense.
+  lockWaitMs: 0,
 };
+
+const choices = { zeroKinds: 0, lockWaitMs: 0 };
+
+/** Runs `change` right now, or says that somebody who has been interrupted is at work. */
+export function unlessBusy(change: () => unknown): boolean {
+  try {
+    change();
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'pool_busy')) return false;
+    throw error;
+  }
+}
 
 /** Contexts of one part beside those that are changed: the first chunk of entries is full but for one … */
 const few = 16;
@@ -122,11 +137,21 @@ export class Stage {
 
   /** The next writer, after the last one closed or died. */
   recovered(): OwnedPool {
-    return ownPool(ownRegion(this.#memory), options);
+    return ownPool(ownRegion(this.#memory), options, choices);
   }
 
   join(): Pool {
-    return new StorePool(attachStore(attachSharedRegion(this.#memory), options), undefined);
+    return this.another().pool;
+  }
+
+  /** Another owner of the pool as it is. */
+  another(): OwnedPool {
+    return anotherPool(this.#memory, options, choices);
+  }
+
+  /** The owner in slot 0 has died. */
+  firstDies(): void {
+    abandon(this.#memory, 0);
   }
 }
 
