@@ -22,6 +22,7 @@ import { memory } from '../test/mutants/memory.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
+import { tiers } from '../test/mutants/tier.mjs';
 import { root } from './setup.mjs';
 
 /**
@@ -59,6 +60,7 @@ const mutants = [
   ...kv,
   ...evictions,
   ...proofs,
+  ...tiers,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

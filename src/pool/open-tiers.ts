@@ -6,12 +6,12 @@ import { fail } from '../errors.ts';
 import { diskFolderName } from '../memory/pool-files.ts';
 import type { Region } from '../memory/region.ts';
 import type { Store } from '../store/store.ts';
-import { Disk } from '../tier/disk.ts';
+import { Disk, type DiskIdentity } from '../tier/disk.ts';
 import { DiskTier } from '../tier/disk-tier.ts';
 import { Doomed } from '../tier/doomed.ts';
 import { rebuild } from '../tier/rebuild.ts';
 import type { DiskHandle, OpenOptions } from './api.ts';
-import { Tiers } from './tiers.ts';
+import { shapeOf, Tiers } from './tiers.ts';
 
 const defaultMaxBytes: number = 64 * 2 ** 30;
 /** Of the capacity, kept free. */
@@ -62,11 +62,11 @@ export async function openDisk(choice: DiskHandle, { tiers }: OpenOptions): Prom
  */
 export async function openRegionWithDisk(
   { choice, disk, step }: OpenedDisk,
-  open: (poolUuid: string | undefined) => Region,
+  open: (shape: DiskIdentity | undefined) => Region,
 ): Promise<Region> {
-  const poolUuid = disk.identity()?.poolUuid;
+  const shape = disk.identity();
   if (disk.rebuild?.phase !== 'wiping') {
-    const region = open(poolUuid);
+    const region = open(shape);
     try {
       if (!isOf(disk, region) || !isLost(region)) return region;
     } catch (error) {
@@ -78,7 +78,7 @@ export async function openRegionWithDisk(
   await disk.setRebuild('wiping');
   step('rebuild:begin');
   wipeMemory(choice.poolPath, step);
-  return open(poolUuid);
+  return open(shape);
 }
 
 /** What memory lacks of what the disk has. To be asked before the store is opened. */
@@ -121,8 +121,8 @@ export async function attachDisk(
   restoring: Restoring,
   options: OpenOptions,
 ): Promise<Tiers> {
-  const { poolUuid, capacityBytes } = store.region.superblock;
-  if (disk.identity() === undefined) await disk.belongTo(poolUuid);
+  const { capacityBytes } = store.region.superblock;
+  await disk.belongTo(shapeOf(store.region));
   const sealing = { keys: options.keyProvider, tenant: options.tenant ?? defaultTenant };
   const tier = new DiskTier(store, disk, new Doomed(store, disk, choice.diskPath), sealing, step);
   store.lowerTier = tier;

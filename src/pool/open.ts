@@ -85,10 +85,13 @@ async function openWithDisk(options: OpenOptions, choice: DiskHandle): Promise<P
   const opened = await openDisk(choice, options);
   let region: Region | undefined;
   try {
-    region = await openRegionWithDisk(opened, (poolUuid) => {
-      const asked = { ...regionOptions(options), ...(poolUuid !== undefined && { poolUuid }) };
-      return openRegionOf(choice.poolPath, asked, patienceOf(options));
-    });
+    region = await openRegionWithDisk(opened, (shape) =>
+      openRegionOf(
+        choice.poolPath,
+        { ...regionOptions({ ...shape, ...options }), ...(shape && { poolUuid: shape.poolUuid }) },
+        patienceOf(options),
+      ),
+    );
     const restoring = restoringOf(region, opened.disk);
     const store = storeOver(region, options);
     const tiers = await attachDisk(store, opened, restoring, options);

@@ -67,7 +67,7 @@ import {
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, statsOf } from './stats.ts';
-import { freeze, writeSnapshot } from './snapshot.ts';
+import { writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
@@ -274,12 +274,11 @@ export class StorePool implements Pool {
     if (typeof destination !== 'string' || destination === '') {
       fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
     }
-    const thaw = freeze(store);
+    if (this.#snapshotting) snapshotRuns();
     this.#snapshotting = true;
     try {
-      await writeSnapshot(store, destination, options);
+      await writeSnapshot(store, destination, options, this.#tiers.disk);
     } finally {
-      thaw();
       this.#snapshotting = false;
       this.#workers.recover();
     }
@@ -288,15 +287,14 @@ export class StorePool implements Pool {
   async close(): Promise<void> {
     if (this.#store.closed) return;
     this.#readable();
-    if (this.#snapshotting)
-      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    if (this.#snapshotting) snapshotRuns();
     this.#closing ??= this.#closeNow();
     await this.#closing;
   }
 
   async #closeNow(): Promise<void> {
     try {
-      await this.#tiers.close();
+      if (this.hasDisk) await this.#tiers.close();
       closeStore(this.#store);
     } finally {
       this.#store.region.close();
@@ -342,8 +340,10 @@ export class StorePool implements Pool {
   #writable(): Store {
     const store = this.#readable();
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
-    if (this.#snapshotting)
-      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
+}
+
+function snapshotRuns(): never {
+  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }

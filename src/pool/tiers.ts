@@ -2,7 +2,9 @@
 
 import { fail } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
+import type { Region } from '../memory/region.ts';
 import type { Store } from '../store/store.ts';
+import type { DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
 import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
@@ -12,7 +14,7 @@ import { checkOptions, textGiven } from './options.ts';
 
 export class Tiers {
   readonly #store: Store;
-  readonly #disk: DiskTier | undefined;
+  readonly disk: DiskTier | undefined;
   /** For those who join: where the disk is. */
   readonly choice: DiskHandle | undefined;
   readonly #demoter: Demoter | undefined;
@@ -24,7 +26,7 @@ export class Tiers {
     choice?: DiskHandle & { readonly reserveBytes: number },
   ) {
     this.#store = store;
-    this.#disk = disk;
+    this.disk = disk;
     this.choice = choice;
     const reserveBytes = choice?.reserveBytes ?? 0;
     if (disk === undefined || reserveBytes === 0) return;
@@ -33,7 +35,7 @@ export class Tiers {
   }
 
   get hasDisk(): boolean {
-    return this.#disk !== undefined;
+    return this.disk !== undefined;
   }
 
   /** @throws tier_unavailable, and as DiskTier */
@@ -43,7 +45,7 @@ export class Tiers {
     const { part, signal } = options;
     throwIfAborted(signal);
     this.#store.key.set(id, part ?? '-');
-    const disk = this.#disk;
+    const disk = this.disk;
     if (disk === undefined) {
       fail(
         'tier_unavailable',
@@ -59,7 +61,7 @@ export class Tiers {
     part: string,
     signal: AbortSignal | undefined,
   ): Promise<Lease | undefined> {
-    const disk = this.#disk;
+    const disk = this.disk;
     if (disk !== undefined) {
       const lease = await load(disk, id, part, signal);
       // It may have come back to memory.
@@ -78,22 +80,22 @@ export class Tiers {
   where(id: string, part: string): Place | undefined {
     const ref = this.#store.follower.settled(() => partOf(this.#store, id, part));
     if (ref !== 0) return 'hot';
-    return this.#disk?.has(id, part) === true ? 'disk' : undefined;
+    return this.disk?.has(id, part) === true ? 'disk' : undefined;
   }
 
   /** Deletes what is on the disk only. @returns how many parts */
   delete(id: string, part: string | undefined): number {
-    return this.#disk?.delete(id, part) ?? 0;
+    return this.disk?.delete(id, part) ?? 0;
   }
 
   /** @returns how many parts that are on the disk only carried the tag */
   invalidate(tag: string): number {
-    return this.#disk?.invalidate(textGiven(tag, 'tag')) ?? 0;
+    return this.disk?.invalidate(textGiven(tag, 'tag')) ?? 0;
   }
 
   /** What is on the disk only has a version as well. @throws version_conflict, part_on_disk */
   checkVersion(id: string, part: string, ifVersion: number | undefined): void {
-    if (ifVersion === undefined || this.#disk === undefined) return;
+    if (ifVersion === undefined || this.disk === undefined) return;
     const version = this.#coldVersion(id, part);
     if (version === 0) return;
     if (version === ifVersion) onDisk(id, part);
@@ -105,11 +107,11 @@ export class Tiers {
 
   /** @throws part_on_disk */
   mustBeHot(id: string, part: string): void {
-    if (this.#disk !== undefined && this.#coldVersion(id, part) !== 0) onDisk(id, part);
+    if (this.disk !== undefined && this.#coldVersion(id, part) !== 0) onDisk(id, part);
   }
 
   stats(): DiskStats | undefined {
-    const disk = this.#disk;
+    const disk = this.disk;
     if (disk === undefined) return undefined;
     return {
       ...disk.counts,
@@ -126,10 +128,11 @@ export class Tiers {
 
   /** Ends what runs. To be called before the store is closed. */
   async close(): Promise<void> {
-    const disk = this.#disk;
+    const disk = this.disk;
     if (disk === undefined) return;
     await this.#demoter?.stop();
     await disk.doomed.flush().catch(() => undefined);
+    await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
     await disk.disk.close();
     disk.doomed.close();
     this.#store.lowerTier = undefined;
@@ -137,10 +140,16 @@ export class Tiers {
 
   /** The version of a part that is on the disk only; 0: there is none. */
   #coldVersion(id: string, part: string): number {
-    const disk = this.#disk as DiskTier;
+    const disk = this.disk as DiskTier;
     if (partOf(this.#store, id, part) !== 0) return 0;
     return disk.find(partKey(id, part))?.version ?? 0;
   }
+}
+
+/** As what a pool is made anew. */
+export function shapeOf({ superblock, segmentShift }: Region): Omit<DiskIdentity, 'format'> {
+  const { poolUuid, capacityBytes, ownersMax } = superblock;
+  return { poolUuid, capacityBytes, ownersMax, segmentBytes: 2 ** segmentShift };
 }
 
 function onDisk(id: string, part: string): never {

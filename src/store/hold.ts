@@ -21,16 +21,20 @@ export function hold(store: Store, id: string, part: string): HeldPart | undefin
   // Under the pen: record and bytes are of one moment, and nobody retires the entry before the bit is set.
   return withPen(store, () => {
     const ref = partOf(store, id, part);
-    if (ref === 0) return undefined;
-    const { words } = segmentOf(store.region, ref);
-    const at = wordOf(store.region, ref);
-    if (store.leases.take(peek(words, at + field.ordinal))) {
-      const slot = Math.max(store.region.ownerSlot, 0);
-      or(words, at + field.leases + (slot >>> 5), 1 << (slot & 31));
-    }
-    const bytes = bytesOfEntry(store.region, words, at);
-    return { ref, record: recordOf(store, ref), bytes, release: () => store.drop(ref) };
+    return ref === 0 ? undefined : holdEntry(store, ref);
   });
+}
+
+/** Holds a live entry. By who holds the pen. */
+export function holdEntry(store: Store, ref: Ref): HeldPart {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  if (store.leases.take(peek(words, at + field.ordinal))) {
+    const slot = Math.max(store.region.ownerSlot, 0);
+    or(words, at + field.leases + (slot >>> 5), 1 << (slot & 31));
+  }
+  const bytes = bytesOfEntry(store.region, words, at);
+  return { ref, record: recordOf(store, ref), bytes, release: () => store.drop(ref) };
 }
 
 /** Says in the entry of a part that the disk may have a record of it, whatever becomes of the part. */

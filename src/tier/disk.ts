@@ -4,7 +4,7 @@
  * ```
  * parts    key of a part → its record          chunks   stow id, number → bytes
  * tags     tag, key of a part → nothing        pending  stow id → owner that writes chunks, and no record yet
- * meta     'pool' → uuid, format · 'used' → bytes of all records and chunks · 'rebuild' → set while a pool is made anew from here
+ * meta     'pool' → format, uuid, shape of the memory · 'used' → bytes of all records and chunks · 'rebuild' → set while a pool is made anew from here
  * ```
  */
 
@@ -29,6 +29,15 @@ const metaPool: Buffer = Buffer.from('pool');
 const metaUsed: Buffer = Buffer.from('used');
 const metaRebuild: Buffer = Buffer.from('rebuild');
 const nothing: Buffer = Buffer.alloc(0);
+
+/** The pool that a disk belongs to, and the shape of its memory, as which it is made anew. */
+export interface DiskIdentity {
+  readonly format: number;
+  readonly poolUuid: string;
+  readonly capacityBytes: number;
+  readonly segmentBytes: number;
+  readonly ownersMax: number;
+}
 
 /** `wiping`: files of the pool's memory are being removed; `filling`: parts come back. */
 export interface Rebuild {
@@ -82,16 +91,28 @@ export class Disk {
   }
 
   /** The pool that it belongs to; undefined when it is new. */
-  identity(): { readonly poolUuid: string; readonly format: number } | undefined {
+  identity(): DiskIdentity | undefined {
     const value = this.#meta.get(metaPool);
     if (value === undefined) return undefined;
-    const [format = '', poolUuid = ''] = Buffer.from(value).toString('latin1').split(' ');
-    return { poolUuid, format: Number(format) };
+    const [format, poolUuid = '', capacityBytes, segmentBytes, ownersMax] = Buffer.from(value)
+      .toString('latin1')
+      .split(' ');
+    return {
+      format: Number(format),
+      poolUuid,
+      capacityBytes: Number(capacityBytes),
+      segmentBytes: Number(segmentBytes),
+      ownersMax: Number(ownersMax),
+    };
   }
 
-  /** Makes it that pool's. */
-  async belongTo(poolUuid: string): Promise<void> {
-    const value = Buffer.from(`${diskFormat} ${poolUuid}`, 'latin1');
+  /** Makes it that pool's, or notes what has become of its memory's shape. */
+  async belongTo(pool: Omit<DiskIdentity, 'format'>): Promise<void> {
+    const { poolUuid, capacityBytes, segmentBytes, ownersMax } = pool;
+    const words = [diskFormat, poolUuid, capacityBytes, segmentBytes, ownersMax];
+    const value = Buffer.from(words.join(' '), 'latin1');
+    const known = this.#meta.get(metaPool);
+    if (known !== undefined && Buffer.compare(known, value) === 0) return;
     await this.commit(0, () => void this.#meta.put(metaPool, value));
   }
 
@@ -160,6 +181,12 @@ export class Disk {
     if (record.chunks > 0) this.#pending.remove(record.stowId);
     this.parts.put(key, value);
     this.#added += growth;
+  }
+
+  /** Within a transaction: a record that is damaged, for a copy that is to say so too. */
+  putDamaged(key: Uint8Array, value: Uint8Array): void {
+    this.parts.put(key, value);
+    this.#added += cost(value);
   }
 
   /** Within a transaction: removes the record under a key with all that belongs to it. */

@@ -90,6 +90,19 @@ export class Doomed {
     return highest;
   }
 
+  /** What is doomed now, by whomever. */
+  moment(): (key: Uint8Array, version: number) => boolean {
+    const versions = new Map(this.#versions);
+    for (const name of this.#journals()) {
+      if (name === this.name) continue;
+      for (const { key, version } of readJournal(join(this.#folder, name))) {
+        const text = textOf(key);
+        versions.set(text, Math.max(version, versions.get(text) ?? 0));
+      }
+    }
+    return (key, version) => version <= (versions.get(textOf(key)) ?? 0);
+  }
+
   /** True for the name of an owner that lives and has the pool open. */
   isOfTheLiving(name: string): boolean {
     if (name === this.name) return true;

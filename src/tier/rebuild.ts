@@ -3,6 +3,7 @@
  * the others stay on the disk, where `load` finds them. Cut short, it goes on at the next opening with what is not there yet.
  */
 
+import { hasCode } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
 import { withPen } from '../store/pen.ts';
 import { raiseVersion } from '../store/publish.ts';
@@ -76,8 +77,9 @@ async function bring(
     report.parts++;
     report.bytes += record.sizeBytes;
     tier.step('rebuild:part');
-  } catch {
-    // Damaged, or sealed with a key that is not here: who loads it is told.
+  } catch (error) {
+    if (!hasCode(error, 'part_corrupt') && !hasCode(error, 'key_unavailable')) throw error;
+    // Who loads it is told.
     report.corrupt++;
   }
 }

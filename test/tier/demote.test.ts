@@ -110,4 +110,33 @@ describe('a pool that demotes', () => {
     expect(disk?.lagged).toBe(operations.evictions);
     expect(operations.demotions).toBe(0);
   });
+
+  it('keeps what was replaced, pinned or leased while it was written', async () => {
+    let isWriting = false;
+    const onStep = (step: string): void => {
+      isWriting ||= step === 'demote:chosen';
+    };
+    const tiers = { disk: { reserveBytes, onStep } };
+    const of = await pool({ path: freshPath(), capacityBytes, tiers, clock: testClock() });
+    const parts = Math.ceil((capacityBytes - reserveBytes / 2) / partBytes);
+    let written = 0;
+    for (; written < parts && !isWriting; written++) {
+      of.put(name(written), 'p', filled(partBytes, written));
+    }
+    expect(isWriting).toBe(true);
+    // All of them may be on their way now, and none of them may go.
+    using lease = of.get(name(0), 'p');
+    for (let i = 1; i < written; i++) {
+      if (i % 2 === 0) of.pin(name(i));
+      else of.put(name(i), 'p', filled(partBytes, i + 1));
+    }
+    for (let i = 0; i < 200; i++) await turn();
+    expect(lease?.sizeBytes).toBe(partBytes);
+    for (let i = 0; i < written; i += 2) expect(of.where(name(i), 'p'), name(i)).toBe('hot');
+    for (let i = 1; i < written; i += 2) {
+      const bytes = await loaded(of, name(i), 'p');
+      expect(bytes?.equals(filled(partBytes, i + 1)), name(i)).toBe(true);
+    }
+    expectSound(of);
+  });
 });

@@ -129,4 +129,17 @@ describe('a process that is killed', () => {
       }
     },
   );
+
+  it('between chunks and their record leaves no chunks behind', async () => {
+    const path = join(freshFolder(), 'pool');
+    // The first large part is the third that is written.
+    const { wasKilled } = run(path, 'persist:stowed', 2);
+    expect(wasKilled).toBe(true);
+    const of = await openPool({ path, tiers: { disk: { reserveBytes: 0 } } });
+    const usedBytes = of.stats().disk?.usedBytes ?? 0;
+    for (const key of keys) of.delete(key);
+    await of.persist('k0');
+    expect([usedBytes < 1_000_000, of.stats().disk?.usedBytes]).toEqual([true, 0]);
+    await of.close();
+  });
 });

@@ -75,6 +75,28 @@ it('a part that one owner deletes while another writes it to the disk does not c
   expect(await loaded(again, 'a', 'p')).toBeUndefined();
 });
 
+it('a part that one owner deletes while its record is on the way to the disk does not come back', async () => {
+  const path = freshPath();
+  let other: Pool | undefined;
+  const onStep = (step: string): void => {
+    // Within the transaction, behind all that it looks at.
+    if (step === 'disk:written') other?.delete('a', 'p');
+  };
+  const one = await diskPool(path, { tiers: { disk: { onStep } } });
+  const late = await diskPool(path);
+  one.put('a', 'p', 'on its way');
+  other = late;
+  await one.persist('a');
+  other = undefined;
+  await late.persist('a');
+  expect(await loaded(one, 'a', 'p')).toBeUndefined();
+  await one.close();
+  await late.close();
+  losePower(path);
+  const again = await diskPool(path);
+  expect(await loaded(again, 'a', 'p')).toBeUndefined();
+});
+
 it('two owners that persist the same part at once leave one record of it', async () => {
   const path = freshPath();
   const [one, other] = await two(path);
