@@ -16,7 +16,7 @@ await build({
     'cli/main': 'src/cli/main.ts',
   },
   platform: 'node',
-  external: [/^node:/, /^@koromix\//, 'koffi'],
+  external: [/^node:/, /^@koromix\//, 'koffi', 'lmdb'],
   transform: { target: 'es2023' },
   treeshake: { moduleSideEffects: false },
   logLevel: 'warn',
@@ -26,7 +26,7 @@ await build({
     entryFileNames: '[name].js',
     chunkFileNames: 'chunks/[name].js',
     codeSplitting: {
-      groups: [{ name: 'pool', test: /src.(?:errors|base|memory|alloc|store|codec|pool).*/ }],
+      groups: [{ name: 'pool', test: /src.(?:errors|base|memory|alloc|store|codec|tier|pool).*/ }],
     },
     sourcemap: true,
   },

@@ -19,8 +19,10 @@ import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
+import { tiers } from '../test/mutants/tier.mjs';
 import { root } from './setup.mjs';
 
 /**
@@ -57,6 +59,8 @@ const mutants = [
   ...guards,
   ...kv,
   ...evictions,
+  ...proofs,
+  ...tiers,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

@@ -3,7 +3,7 @@
  * and the package, runs the tests, and ends with a line `N passed, N failed, N skipped`.
  *
  * `npm test -- ARGUMENTS` runs only the tests, with the arguments given to vitest. CI=true raises the counts of
- * stochastic tests; `--soak` as the first argument runs them long. `--soak --kills N` only kills owners of a pool, so often.
+ * stochastic tests; `--soak` as the first argument runs them long. `--soak --kills N` only kills processes that share a pool, so often.
  */
 
 import { spawnSync } from 'node:child_process';
@@ -61,6 +61,9 @@ const steps = /** @type {const} */ ([
   ['unused code', () => script('unused')],
 ]);
 
+/** What `--kills N` runs: owners of an allocator, and users of a pool. */
+const killTests = ['test/alloc/kills.test.ts', 'test/histories/soak.test.ts'];
+
 /** Runs the tests. @returns {Counts} */
 function runTests(/** @type {readonly string[]} */ args, /** @type {boolean} */ soak) {
   const env = {
@@ -92,7 +95,7 @@ function runAll(/** @type {readonly string[]} */ args) {
   const testArgs = soak ? args.slice(1) : [...args];
   if (soak && testArgs[0] === '--kills') {
     process.env['CENOTE_KILLS'] = testArgs[1];
-    testArgs.splice(0, 2, 'test/alloc/kills.test.ts');
+    testArgs.splice(0, 2, ...killTests);
   }
   if (!ensureInstalled()) return { passed: 0, failed: 1, skipped: [] };
   const results = (args.length > 0 ? [] : steps).map(([name, run]) => {

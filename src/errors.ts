@@ -75,6 +75,16 @@ export const errorTable = {
     resp: 'ERR',
     advice: 'Configure a tier that offers this operation.',
   },
+  tier_full: {
+    httpStatus: 507,
+    resp: 'OOM',
+    advice: 'Delete contexts, raise maxBytes of the disk tier, or free space on its file system.',
+  },
+  part_on_disk: {
+    httpStatus: 409,
+    resp: 'ERR',
+    advice: 'Bring the part back to memory with load, then try again.',
+  },
   snapshot_in_progress: {
     httpStatus: 503,
     resp: 'LOADING',
@@ -155,6 +165,16 @@ export const errorTable = {
     resp: 'ERR',
     advice:
       'Mapped pools need koffi: run `npm install koffi`. Pools without a path work without it.',
+  },
+  lmdb_missing: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'The disk tier needs lmdb: run `npm install lmdb`. Pools without one work without it.',
+  },
+  key_unavailable: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Open the pool with the key provider that has the key which the message names.',
   },
   platform_unsupported: {
     httpStatus: 500,

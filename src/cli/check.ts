@@ -3,6 +3,13 @@
 import { type CenoteError, hasCode } from '../errors.ts';
 import type { CheckReport } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
+import {
+  isHalfRepaired,
+  type Loss,
+  repairPool,
+  type RepairReport,
+  resumeRepair,
+} from '../pool/repair.ts';
 import { printable } from './ansi.ts';
 import { exitFailed, exitOk, type Arguments, type Command } from './command.ts';
 import { formatBytes, formatCount, formatDuration } from './format.ts';
@@ -18,6 +25,8 @@ interface PoolReport extends CheckReport {
   readonly path: string;
   /** Another process had the pool open: its figures are those of one moment. */
   readonly inUse: boolean;
+  /** What was repaired before; the other figures are those after it. */
+  readonly repair?: RepairReport;
 }
 
 export const checkCommand: Command = {
@@ -26,14 +35,21 @@ export const checkCommand: Command = {
   about: [
     'Opens the pool for reading and changes nothing. A pool that a server has open is checked too: figures may then be ' +
       'in motion, and only errors that several readings agree on count.',
+    'With --repair, a pool that is damaged is made anew of the parts that are intact, and what is lost is told. The damaged segments stay in a ' +
+      'folder beside the new ones (damaged-1, …) until you remove them: there must be room for both. A sound pool is left as it is, and so is one of ' +
+      'which nothing can be saved. Nobody may have the pool open.',
     'JSON: {ok, version, errors, contexts, parts, partBytes, checksumsVerified, segments, inUse, pools}, the sums over ' +
-      'all pools of a data folder first, then each pool.',
+      'all pools of a data folder first, then each pool; of those that were repaired, repair: {parts, partBytes, dropped, unnamed, impaired, findings, backup}.',
   ],
   positionals: [{ name: 'PATH', help: "the folder of a pool, or a server's data folder" }],
-  options: {},
+  options: { repair: { help: 'Save what is intact of damaged pools.' } },
   examples: [
     { line: 'cenote check ./data', what: 'all pools of a server' },
     { line: 'cenote check ./pools/acme --json | jq .ok', what: 'one pool, for a script' },
+    {
+      line: 'cenote check ./data --repair',
+      what: 'and save what is intact of those that are damaged',
+    },
   ],
   exitCodes: [
     { code: 0, meaning: 'everything is sound' },
@@ -44,7 +60,7 @@ export const checkCommand: Command = {
     const startMs = io.clock.nowMs();
     const reports: PoolReport[] = [];
     for (const target of findPools(args.positional(0))) {
-      const report = await checkPool(target);
+      const report = args.flag('repair') ? await repaired(target) : await checkPool(target);
       reports.push(report);
       if (!args.flag('json')) printReport(report, io);
     }
@@ -66,7 +82,24 @@ async function checkPool(target: PoolTarget): Promise<PoolReport> {
   return { ...report, errors, ok: errors.length === 0 };
 }
 
+/** The pool as it is after what was necessary. @throws pool_busy, pool_corrupt where nothing can be saved */
+async function repaired(target: PoolTarget): Promise<PoolReport> {
+  resumeRepair(target.path);
+  // Without its superblocks a pool does not look like one: repair looks at what else is there.
+  const report = await checkPool(target).catch((error: unknown) => {
+    if (hasCode(error, 'not_a_pool')) return undefined;
+    throw error;
+  });
+  if (report?.ok === true) return report;
+  const repair = repairPool(target.path);
+  return { ...(await checkPool(target)), repair };
+}
+
+const halfRepaired = 'a repair was interrupted: finish it with --repair';
+
 async function readPool({ path, tenant }: PoolTarget): Promise<PoolReport> {
+  if (isHalfRepaired(path))
+    return { ...nothing, path, inUse: false, ok: false, errors: [halfRepaired] };
   try {
     const pool = await openPool({ path, readOnly: true });
     try {
@@ -133,11 +166,35 @@ function printReport(report: PoolReport, io: Io): void {
     ];
     printLine(io.stdout, `    ${counts.join(', ')}`);
   }
+  if (report.repair !== undefined) printRepair(report.repair, io);
   if (report.inUse) printLine(io.stdout, '    in use by another process: figures may be in motion');
-  for (const error of report.errors.slice(0, printedErrors))
-    printLine(io.stdout, `    ${io.out.red('✗')} ${printable(error)}`);
-  const more = report.errors.length - printedErrors;
+  printSome(report.errors, io.out.red('✗'), io);
+}
+
+function printSome(lines: readonly string[], mark: string, io: Io): void {
+  for (const line of lines.slice(0, printedErrors))
+    printLine(io.stdout, `    ${mark} ${printable(line)}`);
+  const more = lines.length - printedErrors;
   if (more > 0) printLine(io.stdout, `    … and ${formatCount(more)} more: --json prints all`);
+}
+
+function printRepair(report: RepairReport, io: Io): void {
+  const { parts, dropped, unnamed, impaired, findings, backup } = report;
+  const saved = `${formatCount(parts)} parts saved, ${formatCount(dropped.length + unnamed)} lost`;
+  printLine(io.stdout, `    ${io.out.yellow('repaired')}: ${saved}`);
+  printSome(findings, io.out.yellow('!'), io);
+  printSome(dropped.map(lossLine), io.out.red('lost'), io);
+  if (unnamed > 0)
+    printLine(
+      io.stdout,
+      `    ${io.out.red('lost')} ${formatCount(unnamed)} whose names are lost too`,
+    );
+  printSome(impaired.map(lossLine), io.out.yellow('impaired'), io);
+  printLine(io.stdout, `    the damaged segments are in ${printable(backup)}`);
+}
+
+function lossLine({ id, part, why }: Loss): string {
+  return `part ${JSON.stringify(part)} of ${JSON.stringify(id)}: ${why}`;
 }
 
 function printVerdict(reports: readonly PoolReport[], tookMs: number, io: Io): void {

@@ -1,10 +1,13 @@
 /** Opens the pools of tenants when they are asked for, as many at a time as may be, and closes those that nobody uses. */
 
 import { fail } from '../errors.ts';
-import type { Pool } from '../pool/api.ts';
+import type { OpenOptions, Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
 import { defaultTenant } from './quotas.ts';
 import type { PoolSource, Tenant } from './tenant.ts';
+
+/** What a pool has beside memory. */
+export type TierChoices = Pick<OpenOptions, 'tiers' | 'keyProvider' | 'onProgress'>;
 
 export interface PoolPolicy {
   /** `shared`: where this machine cannot map files; such pools are never closed, since they would be gone. */
@@ -15,6 +18,10 @@ export interface PoolPolicy {
   readonly idleMs: number;
   /** Folder of the pool of a tenant. */
   readonly pathOf: (tenant: string) => string;
+  /** Nobody else may have a pool open when it is opened here. */
+  readonly exclusive: boolean;
+  /** What the pool of a tenant has beside memory; of mapped pools. */
+  readonly tiersOf: (tenant: string) => TierChoices;
   /** The bound on all pools. */
   readonly totalBytes: number;
 }
@@ -32,12 +39,20 @@ export class OpenPools implements PoolSource {
     await this.#makeRoom(tenant);
     // Its folder may be gone by now: opening would make another.
     if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');
-    const { type, pathOf, totalBytes } = this.#policy;
+    const { type, exclusive, pathOf, tiersOf, totalBytes } = this.#policy;
     const { capacityBytes } = tenant;
     const hooks = { budget: tenant.usage.budget() };
-    return type === 'mapped'
-      ? openPool({ path: pathOf(tenant.name), exclusive: true, capacityBytes, hooks })
-      : openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
+    if (type === 'shared') return openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
+    const { name } = tenant;
+    const path = pathOf(name);
+    return openPool({
+      path,
+      exclusive,
+      capacityBytes,
+      hooks,
+      tenant: name,
+      ...tiersOf(name),
+    });
   }
 
   /** Closes what was idle for long. @returns the closings under way */

@@ -47,8 +47,12 @@ function unfinishedPath(folder: string): string {
   return `${segmentPath(folder, 0)}.new`;
 }
 
+/** Where a pool's disk tier is, unless it is told otherwise: it may be there before the pool is. */
+export const diskFolderName = 'disk';
+
 function isOurs(folder: string, name: string): boolean {
-  return name === lockFileName || join(folder, name) === unfinishedPath(folder);
+  const isLock = name === lockFileName || name === diskFolderName;
+  return isLock || join(folder, name) === unfinishedPath(folder);
 }
 
 /**

@@ -3,6 +3,7 @@
 import type { KindName } from '../alloc/kind.ts';
 import type { Clock } from '../base/clock.ts';
 import type { AllocatorStats, MapCell } from '../alloc/api.ts';
+import type { KeyProvider } from '../codec/key-provider.ts';
 import type { RegionHandle } from '../memory/region.ts';
 import type { StartedThread } from '../memory/worker-exit.ts';
 import type { Hooks } from '../store/hooks.ts';
@@ -10,7 +11,9 @@ import type { Hooks } from '../store/hooks.ts';
 import type { ElementType, PartData, PartView } from '../store/element.ts';
 
 import type { OperationName } from '../store/counters.ts';
+import type { DiskHandle, DiskStats, TierOptions } from './tier-api.ts';
 
+export type * from './tier-api.ts';
 export type { KindName } from '../alloc/kind.ts';
 export type { StartedThread } from '../memory/worker-exit.ts';
 export { operationNames, type OperationName } from '../store/counters.ts';
@@ -155,6 +158,8 @@ export interface PoolStats {
   readonly segments: number;
   readonly memory: AllocatorStats;
   readonly operations: Record<OperationName, number>;
+  /** Present where there is a disk tier. */
+  readonly disk?: DiskStats;
 }
 
 export interface Compacted {
@@ -181,9 +186,18 @@ export interface SnapshotOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
+export interface PersistOptions {
+  /** Only this part. */
+  readonly part?: string;
+  /** Ends the wait: what was written by then stays. */
+  readonly signal?: AbortSignal;
+}
+
 /** Structured-cloneable: post it to a worker thread, which joins with `openPool({ handle })`. */
 export interface PoolHandle {
   readonly region: RegionHandle;
+  /** Where its disk tier is, which the worker opens too; keys are given to it anew. */
+  readonly disk?: DiskHandle;
 }
 
 export interface OpenOptions {
@@ -217,6 +231,13 @@ export interface OpenOptions {
   /** Seed of the eviction sampler, for reproducible runs. */
   readonly seed?: number;
   readonly hooks?: Partial<Hooks>;
+  readonly tiers?: TierOptions;
+  /** Seals what goes to the disk, and opens what comes from there. */
+  readonly keyProvider?: KeyProvider;
+  /** Bound into seals: a record opens for its own tenant only. Default `default`. */
+  readonly tenant?: string;
+  /** While a pool is made anew from its disk tier: bytes of parts that are back in memory, and that will be. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
 export interface Pool extends AsyncDisposable {
@@ -224,7 +245,7 @@ export interface Pool extends AsyncDisposable {
   put(id: string, part: string, data: PartData, options?: PutOptions): number;
   /** Opens a draft for streaming; `sizeBytes` is what to reserve at first. */
   beginPut(id: string, part: string, sizeBytes: number, options?: PutOptions): Draft;
-  /** Extends in place; creates the part when absent. Returns the new version. @throws as put, and element_type_mismatch */
+  /** Extends in place; creates the part when absent. Returns the new version. @throws as put, element_type_mismatch, part_on_disk when it is not in memory */
   append(id: string, part: string, data: PartData, options?: AppendOptions): number;
   /** Hot only, synchronous, zero copy. @throws part_corrupt */
   get(id: string, part: string): Lease | undefined;
@@ -250,9 +271,17 @@ export interface Pool extends AsyncDisposable {
   where(id: string, part: string): Place | undefined;
   /** Whether the context has a part, in one look however many it has. */
   has(id: string): boolean;
-  /** @throws tier_unavailable until there is a disk tier */
-  persist(id: string, options?: { readonly signal?: AbortSignal }): Promise<void>;
-  /** Hot parts resolve at once. @throws tier_unavailable when not hot, until there is a tier */
+  /**
+   * Resolves when what the context (or the part: its name, or an option) is now is on the disk: its parts, and that others are deleted. Waits for one
+   * sync together with all who wait. A put is durable when the `persist` after it resolves.
+   * @throws tier_unavailable without a disk tier, tier_full, part_corrupt, key_unavailable, io_failed, aborted
+   */
+  persist(id: string, what?: string | PersistOptions): Promise<void>;
+  /**
+   * A lease on a part wherever it is; it is in memory then, or a copy where there is no room. Hot parts resolve at once; undefined: it is nowhere.
+   * Aborting ends the wait and changes nothing.
+   * @throws tier_unavailable when not hot and without a disk tier; part_corrupt, key_unavailable, io_failed, aborted
+   */
   load(
     id: string,
     part: string,
@@ -285,7 +314,11 @@ export interface Pool extends AsyncDisposable {
   close(): Promise<void>;
   /** How many contexts there are, those included whose time is over and that nobody has looked at since. */
   readonly contextCount: number;
+  /** Bytes of all parts, likewise without the statistics of the allocator. */
+  readonly partBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
+  /** Whether parts may be on the disk, where `get` does not see them, and `load` does. */
+  readonly hasDisk: boolean;
   readonly readOnly: boolean;
 }

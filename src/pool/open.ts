@@ -3,6 +3,7 @@
 import { systemClock, systemWaiter } from '../base/clock.ts';
 import { freshSeed } from '../base/random.ts';
 import { fail, hasCode } from '../errors.ts';
+import { roundCapacity } from '../memory/geometry.ts';
 import { freshIdentity } from '../memory/identity.ts';
 import { defaultLockWaitMs, type Patience } from '../memory/lock.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
@@ -14,8 +15,16 @@ import { attachStore, isComplete, openStore } from '../store/open.ts';
 import { othersHaveOpened } from '../store/opened.ts';
 import type { StoreOptions } from '../store/options.ts';
 import type { Store } from '../store/store.ts';
-import type { Lease, OpenOptions, Pool, PoolHandle } from './api.ts';
-import { limitFor } from './capacity.ts';
+import type { DiskHandle, Lease, OpenOptions, Pool, PoolHandle } from './api.ts';
+import { limitFor, resize } from './capacity.ts';
+import {
+  attachDisk,
+  diskOf,
+  openDisk,
+  openRegionWithDisk,
+  refuseWithoutDisk,
+  restoringOf,
+} from './open-tiers.ts';
 import { checkOpenOptions, zeroKindsOf } from './options.ts';
 import { StorePool } from './pool.ts';
 
@@ -38,8 +47,11 @@ const makingPauseMs = 1;
  */
 export async function openPool(options: OpenOptions = {}): Promise<Pool> {
   checkOpenOptions(options);
+  const disk = diskOf(options);
+  if (disk !== undefined) return openWithDisk(options, disk);
   if (options.handle !== undefined) return join(options.handle, options);
   if (options.readOnly === true) return inspect(options.path as string, options);
+  if (options.path !== undefined) refuseWithoutDisk(options.path);
   return own(options);
 }
 
@@ -53,18 +65,42 @@ function own(options: OpenOptions): Pool {
 
 /** A pool for an owner of the region. */
 function openOver(region: Region, options: OpenOptions, path: string | undefined): Pool {
-  return closingOnError(region, () => {
-    const { exclusive, lockWaitMs } = options;
-    const choices = { zeroKinds: zeroKindsOf(options), exclusive, lockWaitMs };
-    const { store, isFirst } = openStore(region, choices, storeOptions(options));
-    const pool = new StorePool(store, path);
-    const { capacityBytes } = region.superblock;
-    if (isFirst) store.allocator.setLimitBytes(limitFor(store, capacityBytes));
-    if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
-      pool.setCapacity(options.capacityBytes);
-    }
-    return pool;
-  });
+  return closingOnError(region, () => new StorePool(storeOver(region, options), path));
+}
+
+function storeOver(region: Region, options: OpenOptions): Store {
+  const { exclusive, lockWaitMs } = options;
+  const choices = { zeroKinds: zeroKindsOf(options), exclusive, lockWaitMs };
+  const { store, isFirst } = openStore(region, choices, storeOptions(options));
+  const { capacityBytes } = region.superblock;
+  if (isFirst) store.allocator.setLimitBytes(limitFor(store, capacityBytes));
+  if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
+    resize(store, roundCapacity(options.capacityBytes));
+  }
+  return store;
+}
+
+/** The same for a mapped pool with a disk tier. */
+async function openWithDisk(options: OpenOptions, choice: DiskHandle): Promise<Pool> {
+  const opened = await openDisk(choice, options);
+  let region: Region | undefined;
+  try {
+    region = await openRegionWithDisk(opened, (shape) =>
+      openRegionOf(
+        choice.poolPath,
+        { ...regionOptions({ ...shape, ...options }), ...(shape && { poolUuid: shape.poolUuid }) },
+        patienceOf(options),
+      ),
+    );
+    const restoring = restoringOf(region, opened.disk);
+    const store = storeOver(region, options);
+    const tiers = await attachDisk(store, opened, restoring, options);
+    return new StorePool(store, choice.poolPath, tiers);
+  } catch (error) {
+    region?.close();
+    await opened.disk.close();
+    throw error;
+  }
 }
 
 /** Takes slot 0 of a mapped region where it is free, any other where somebody has it. @throws pool_busy when none is free */

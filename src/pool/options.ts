@@ -5,12 +5,14 @@ import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import { policyNames } from '../evict/policies.ts';
 import { defaultKind, elementCode, elementCodeOf } from '../store/element.ts';
+import { stopReasons } from '../store/hints.ts';
 import type { PartSpec } from '../store/publish.ts';
 import { hashEnd } from '../store/ref-table.ts';
 import type { Store } from '../store/store.ts';
 import { dependencyPrefix, encodeTag, type Tag, tagsMax } from '../store/tags.ts';
 import type {
   AppendOptions,
+  Hint,
   ListOptions,
   OpenOptions,
   PartData,
@@ -50,6 +52,7 @@ export function specFor(store: Store, data: PartData | undefined, options: PutOp
     tags: tagsFor(store, options),
     ifVersion: versionAsked(options.ifVersion),
     checkedEpoch: undefined,
+    returning: undefined,
   };
 }
 
@@ -107,9 +110,21 @@ export function checkOptions(options: object): void {
   fail('invalid_argument', `Options must be an object; got ${show(options)}.`);
 }
 
-export function sweepLimit(limit: number): number {
-  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
-  return fail('invalid_argument', `limit must be a whole number from 0; got ${show(limit)}.`);
+/** @throws invalid_argument */
+export function wholeFrom(least: number, value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  return fail(
+    'invalid_argument',
+    `${name} must be a whole number from ${least}; got ${show(value)}.`,
+  );
+}
+
+/** @throws invalid_argument */
+export function checkHint(hint: Hint): void {
+  checkOptions(hint);
+  const stop: string | undefined = hint.stop;
+  if (stop === undefined || stopReasons.some((reason) => reason === stop)) return;
+  fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
 }
 
 export interface ListLimits {
@@ -156,7 +171,7 @@ function limitGiven(limit: number, name: string): number {
   return fail('invalid_argument', `${name} must be 1 to ${listMax}; got ${show(limit)}.`);
 }
 
-function textGiven(text: string, name: string): string {
+export function textGiven(text: string, name: string): string {
   if (typeof text === 'string' && text.isWellFormed()) return text;
   return fail('invalid_argument', `${name} must be well-formed text.`);
 }
@@ -201,4 +216,31 @@ export function checkOpenOptions(options: OpenOptions): void {
     );
   }
   if (hooks !== undefined) checkOptions(hooks);
+  checkTiers(options);
+}
+
+/** @throws invalid_argument */
+function checkTiers({ tiers, path, handle, readOnly, keyProvider, tenant }: OpenOptions): void {
+  if (keyProvider !== undefined && typeof keyProvider?.unwrap !== 'function') {
+    fail('invalid_argument', `keyProvider must have a method unwrap; got ${show(keyProvider)}.`);
+  }
+  if (tenant !== undefined) textGiven(tenant, 'tenant');
+  if (tiers === undefined) return;
+  checkOptions(tiers);
+  const { disk } = tiers;
+  if (disk === undefined) return;
+  checkOptions(disk);
+  if (path === undefined || handle !== undefined || readOnly === true) {
+    fail(
+      'invalid_argument',
+      'A disk tier goes with the path of a pool that is opened for writing.',
+    );
+  }
+  if (disk.path !== undefined && textGiven(disk.path, 'tiers.disk.path') === '') {
+    fail('invalid_argument', 'tiers.disk.path must name a folder.');
+  }
+  for (const name of ['maxBytes', 'reserveBytes'] as const) {
+    const bytes = disk[name];
+    if (bytes !== undefined) wholeFrom(0, bytes, `tiers.disk.${name}`);
+  }
 }

@@ -1,7 +1,6 @@
 /** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
 
 import type { MapCell } from '../alloc/api.ts';
-import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
@@ -11,7 +10,6 @@ import { compact } from '../store/compact.ts';
 import {
   invalidate,
   isThere,
-  partOf,
   partsOf,
   removeParts,
   setExpiry,
@@ -22,7 +20,6 @@ import { PartDraft } from '../store/draft.ts';
 import { bytesOf } from '../store/element.ts';
 import { recordNamed } from '../store/stable.ts';
 import { sweepExpired } from '../store/expiry.ts';
-import { stopReasons } from '../store/hints.ts';
 import { listContexts } from '../store/list.ts';
 import { closeStore } from '../store/open.ts';
 import { withPen } from '../store/pen.ts';
@@ -43,6 +40,7 @@ import type {
   PartData,
   PartInfo,
   PartsOptions,
+  PersistOptions,
   Place,
   Pool,
   PoolHandle,
@@ -55,19 +53,22 @@ import { resize, trim } from './capacity.ts';
 import { contextInfo } from './context-info.ts';
 import {
   appendSpecFor,
+  checkHint,
   checkOptions,
   expiryAt,
   listLimits,
   partsLimits,
   scanLimits,
   specFor,
-  sweepLimit,
   versionAsked,
+  wholeFrom,
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, statsOf } from './stats.ts';
-import { freeze, writeSnapshot } from './snapshot.ts';
+import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
+import { checkDestination, writeSnapshot } from './snapshot.ts';
+import { Tiers } from './tiers.ts';
+import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
@@ -77,13 +78,18 @@ const compactDefaultBytes: number = 64 * 2 ** 20;
 export class StorePool implements Pool {
   readonly path: string | undefined;
   readonly readOnly: boolean;
+  readonly hasDisk: boolean;
   readonly #store: Store;
+  readonly #tiers: Tiers;
   #snapshotting = false;
+  #closing: Promise<void> | undefined;
   readonly #workers: WatchedWorkers;
   #sweepFrom = 0;
 
-  constructor(store: Store, path: string | undefined) {
+  constructor(store: Store, path: string | undefined, tiers: Tiers = new Tiers(store)) {
     this.#store = store;
+    this.#tiers = tiers;
+    this.hasDisk = tiers.hasDisk;
     this.#workers = new WatchedWorkers(store);
     this.path = path;
     this.readOnly = store.region.readOnly;
@@ -94,18 +100,18 @@ export class StorePool implements Pool {
     const bytes = bytesOf(data);
     const spec = specFor(store, data, options);
     assertWhole(bytes.length, spec.element);
+    this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    store.hooks.record('put', id, part, version);
+    this.#written('put', id, part, version, bytes.length);
     return version;
   }
 
   beginPut(id: string, part: string, sizeBytes: number, options: PutOptions = noOptions): Draft {
     const store = this.#writable();
-    if (!(Number.isSafeInteger(sizeBytes) && sizeBytes >= 0)) {
-      fail('invalid_argument', `sizeBytes must be a whole number from 0; got ${show(sizeBytes)}.`);
-    }
+    wholeFrom(0, sizeBytes, 'sizeBytes');
     const spec = specFor(store, undefined, options);
+    this.#tiers.checkVersion(id, part, spec.ifVersion);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
     return checkedDraft(draft, {
       beforeChange: () => void this.#writable(),
@@ -113,7 +119,7 @@ export class StorePool implements Pool {
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },
-      committed: (version) => store.hooks.record('put', id, part, version),
+      committed: (version) => this.#written('put', id, part, version, draft.sizeBytes),
     });
   }
 
@@ -121,9 +127,10 @@ export class StorePool implements Pool {
     const store = this.#writable();
     const bytes = bytesOf(data);
     const spec = appendSpecFor(store, data, options);
+    this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    store.hooks.record('append', id, part, version);
+    this.#written('append', id, part, version, bytes.length);
     return version;
   }
 
@@ -149,12 +156,11 @@ export class StorePool implements Pool {
     if (part === undefined && ifVersion !== undefined) {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
     }
-    store.pen.take();
-    try {
-      return removeParts(store, id, part, ifVersion);
-    } finally {
-      store.pen.give();
-    }
+    if (part !== undefined) this.#tiers.checkVersion(id, part, ifVersion);
+    return withPen(
+      store,
+      () => removeParts(store, id, part, ifVersion) + this.#tiers.delete(id, part),
+    );
   }
 
   list(options: ListOptions = noOptions): ContextInfo[] {
@@ -187,23 +193,19 @@ export class StorePool implements Pool {
 
   hint(id: string, hint: Hint): number {
     const store = this.#writable();
-    checkOptions(hint);
-    const stop: string | undefined = hint.stop;
-    if (stop !== undefined && !stopReasons.some((reason) => reason === stop)) {
-      fail('invalid_argument', `stop must be one of ${stopReasons.join(', ')}; got ${show(stop)}.`);
-    }
+    checkHint(hint);
     return withPen(store, () => setHints(store, partsOf(store, id), hint));
   }
 
   invalidate(what: { readonly tag: string }): number {
     const store = this.#writable();
     checkOptions(what);
-    return invalidate(store, encodeTag(store, what.tag));
+    return invalidate(store, encodeTag(store, what.tag)) + this.#tiers.invalidate(what.tag);
   }
 
   where(id: string, part: string): Place | undefined {
-    const store = this.#readable();
-    return store.follower.settled(() => partOf(store, id, part)) === 0 ? undefined : 'hot';
+    this.#readable();
+    return this.#tiers.where(id, part);
   }
 
   has(id: string): boolean {
@@ -211,14 +213,9 @@ export class StorePool implements Pool {
     return store.follower.settled(() => isThere(store, id));
   }
 
-  async persist(id: string, options: { readonly signal?: AbortSignal } = noOptions): Promise<void> {
-    checkOptions(options);
-    throwIfAborted(options.signal);
+  async persist(id: string, what: string | PersistOptions = noOptions): Promise<void> {
     this.#readable();
-    fail(
-      'tier_unavailable',
-      `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`,
-    );
+    return this.#tiers.persist(id, what);
   }
 
   async load(
@@ -228,41 +225,27 @@ export class StorePool implements Pool {
   ): Promise<Lease | undefined> {
     checkOptions(options);
     throwIfAborted(options.signal);
-    const lease = this.get(id, part);
-    if (lease !== undefined) return lease;
-    return fail(
-      'tier_unavailable',
-      `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is not hot, and the pool has no other tier.`,
-    );
+    return this.get(id, part) ?? this.#tiers.load(id, part, options.signal);
   }
 
   sweepExpired(limit: number = sweepDefault): number {
     const store = this.#writable();
-    const { removed, next } = sweepExpired(store, this.#sweepFrom, sweepLimit(limit));
+    const { removed, next } = sweepExpired(store, this.#sweepFrom, wholeFrom(0, limit, 'limit'));
     this.#sweepFrom = next;
     return removed;
   }
 
   setCapacity(capacityBytes: number): void {
-    const store = this.#writable();
-    const roundedBytes = roundCapacity(capacityBytes);
-    resize(store, roundedBytes);
+    resize(this.#writable(), roundCapacity(capacityBytes));
   }
 
   compact(limitBytes: number = compactDefaultBytes): Compacted {
     const store = this.#writable();
-    if (!(Number.isSafeInteger(limitBytes) && limitBytes > 0)) {
-      fail(
-        'invalid_argument',
-        `limitBytes must be a whole number from 1; got ${show(limitBytes)}.`,
-      );
-    }
-    return compact(store, limitBytes);
+    return compact(store, wholeFrom(1, limitBytes, 'limitBytes'));
   }
 
   trim(): number {
-    const store = this.#writable();
-    return trim(store);
+    return trim(this.#writable());
   }
 
   watchWorker(worker: StartedThread): void {
@@ -272,7 +255,7 @@ export class StorePool implements Pool {
 
   stats(): PoolStats {
     const store = this.#readable();
-    return store.follower.settled(() => statsOf(store));
+    return store.follower.settled(() => statsOf(store, this.#tiers.stats()));
   }
 
   check(): CheckReport {
@@ -287,26 +270,27 @@ export class StorePool implements Pool {
   async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
     const store = this.#writable();
     checkOptions(options);
-    if (typeof destination !== 'string' || destination === '') {
-      fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
-    }
-    const thaw = freeze(store);
+    checkDestination(destination);
+    if (this.#snapshotting) snapshotRuns();
     this.#snapshotting = true;
     try {
-      await writeSnapshot(store, destination, options);
+      await writeSnapshot(store, destination, options, this.#tiers.disk);
     } finally {
-      thaw();
       this.#snapshotting = false;
       this.#workers.recover();
     }
   }
 
   async close(): Promise<void> {
-    if (this.#store.closed) return;
+    if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
-    if (this.#snapshotting)
-      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+    if (this.#snapshotting) snapshotRuns();
+    return (this.#closing = this.#closeNow());
+  }
+
+  async #closeNow(): Promise<void> {
     try {
+      if (this.hasDisk) await this.#tiers.close();
       closeStore(this.#store);
     } finally {
       this.#store.region.close();
@@ -321,8 +305,25 @@ export class StorePool implements Pool {
     return contextCountOf(this.#readable());
   }
 
+  get partBytes(): number {
+    return partBytesOf(this.#readable());
+  }
+
   get handle(): PoolHandle {
-    return { region: this.#readable().region.handle };
+    const { region } = this.#readable();
+    const disk = this.#tiers.choice;
+    return { region: region.handle, ...(disk !== undefined && { disk }) };
+  }
+
+  #written(
+    action: 'put' | 'append',
+    id: string,
+    part: string,
+    version: number,
+    sizeBytes: number,
+  ): void {
+    if (this.hasDisk) this.#tiers.wrote(sizeBytes);
+    this.#store.hooks.record(action, id, part, version);
   }
 
   #setPinned(id: string, part: string | undefined, pinned: boolean): number {
@@ -331,7 +332,8 @@ export class StorePool implements Pool {
   }
 
   #readable(): Store {
-    if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
+    if (this.#store.closed || this.#closing !== undefined)
+      fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }
@@ -339,12 +341,10 @@ export class StorePool implements Pool {
   #writable(): Store {
     const store = this.#readable();
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
-    if (this.#snapshotting)
-      fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
     return store;
   }
 }
 
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
+function snapshotRuns(): never {
+  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }

@@ -1,104 +1,164 @@
 /**
- * Snapshots: the pool's segments copied into another folder, which is a pool itself and opens as one.
- *
- * Only pages in use are copied (free ones may hold what was deleted), so the files are sparse. The copy is marked as not closed in
- * order: whoever opens it recovers, which drops leases and drafts, and verifies each part at its first get. `snapshot.json` beside
- * the segments holds the checksum of every chunk; `restorePool` verifies them all before the pool appears under its name.
+ * Snapshots: a pool copied into another folder, which is a pool itself and opens as one, while its owners go on changing it. The copy is of one
+ * moment (online-copy.ts). `snapshot.json` beside the segments holds the checksum of every chunk; `restorePool` verifies them all before
+ * the pool appears under its name.
  */
 
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { segmentLayout } from '../alloc/layout.ts';
+import { mkdir, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { crc32 } from '../base/checksum.ts';
-import { makeFolder } from '../base/folders.ts';
-import { CenoteError, fail } from '../errors.ts';
-import { segmentPath } from '../memory/pool-files.ts';
-import { granuleShift, pageBytes, type Segment } from '../memory/region.ts';
+import { show } from '../base/show.ts';
+import { fail, hasCode } from '../errors.ts';
+import { control } from '../memory/layout.ts';
+import { lockFileName, segmentPath, diskFolderName } from '../memory/pool-files.ts';
+import { openMappedRegion } from '../memory/mapped.ts';
+import { pageBytes, type Region } from '../memory/region.ts';
+import { closeStore, openStore } from '../store/open.ts';
+import { withPen } from '../store/pen.ts';
+import { readCell } from '../store/counters.ts';
+import { freshSeed } from '../base/random.ts';
+import { freshIdentity } from '../memory/identity.ts';
 import type { Store } from '../store/store.ts';
+import { copyDisk, diskMoment, type DiskMoment } from '../tier/disk-copy.ts';
+import type { DiskTier } from '../tier/disk-tier.ts';
 import type { SnapshotOptions } from './api.ts';
+import { limitFor, resize, trim } from './capacity.ts';
+import { copyFrozen, usedPages } from './frozen-copy.ts';
+import { OnlineCopy } from './online-copy.ts';
+import {
+  chunkBytes,
+  fillFolder,
+  type ListedFile,
+  listFile,
+  type Manifest,
+  manifestName,
+  Progress,
+  readManifest,
+  writeFileInChunks,
+  writeWhole,
+} from './snapshot-files.ts';
 
-const manifestName = 'snapshot.json';
-const chunkBytes: number = 4 * 2 ** 20;
-const manifestMaxBytes: number = 64 * 2 ** 20;
+const diskFileName = 'data.mdb';
 const folderMode = 0o700;
-const fileMode = 0o600;
+const chunkPages: number = chunkBytes / pageBytes;
 
-interface Manifest {
-  readonly cenoteSnapshot: 1;
-  readonly poolUuid: string;
-  readonly segments: readonly {
-    readonly sizeBytes: number;
-    /** Checksum of each chunk of 4 MiB. */
-    readonly chunks: readonly number[];
-  }[];
+/** @throws invalid_argument */
+export function checkDestination(destination: unknown): void {
+  if (typeof destination === 'string' && destination !== '') return;
+  fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
 }
 
-/** Progress over all chunks of a copy. */
-class Progress {
-  #doneBytes = 0;
-  readonly #totalBytes: number;
-  readonly #options: SnapshotOptions;
-
-  constructor(totalBytes: number, options: SnapshotOptions) {
-    this.#totalBytes = totalBytes;
-    this.#options = options;
-  }
-
-  /** @throws aborted */
-  add(sizeBytes: number): void {
-    this.#doneBytes += sizeBytes;
-    this.#options.onProgress?.(this.#doneBytes, this.#totalBytes);
-    const { signal } = this.#options;
-    if (signal?.aborted === true) fail('aborted', 'The copy was cancelled.', signal.reason);
-  }
-}
-
-/**
- * Keeps all owners from changing the pool, this one included: nobody has the pen, and no run of pages is made or ended. What they still do, in
- * their own slabs, is undone by the recovery of the copy.
- * @returns what ends it @throws pool_busy
- */
-export function freeze({ allocator, pen }: Store): () => void {
-  pen.withhold();
-  try {
-    const thaw = allocator.freeze();
-    return () => {
-      thaw();
-      pen.give();
-    };
-  } catch (error) {
-    pen.give();
-    throw error;
-  }
-}
-
-/** Copies a pool that is frozen. @throws aborted, io_failed, invalid_argument: nothing is left behind */
+/** Copies a pool, with its disk tier where it has one. @throws aborted, part_corrupt, pool_full, io_failed, invalid_argument: nothing is left behind */
 export async function writeSnapshot(
   store: Store,
   destination: string,
   options: SnapshotOptions,
+  disk?: DiskTier,
 ): Promise<void> {
-  const { segments, superblock } = store.region;
-  const progress = new Progress(total(segments.map(({ sizeBytes }) => sizeBytes)), options);
   await fillFolder(destination, async (folder) => {
-    const written: Manifest['segments'][number][] = [];
-    for (const segment of segments) {
-      const used = usedPages(store, segment);
-      const chunks = await writeFileInChunks(
-        segmentPath(folder, segment.number),
-        segment.sizeBytes,
-        async (from, chunk) => copyUsed(segment, used, from, chunk),
-        progress,
-      );
-      written.push({ sizeBytes: segment.sizeBytes, chunks });
-    }
-    const manifest: Manifest = {
-      cenoteSnapshot: 1,
-      poolUuid: superblock.poolUuid,
-      segments: written,
-    };
+    const region = targetRegion(store.region, folder);
+    const files =
+      region === undefined
+        ? { segments: await copyFrozen(store, folder, options) }
+        : await copyOnline(store, region, folder, options, disk);
+    const { poolUuid } = store.region.superblock;
+    const manifest: Manifest = { cenoteSnapshot: 1, poolUuid, ...files };
     await writeWhole(join(folder, manifestName), Buffer.from(JSON.stringify(manifest)));
   });
+}
+
+/** A new pool in a folder, with room to spare; undefined where files cannot be mapped. */
+function targetRegion(source: Region, folder: string): Region | undefined {
+  const { capacityBytes, poolUuid, createdAtMs, ownersMax, tenantHash } = source.superblock;
+  try {
+    return openMappedRegion(folder, 'own', {
+      ...freshIdentity(),
+      poolUuid,
+      createdAtMs,
+      ownersMax,
+      tenantHash,
+      segmentBytes: 2 ** source.segmentShift,
+      capacityBytes: Math.min(2 ** 37, capacityBytes + Math.max(capacityBytes / 4, 2 ** 22)),
+    });
+  } catch (error) {
+    if (hasCode(error, 'koffi_missing') || hasCode(error, 'platform_unsupported')) return undefined;
+    throw error;
+  }
+}
+
+async function copyOnline(
+  store: Store,
+  region: Region,
+  folder: string,
+  options: SnapshotOptions,
+  disk: DiskTier | undefined,
+): Promise<Pick<Manifest, 'segments' | 'disk'>> {
+  let isOpen = true;
+  const close = (): void => {
+    if (isOpen) region.close();
+    isOpen = false;
+  };
+  let moment: DiskMoment | undefined;
+  try {
+    const target = targetStore(store, region);
+    const progress = new Progress(partBytes(store) + (disk?.disk.usedBytes ?? 0), options);
+    const copy = new OnlineCopy(store, target, (sizeBytes) => progress.add(sizeBytes));
+    await copy.approach();
+    moment = withPen(store, () => {
+      copy.finish();
+      return disk === undefined ? undefined : diskMoment(disk);
+    });
+    resize(target, store.region.superblock.capacityBytes);
+    if (countOf(target) !== copy.parts) {
+      fail('pool_full', `A copy of ${copy.parts} parts has room for ${countOf(target)} only.`);
+    }
+    trim(target);
+    closeStore(target);
+    const used = region.segments.map((segment) => usedPages(target, segment));
+    close();
+    await rm(join(folder, lockFileName), { force: true });
+    const segments: ListedFile[] = [];
+    for (const [number, pages] of used.entries()) {
+      // What is free in so large a piece was given back: it is zeros.
+      const holdsNothing = (chunk: number): boolean => {
+        const first = pages.indexOf(1, chunk * chunkPages);
+        return first < 0 || first >= (chunk + 1) * chunkPages;
+      };
+      segments.push(await listFile(segmentPath(folder, number), holdsNothing));
+    }
+    if (moment === undefined) return finished(progress, { segments });
+    const diskFolder = join(folder, diskFolderName);
+    await copyDisk(moment, diskFolder, (sizeBytes) => progress.add(sizeBytes));
+    await rm(join(diskFolder, 'lock.mdb'), { force: true });
+    return finished(progress, { segments, disk: await listFile(join(diskFolder, diskFileName)) });
+  } finally {
+    moment?.end();
+    close();
+  }
+}
+
+function finished<T>(progress: Progress, files: T): T {
+  progress.end();
+  return files;
+}
+
+function targetStore(source: Store, region: Region): Store {
+  const { clock, checksums } = source.options;
+  const { store } = openStore(
+    region,
+    { zeroKinds: 0 },
+    { clock, checksums, seed: freshSeed(), eviction: 'lru', hooks: {} },
+  );
+  store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));
+  return store;
+}
+
+function partBytes(store: Store): number {
+  return readCell(store.control, store.controlAt + control.partBytesLow);
+}
+
+function countOf(store: Store): number {
+  return store.control[store.controlAt + control.parts] as number;
 }
 
 /**
@@ -112,207 +172,45 @@ export async function restorePool(
   options: SnapshotOptions = {},
 ): Promise<void> {
   const manifest = await readManifest(source);
-  const progress = new Progress(
-    total(manifest.segments.map(({ sizeBytes }) => sizeBytes)),
-    options,
-  );
+  const { segments, disk } = manifest;
+  const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, disk?.sizeBytes ?? 0);
+  const progress = new Progress(totalBytes, options);
   await fillFolder(destination, async (folder) => {
-    for (const [number, { sizeBytes, chunks }] of manifest.segments.entries()) {
-      const file = await open(segmentPath(source, number), 'r');
-      try {
-        const read = async (from: number, chunk: Uint8Array): Promise<void> => {
-          const { bytesRead } = await file.read(chunk, 0, chunk.length, from);
-          const intact = bytesRead === chunk.length && crc32(chunk) === chunks[from / chunkBytes];
-          if (!intact)
-            fail('pool_corrupt', `Segment ${number} of the snapshot is damaged at byte ${from}.`);
-        };
-        await writeFileInChunks(segmentPath(folder, number), sizeBytes, read, progress);
-      } finally {
-        await file.close();
-      }
+    for (const [number, file] of segments.entries()) {
+      const what = `Segment ${number}`;
+      await copyVerified(
+        segmentPath(source, number),
+        segmentPath(folder, number),
+        file,
+        progress,
+        what,
+      );
     }
+    if (disk !== undefined) {
+      await mkdir(join(folder, diskFolderName), { mode: folderMode });
+      const place = join(diskFolderName, diskFileName);
+      await copyVerified(join(source, place), join(folder, place), disk, progress, 'The disk tier');
+    }
+    progress.end();
   });
 }
 
-/** Writes a sparse file from chunks that `fill` provides; returns their checksums. */
-async function writeFileInChunks(
-  path: string,
-  sizeBytes: number,
-  fill: (from: number, chunk: Uint8Array) => Promise<void>,
+async function copyVerified(
+  from: string,
+  to: string,
+  { sizeBytes, chunks }: ListedFile,
   progress: Progress,
-): Promise<number[]> {
-  const chunks: number[] = [];
-  const file = await open(path, 'wx', fileMode);
-  try {
-    await file.truncate(sizeBytes);
-    for (let from = 0; from < sizeBytes; from += chunkBytes) {
-      const chunk = new Uint8Array(Math.min(chunkBytes, sizeBytes - from));
-      await fill(from, chunk);
-      chunks.push(crc32(chunk));
-      for (let at = 0; at < chunk.length;) at += await writePage(file, chunk, at, from);
-      progress.add(chunk.length);
-    }
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  return chunks;
-}
-
-interface Writable {
-  write(
-    bytes: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-  ): Promise<{ readonly bytesWritten: number }>;
-}
-
-/** Writes the stretch of pages from `at` on that are not zero, or skips those that are. @returns bytes done with */
-async function writePage(
-  file: Writable,
-  chunk: Uint8Array,
-  at: number,
-  from: number,
-): Promise<number> {
-  const first = isZero(chunk, at);
-  let end = at + pageBytes;
-  while (end < chunk.length && isZero(chunk, end) === first) end += pageBytes;
-  end = Math.min(end, chunk.length);
-  if (!first) await writeFully(file, chunk.subarray(at, end), from + at);
-  return end - at;
-}
-
-/** Writes all of it: the system may take less at a time. */
-async function writeFully(file: Writable, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
-
-/** A new file that is on the disk. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, 'wx', fileMode);
-  try {
-    await writeFully(file, bytes, 0);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Puts the names in a folder on the disk: without it a power loss may take files away that are there themselves. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
-}
-
-function isZero(chunk: Uint8Array, at: number): boolean {
-  const page = Buffer.from(
-    chunk.buffer,
-    chunk.byteOffset + at,
-    Math.min(pageBytes, chunk.length - at),
-  );
-  return page[0] === 0 && page.compare(zeroPage, 0, page.length) === 0;
-}
-
-const zeroPage: Buffer = Buffer.alloc(pageBytes);
-
-/** One byte per page: the segment's metadata, and what live allocations touch. */
-function usedPages(store: Store, segment: Segment): Uint8Array {
-  const { segmentShift, slabShift } = store.region;
-  const layout = segmentLayout(segment.sizeBytes, slabShift);
-  const used = new Uint8Array(layout.pages).fill(1, 0, layout.dataPage);
-  const refShift = segmentShift - granuleShift;
-  store.allocator.walk((block) => {
-    if (!block.live || block.ref >>> refShift !== segment.number) return;
-    const byte = (block.ref & ((1 << refShift) - 1)) << granuleShift;
-    used.fill(1, Math.floor(byte / pageBytes), Math.ceil((byte + block.sizeBytes) / pageBytes));
-  });
-  return used;
-}
-
-function copyUsed(segment: Segment, used: Uint8Array, from: number, chunk: Uint8Array): void {
-  for (let at = 0; at < chunk.length; at += pageBytes) {
-    if (used[(from + at) / pageBytes] !== 1) continue;
-    chunk.set(segment.bytes.subarray(from + at, from + Math.min(at + pageBytes, chunk.length)), at);
-  }
-}
-
-/** Fills a folder beside `destination`, then gives it its name. */
-async function fillFolder(
-  destination: string,
-  fill: (folder: string) => Promise<void>,
+  what: string,
 ): Promise<void> {
-  const target = resolve(destination);
-  const existing = await readdir(target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    return fail('io_failed', `Cannot use ${target}: ${error.message}.`, error);
-  });
-  if (existing !== undefined && existing.length > 0) {
-    fail('invalid_argument', `${target} is not empty.`);
-  }
-  const partial = join(dirname(target), `.${basename(target)}.partial-${process.pid}`);
+  const file = await open(from, 'r');
   try {
-    makeFolder(dirname(target), folderMode);
-    await removeAbandoned(target);
-    await mkdir(partial, { mode: folderMode });
-    await fill(partial);
-    await syncFolder(partial);
-    await rename(partial, target);
-    await syncFolder(dirname(target));
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    if (error instanceof CenoteError) throw error;
-    fail('io_failed', `Writing ${target} failed: ${(error as Error).message}.`, error);
+    const read = async (at: number, chunk: Uint8Array): Promise<void> => {
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, at);
+      const intact = bytesRead === chunk.length && crc32(chunk) === chunks[at / chunkBytes];
+      if (!intact) fail('pool_corrupt', `${what} of the snapshot is damaged at byte ${at}.`);
+    };
+    await writeFileInChunks(to, sizeBytes, read, progress);
+  } finally {
+    await file.close();
   }
-}
-
-/** Removes what copies to the same place left behind when they were killed. */
-async function removeAbandoned(target: string): Promise<void> {
-  const prefix = `.${basename(target)}.partial-`;
-  for (const name of await readdir(dirname(target))) {
-    if (!name.startsWith(prefix) || isAlive(Number(name.slice(prefix.length)))) continue;
-    await rm(join(dirname(target), name), { recursive: true, force: true });
-  }
-}
-
-/** True unless the system knows no such process. */
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid < 1) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
-
-async function readManifest(source: string): Promise<Manifest> {
-  const path = join(source, manifestName);
-  const text = await readFile(path, 'utf8').catch((error: unknown) =>
-    fail('not_a_pool', `${source} is not a snapshot: there is no readable ${manifestName}.`, error),
-  );
-  try {
-    const manifest = JSON.parse(text.slice(0, manifestMaxBytes)) as Manifest;
-    const { cenoteSnapshot, segments } = manifest;
-    const sound = segments.every(
-      ({ sizeBytes, chunks }) =>
-        Number.isSafeInteger(sizeBytes) && chunks.length === Math.ceil(sizeBytes / chunkBytes),
-    );
-    if (cenoteSnapshot === 1 && segments.length > 0 && sound) return manifest;
-  } catch {
-    // Told below with the other faults of a manifest.
-  }
-  return fail('pool_corrupt', `${path} is not a manifest of this version.`);
-}
-
-function total(sizes: readonly number[]): number {
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -6,9 +6,9 @@ import { formatVersion } from '../memory/superblock-codec.ts';
 import { peek } from '../memory/words.ts';
 import { readCell, sumOperations } from '../store/counters.ts';
 import type { Store } from '../store/store.ts';
-import type { PoolStats } from './api.ts';
+import type { DiskStats, PoolStats } from './api.ts';
 
-export function statsOf(store: Store): PoolStats {
+export function statsOf(store: Store, disk?: DiskStats): PoolStats {
   const at = (name: keyof typeof control): number =>
     peek(store.control, store.controlAt + control[name]);
   return {
@@ -17,19 +17,24 @@ export function statsOf(store: Store): PoolStats {
     parts: at('parts'),
     pinnedParts: at('pinnedParts'),
     retiredParts: at('retiredParts'),
-    partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
+    partBytes: partBytesOf(store),
     maxPartBytes: store.maxPartBytes,
     formatVersion,
     ownersAlive: countOwners(store.region),
     segments: store.region.segments.length,
     memory: store.allocator.stats(),
     operations: sumOperations(store.region),
+    ...(disk !== undefined && { disk }),
   };
 }
 
 /** Without the statistics of the allocator, which look at all memory. */
 export function contextCountOf(store: Store): number {
   return peek(store.control, store.controlAt + control.contexts);
+}
+
+export function partBytesOf(store: Store): number {
+  return readCell(store.control, store.controlAt + control.partBytesLow);
 }
 
 function countOwners(region: Region): number {

@@ -180,5 +180,6 @@ function specOf(store: Store, words: Words, at: number): PartSpec {
     tags: tagTexts(store, words, at).map((text) => encodeTag(store, text)),
     ifVersion: undefined,
     checkedEpoch: peek(words, at + field.checkedEpoch),
+    returning: undefined,
   };
 }

@@ -130,7 +130,10 @@ function invalidatePart(store: Store, ref: Ref): boolean {
 /** `atMs` 0: never. */
 export function setExpiry(store: Store, refs: readonly Ref[], atMs: number): number {
   for (const ref of refs) {
-    setExpiresAt(segmentOf(store.region, ref).words, wordOf(store.region, ref), atMs);
+    const { words } = segmentOf(store.region, ref);
+    const at = wordOf(store.region, ref);
+    poke(words, at + field.persisted, 0);
+    setExpiresAt(words, at, atMs);
   }
   return refs.length;
 }
@@ -142,7 +145,9 @@ export function setPinned(store: Store, refs: readonly Ref[], pinned: boolean): 
     const old = peek(words, at);
     poke(words, at, pinned ? old | trait.pinned : old & ~trait.pinned);
     const changed = ((old & trait.pinned) !== 0) !== pinned;
-    if (changed) countPart(store, 0, 0, pinned ? 1 : -1);
+    if (!changed) continue;
+    poke(words, wordOf(store.region, ref) + field.persisted, 0);
+    countPart(store, 0, 0, pinned ? 1 : -1);
   }
   return refs.length;
 }

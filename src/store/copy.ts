@@ -21,7 +21,7 @@ export class CopiedLease {
   readonly #view: PartView;
   #released = false;
 
-  constructor(record: PartRecord, bytes: Uint8Array) {
+  constructor(record: Pick<PartRecord, 'version' | 'kind' | 'elementType'>, bytes: Uint8Array) {
     this.version = record.version;
     this.kind = record.kind;
     this.elementType = record.elementType;

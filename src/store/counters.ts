@@ -20,6 +20,7 @@ export const operationNames = [
   'versionConflicts',
   'corruptParts',
   'moves',
+  'demotions',
   'bytesWritten',
   'bytesRead',
 ] as const;
@@ -43,6 +44,7 @@ export const counter = {
   bytesWritten: 24,
   bytesRead: 26,
   moves: 28,
+  demotions: 30,
 } as const;
 
 /** Word index of owner `slot`'s counters in segment 0. */

@@ -10,7 +10,7 @@
  *  4 generation, high                                                      36 blockBytes: room of the payload block
  *  5 selector: changes · 2 + slot                                          37 expiresAt ms, low
  *  6 checkedEpoch                                                          38 expiresAt ms, high
- *  7 leases of owners 0–31                                                 39 sealKeyId
+ *  7 leases of owners 0–31                                                 39 persisted: 1 + changes that the disk has; 0: unknown
  *  8 leases of owners 32–63                                                40 sealRef
  *  9 lastAccess (tick)                                                     41 tagRef: first tag node
  * 10 uses                                                                  42 nextInContext; next free while free
@@ -56,7 +56,7 @@ export const field = {
   blockBytes: 36,
   expiresLow: 37,
   expiresHigh: 38,
-  sealKeyId: 39,
+  persisted: 39,
   sealRef: 40,
   tagRef: 41,
   next: 42,
@@ -93,8 +93,8 @@ export const hintBit = { closed: 1, toolPending: 2, stopShift: 2, stopMask: 0x1c
 /** A part whose selector reaches this is written into a new entry. */
 export const selectorMax = 0x3fff_ffff;
 
-/** Tier bits of field.origin. */
-export const tierMask = { hot: 1 } as const;
+/** Tier bits of field.origin. `disk`: a record of the part is there or on its way, of this version or an older one. */
+export const tierMask = { hot: 1, disk: 2 } as const;
 
 /** What of a part is in its traits. */
 interface Traits {

@@ -104,6 +104,12 @@ export class Evictor {
     return true;
   }
 
+  /** The part that would be evicted next, or 0. It may be asked for again only after others. */
+  coldest(): Ref {
+    this.#draw();
+    return this.#takeOldest();
+  }
+
   /** True when the entry is live and nothing holds it. */
   mayGo(ref: Ref, words: Words, at: number): boolean {
     if ((peek(words, at + field.state) & stateMask) !== state.live) return false;

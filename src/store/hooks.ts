@@ -6,6 +6,8 @@
  */
 
 import type { KindName } from '../alloc/kind.ts';
+import type { Ref } from '../memory/region.ts';
+import type { Words } from '../memory/words.ts';
 
 /** Bytes and contexts are reserved before work and refunded on every exit path. Called synchronously. */
 export interface Budget {
@@ -24,7 +26,14 @@ export interface Audit {
   record(action: AuditAction, id: string, part: string, version: number): void;
 }
 
-export type RemovalReason = 'replaced' | 'deleted' | 'evicted' | 'expired' | 'invalidated';
+/** `demoted`: it has become a record on the disk. */
+export type RemovalReason =
+  | 'replaced'
+  | 'deleted'
+  | 'evicted'
+  | 'expired'
+  | 'invalidated'
+  | 'demoted';
 
 /** Told before a part leaves hot memory; a tier may copy it elsewhere. Called synchronously: must not wait on I/O. */
 export interface TierSink {
@@ -41,4 +50,13 @@ export interface Hooks {
   readonly budget: Budget;
   readonly audit: Audit;
   readonly tierSink: TierSink;
+}
+
+/** The tier below memory, which a pool composes with its store; not one of the hooks that users give. */
+export interface LowerTier {
+  /**
+   * Told of a part that goes and leaves no successor, before it is gone: what the tier has of it must not come back. Called in the middle of a
+   * change: must not throw, nor wait.
+   */
+  leaving(ref: Ref, words: Words, at: number, reason: RemovalReason): void;
 }

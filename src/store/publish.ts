@@ -44,6 +44,14 @@ export interface PartSpec {
   readonly ifVersion: number | undefined;
   /** Epoch in which the bytes were verified; undefined: they are new. Bytes that are only copied stay as suspect as they were. */
   readonly checkedEpoch: number | undefined;
+  /** A part that comes back from another tier, as it was. */
+  readonly returning: Returning | undefined;
+}
+
+export interface Returning {
+  readonly version: number;
+  /** Asked under the pen, just before it is there. `old`: what is there now, or 0. */
+  mayCome(old: Ref): boolean;
 }
 
 /** Bytes that are in pool memory and not yet a part. */
@@ -57,7 +65,7 @@ export interface Payload {
 }
 
 /** Versions per millisecond of the hybrid clock: 2^53 lasts until 2109. */
-const versionsPerMs = 2048;
+export const versionsPerMs = 2048;
 
 /** Parts evicted at most for room in an index that cannot grow. */
 const indexEvictions = 128;
@@ -210,13 +218,14 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
     store.entries.release(entry);
     poolFull(store, payload.sizeBytes);
   }
-  const generation = nextVersion(store, old);
+  const generation = spec.returning?.version ?? nextVersion(store, old);
+  if (spec.returning !== undefined) raiseVersion(store, generation);
   poke(words, at + field.hashLow, store.key.low);
   poke(words, at + field.hashHigh, store.key.high);
   poke(words, at + field.traits, traitsOf(spec, payload.crc32 !== undefined));
   poke(words, at + field.generationLow, generation | 0);
   poke(words, at + field.generationHigh, Math.floor(generation / 0x1_0000_0000));
-  poke(words, at + field.origin, tierMask.hot);
+  poke(words, at + field.origin, tierMask.hot | tiersOf(store, old));
   poke(words, at + field.homeEpoch, 0);
   poke(words, at + field.commit, payload.ref);
   poke(words, at + field.commit + 1, payload.sizeBytes);
@@ -227,7 +236,7 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
   poke(words, at + field.uses, 0);
   poke(words, at + field.blockBytes, payload.blockBytes);
   setExpiresAt(words, at, spec.expiresAtMs);
-  poke(words, at + field.sealKeyId, 0);
+  poke(words, at + field.persisted, 0);
   poke(words, at + field.sealRef, 0);
   poke(words, at + field.tagRef, tagRef);
   poke(words, at + field.keyRef, keyRef);
@@ -274,6 +283,19 @@ function nextVersion(store: Store, old: Ref): number {
   const version = Math.max(last + 1, Math.floor(store.options.clock.nowMs()) * versionsPerMs);
   writeCell(store.control, cell, version);
   return version;
+}
+
+/** What is written next is above this version. */
+export function raiseVersion(store: Store, version: number): void {
+  const cell = store.controlAt + control.versionLow;
+  if (version > readCell(store.control, cell)) writeCell(store.control, cell, version);
+}
+
+/** Where else records of the part that is replaced may be: they are still there. */
+function tiersOf(store: Store, old: Ref): number {
+  if (old === 0) return 0;
+  const at = wordOf(store.region, old) + field.origin;
+  return peek(segmentOf(store.region, old).words, at) & tierMask.disk;
 }
 
 /** Counts and throws `pool_full`. */

@@ -2,6 +2,7 @@
  * Putting a part: its bytes are in memory before the pen is taken, which is then held as long for a large part as for a small one.
  */
 
+import { fail } from '../errors.ts';
 import { copyTargetOf } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
 import { bump, counter } from './counters.ts';
@@ -73,10 +74,13 @@ export function publishPut(
   try {
     const old = store.findFresh();
     checkVersion(store, old, spec.ifVersion);
+    if (spec.returning?.mayCome(old) === false) {
+      fail('version_conflict', `Version ${spec.returning.version} must not come back.`);
+    }
     if (store.pen.turn !== ((checked + 1) | 0)) admitContext(store, old);
     store.protectedEntry = old;
     const version = publish(store, spec, payload, old);
-    bump(store.control, store.countersAt + counter.puts, 1);
+    if (spec.returning === undefined) bump(store.control, store.countersAt + counter.puts, 1);
     return version;
   } finally {
     store.protectedEntry = 0;

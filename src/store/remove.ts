@@ -30,6 +30,7 @@ const reasonCounter: Record<RemovalReason, number | undefined> = {
   evicted: counter.evictions,
   expired: counter.expirations,
   invalidated: counter.invalidations,
+  demoted: counter.demotions,
 };
 
 const auditAction = {
@@ -38,6 +39,7 @@ const auditAction = {
   evicted: 'evict',
   expired: 'expire',
   invalidated: 'invalidate',
+  demoted: undefined,
 } as const;
 
 /** Takes a live part away. Its bytes stay until its last lease ends. */
@@ -79,6 +81,7 @@ export function setRetired(
   reason: RemovalReason,
 ): void {
   tell(store, ref, words, at, reason);
+  if (reason !== 'replaced') store.lowerTier?.leaving(ref, words, at, reason);
   storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.retired);
   const cell = reasonCounter[reason];
   if (cell !== undefined) bump(store.control, store.countersAt + cell, 1);

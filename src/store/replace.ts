@@ -55,6 +55,7 @@ function mayStay(
     peek(words, at + field.blockBytes) === payload.blockBytes &&
     payload.blockBytes > 0 &&
     spec.expiresAtMs === 0 &&
+    spec.returning === undefined &&
     spec.tags.length === 0 &&
     peek(words, at + field.tagRef) === 0 &&
     !spec.sensitive &&

@@ -31,7 +31,7 @@ import {
 import { Evictor } from './evictor.ts';
 import { Follower, readAttempts } from './follower.ts';
 import { GuardedHooks } from './guarded-hooks.ts';
-import type { Audit } from './hooks.ts';
+import type { Audit, LowerTier } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
 import { LeaseCounts } from './lease-counts.ts';
@@ -82,6 +82,8 @@ export class Store {
   /** Spared by eviction: the part that the running operation changes. */
   protectedEntry: Ref = 0;
   closed = false;
+  /** Where parts go that leave memory. */
+  lowerTier: LowerTier | undefined;
   /** Parts that are written carry it. */
   epoch: number;
   readonly maxPartBytes: number;
@@ -91,7 +93,7 @@ export class Store {
   readonly #refMask: number;
   readonly #leaseField: number;
   readonly #leaseBit: number;
-  readonly #leases = new LeaseCounts(() => {
+  readonly leases: LeaseCounts = new LeaseCounts(() => {
     this.follower.catchUp();
     return this.entries.count;
   });
@@ -200,7 +202,7 @@ export class Store {
     if (this.closed) return;
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    if (!this.#leases.drop(peek(words, at + field.ordinal))) return;
+    if (!this.leases.drop(peek(words, at + field.ordinal))) return;
     and(words, at + this.#leaseField, ~this.#leaseBit);
     const life = peek(words, at + field.state);
     if ((life & stateMask) === state.retired) releaseRetired(this, ref, words, at, life);
@@ -234,12 +236,12 @@ export class Store {
 
   /** Ends every lease of this thread, those of a dead predecessor in its owner slot included. */
   releaseAll(): void {
-    this.#leases.clear();
+    this.leases.clear();
     endLeases(this, Math.max(this.region.ownerSlot, 0));
   }
 
   get hasLeases(): boolean {
-    return this.#leases.any;
+    return this.leases.any;
   }
 
   #findIn(table: Table): Ref {
@@ -273,7 +275,7 @@ export class Store {
   #acquire(ref: Ref): LeaseView | 'changed' | undefined {
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    const isFirst = this.#leases.take(peek(words, at + field.ordinal));
+    const isFirst = this.leases.take(peek(words, at + field.ordinal));
     if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
     // After the atomic `or`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {

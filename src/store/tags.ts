@@ -24,7 +24,7 @@ import type { Store } from './store.ts';
 export const tagsMax = 64;
 /** Prefix of the tag that a dependency is stored as. */
 export const dependencyPrefix = 'dep:';
-const tagMaxBytes = nameMaxBytes + dependencyPrefix.length;
+export const tagMaxBytes: number = nameMaxBytes + dependencyPrefix.length;
 
 export const node = {
   entry: 0,

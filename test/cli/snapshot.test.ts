@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { openPool } from '../../src/pool/open.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
 import { fill, filled, run, withPool } from './support/pools.ts';
 import { testIo } from './support/text-io.ts';
@@ -30,14 +31,32 @@ describe('cenote snapshot and restore', () => {
     });
   });
 
-  it('refuse a pool that a server has open', async () => {
+  it('copy a pool that a server has open, with its disk tier', async () => {
     using scratch = new Scratch();
-    const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
+    const words = [
+      '--http',
+      '0',
+      '--capacity',
+      '64m',
+      '--disk',
+      '1GiB',
+      '--data',
+      scratch.join('data'),
+    ];
+    const server = await Serving.start(words);
+    const path = '/v1/contexts/chat/parts/p?durability=disk';
+    expect((await server.request('PUT', path, 'kept')).status).toBe(201);
     const { code, stderr } = await run(['snapshot', scratch.join('data'), scratch.join('copy')]);
-    expect(code).toBe(1);
-    expect(stderr.text).toContain('error[pool_busy]: ');
-    expect(existsSync(scratch.join('copy'))).toBe(false);
+    expect(code, stderr.text).toBe(0);
+    expect((await server.request('PUT', path, 'later')).status).toBe(200);
     await server.stop();
+    expect(await run(['restore', scratch.join('copy'), scratch.join('back')])).toMatchObject({
+      code: 0,
+    });
+    const pool = await openPool({ path: scratch.join('back'), tiers: { disk: {} } });
+    expect(pool.get('chat', 'p')?.text()).toBe('kept');
+    expect(pool.describe('chat', 'p')).toBeDefined();
+    await pool.close();
   });
 
   it.each(['snapshot', 'restore'])('%s makes no pool where there is none', async (command) => {

@@ -129,6 +129,7 @@ const operationLabels: Readonly<Record<OperationName, string>> = {
   versionConflicts: 'version conflicts',
   corruptParts: 'corrupt parts',
   moves: 'moves',
+  demotions: 'demotions',
   bytesWritten: 'bytes written',
   bytesRead: 'bytes read',
 };

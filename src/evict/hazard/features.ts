@@ -124,10 +124,3 @@ export const relation = { first: 0, extension: 1, branch: 2 } as const;
 export function statusBin(isNew: boolean, relationTo: number): number {
   return (isNew ? 0 : 3) + relationTo;
 }
-
-/** The bin of a feature with nothing known of the end. */
-export function asOnArrival(feature: number, bin: number): number {
-  if (feature === 0) return unknownOutput * evidenceBins;
-  if (feature === evidenceFeature) return 0;
-  return feature === 1 || feature === 4 ? bin - (bin % evidenceBins) : bin;
-}

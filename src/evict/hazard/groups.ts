@@ -22,8 +22,6 @@ export class Groups {
   live: Int32Array = new Int32Array(firstGroups);
   /** 0: nothing is learned from it. */
   weight: Float64Array = new Float64Array(firstGroups);
-  /** 1: what is learned is about what is known on arrival. */
-  onArrival: Uint8Array = new Uint8Array(firstGroups);
   record: Int32Array = new Int32Array(firstGroups);
   /** The last request that was seen to use a block of it. */
   seenBy: Int32Array = new Int32Array(firstGroups);
@@ -51,7 +49,6 @@ export class Groups {
     this.seenBy[group] = 0;
     this.live[group] = 0;
     this.weight[group] = 0;
-    this.onArrival[group] = 0;
     this.record[group] = record;
     this.running[group] = 1;
     this.isRecent[group] = 0;
@@ -133,7 +130,6 @@ export class Groups {
     this.bins = grown(this.bins, count * featureCount);
     this.live = grown(this.live, count);
     this.weight = grown(this.weight, count);
-    this.onArrival = grown(this.onArrival, count);
     this.record = grown(this.record, count);
     this.seenBy = grown(this.seenBy, count);
     this.isRecent = grown(this.isRecent, count);

@@ -1,6 +1,7 @@
 /**
  * The floor: what LRU would have hit is known without playing it, because the blocks it would keep are those of the groups used last, as many as there
  * are places. Where learning has hit clearly less of late, the oldest go first for a while; each time that learning fails again soon, for twice as long.
+ * Where it has not hit more by more than chance, it is followed in large differences only.
  *
  * Source of the idea: set dueling (Qureshi et al., ISCA 2007), here against a shadow that costs a counter.
  */
@@ -11,8 +12,8 @@ import { none } from './known.ts';
 /** Old differences count half after so many references for each place, and not fewer than these. */
 const halfLifeShare = 1;
 const halfLifeMin = 2048;
-/** Hits lost, as a share of references that count, from which on LRU takes over. */
-const lossMax = 0.005;
+/** Hits lost, as a share of references that count, from which on LRU takes over; gained, from which on learning is proven. */
+const noticeable = 0.005;
 /** … and that in so many standard deviations of the differences. */
 const significant = 3;
 /** LRU stays for so many half-lives at first, and at most. */
@@ -22,6 +23,8 @@ const longestStay = 64;
 export class Guard {
   /** True while the oldest go first. */
   isOn = false;
+  /** True while learning has hit more of late, by more than a standard deviation and a share of all references. */
+  isProven = false;
   readonly #groups: Groups;
   readonly #places: number;
   readonly #halfLife: number;
@@ -76,6 +79,9 @@ export class Guard {
     const gain = hits - lruHits;
     this.#gain = this.#gain * decay + gain;
     this.#squares = this.#squares * decay + gain * gain;
+    const seen = Math.max(this.#references, this.#halfLife);
+    const deviation = Math.sqrt(this.#squares);
+    this.isProven = this.#gain > Math.max(noticeable * seen, deviation);
     if (this.isOn) {
       this.#staysFor -= references;
       if (this.#staysFor > 0) return;
@@ -85,9 +91,7 @@ export class Guard {
       return;
     }
     if (this.#gain >= 0) this.#stay = Math.max(firstStay, this.#stay * decay);
-    const seen = Math.max(this.#references, this.#halfLife);
-    if (this.#gain > -lossMax * seen || this.#gain > -significant * Math.sqrt(this.#squares))
-      return;
+    if (this.#gain > -Math.max(noticeable * seen, significant * deviation)) return;
     this.isOn = true;
     this.#staysFor = this.#stay * this.#halfLife;
     this.#stay = Math.min(longestStay, 2 * this.#stay);
@@ -95,6 +99,7 @@ export class Guard {
 
   reset(): void {
     this.isOn = false;
+    this.isProven = false;
     this.#recentBlocks = 0;
     this.#oldest = none;
     this.#references = 0;

@@ -22,6 +22,7 @@ import {
   requestFeatures,
   statusBin,
 } from './features.ts';
+import { Choice } from './choice.ts';
 import type { Groups } from './groups.ts';
 import { Guard } from './guard.ts';
 import { KnownBlocks, none } from './known.ts';
@@ -29,9 +30,6 @@ import { Learner } from './learner.ts';
 import { openRequest } from './opening.ts';
 import { Records } from './records.ts';
 import { RequestList } from './request-list.ts';
-
-/** Candidates that are looked at before one goes. */
-const draws = 64;
 
 export class Hazard implements Policy {
   readonly name = 'hazard';
@@ -41,6 +39,7 @@ export class Hazard implements Policy {
   readonly #groups: Groups;
   readonly #records = new Records();
   readonly #guard: Guard;
+  readonly #choice: Choice;
   readonly #requests: RequestList[] = [];
   /** Block in each place, or none. */
   readonly #blockAt: Int32Array;
@@ -49,8 +48,6 @@ export class Hazard implements Policy {
   #begun = 0;
   /** Group of the block that went last: its next ancestor goes without another look. */
   #running = none;
-  /** What goes next, if it still may. */
-  #next = noPlace;
 
   /** @param places capacity of the cache in blocks */
   constructor(places: number, random: Random) {
@@ -60,6 +57,13 @@ export class Hazard implements Policy {
     this.#known = new KnownBlocks(places);
     this.#blockAt = new Int32Array(places).fill(none);
     this.#guard = new Guard(this.#groups, places);
+    this.#choice = new Choice(
+      this.#candidates,
+      this.#known,
+      this.#learner,
+      this.#guard,
+      this.#blockAt,
+    );
   }
 
   begin(
@@ -71,7 +75,7 @@ export class Hazard implements Policy {
   ): void {
     this.#learner.setTime(nowMs);
     this.#running = none;
-    this.#next = noPlace;
+    this.#choice.next = noPlace;
     this.#begun = (this.#begun + 1) & 0x7fffffff;
     const list = this.#listOf(request);
     const known = this.#known;
@@ -126,7 +130,7 @@ export class Hazard implements Policy {
   leaf(place: number): void {
     this.#candidates.leaf(place);
     const block = this.#blockAt[place] as number;
-    if (block !== none && this.#known.group[block] === this.#running) this.#next = place;
+    if (block !== none && this.#known.group[block] === this.#running) this.#choice.next = place;
   }
 
   branch(place: number): void {
@@ -134,20 +138,21 @@ export class Hazard implements Policy {
   }
 
   victim(): number {
-    if (this.#next === noPlace || !this.#candidates.has(this.#next)) this.#draw();
-    const place = this.#next;
-    this.#next = noPlace;
+    if (this.#choice.next === noPlace || !this.#candidates.has(this.#choice.next))
+      this.#choice.draw();
+    const place = this.#choice.next;
+    this.#choice.next = noPlace;
     return place;
   }
 
   admits(request: number, depth: number): boolean {
-    if (this.#next !== noPlace && this.#candidates.has(this.#next)) return true;
-    const lowest = this.#draw();
-    if (this.#next === noPlace) return false;
+    if (this.#choice.next !== noPlace && this.#candidates.has(this.#choice.next)) return true;
+    const lowest = this.#choice.draw();
+    if (this.#choice.next === noPlace) return false;
     if (this.#guard.isOn) return true;
     const block = (this.#requests[request] as RequestList).blocks[depth] as number;
     if (lowest <= this.#learner.worthOnArrival(this.#known.group[block] as number)) return true;
-    this.#next = noPlace;
+    this.#choice.next = noPlace;
     return false;
   }
 
@@ -202,7 +207,7 @@ export class Hazard implements Policy {
     this.#blockAt.fill(none);
     for (const list of this.#requests) list.clear();
     this.#running = none;
-    this.#next = noPlace;
+    this.#choice.next = noPlace;
   }
 
   #listOf(request: number): RequestList {
@@ -276,11 +281,6 @@ export class Hazard implements Policy {
     groups.release(group);
   }
 
-  /** Higher: to be kept rather. */
-  #rank(group: number): number {
-    return this.#guard.isOn ? (this.#groups.usedAtS[group] as number) : this.#learner.worth(group);
-  }
-
   /** Compares what was hit with what LRU would have hit. */
   #judge(list: RequestList): void {
     const { place, group } = this.#known;
@@ -294,26 +294,6 @@ export class Hazard implements Policy {
 
   #lruHas(group: number): boolean {
     return group !== none && (this.#groups.running[group] === 1 || this.#guard.wouldKeep(group));
-  }
-
-  /** Looks at candidates; the least worthy is next. @returns what it is worth */
-  #draw(): number {
-    this.#next = noPlace;
-    let lowest = Infinity;
-    let lowestDepth = 0;
-    if (this.#candidates.count === 0) return lowest;
-    for (let i = 0; i < draws; i++) {
-      const place = this.#candidates.draw();
-      const block = this.#blockAt[place] as number;
-      const worth = block === none ? -1 : this.#rank(this.#known.group[block] as number);
-      if (worth > lowest) continue;
-      const depth = block === none ? 0 : (this.#known.depth[block] as number);
-      if (worth === lowest && depth <= lowestDepth) continue;
-      lowest = worth;
-      lowestDepth = depth;
-      this.#next = place;
-    }
-    return lowest;
   }
 
   /** Forgets ghosts that are too many, but for those of running requests. */

@@ -2,15 +2,13 @@
 
 import type { Random } from '../../base/random.ts';
 import { ageBuckets, ageEdges, ageWidths, bucketOf } from './ages.ts';
-import { asOnArrival, featureCount } from './features.ts';
+import { featureCount } from './features.ts';
 import { Groups } from './groups.ts';
 import { Model } from './model.ts';
 import type { RequestList } from './request-list.ts';
 
 /** Groups of a request that are learned from. */
 const learnersMax = 3;
-/** Of so many learners one learns about what is known on arrival. */
-const arrivalShare = 4;
 
 export class Learner {
   readonly groups: Groups = new Groups();
@@ -19,7 +17,6 @@ export class Learner {
   /** When the first request came; below 0: none has. */
   #startS = -1;
   readonly #random: Random;
-  readonly #arrivalBins = new Uint8Array(featureCount);
 
   constructor(random: Random) {
     this.#random = random;
@@ -60,22 +57,12 @@ export class Learner {
       const to = Math.floor(((i + 1) * groupCount) / learners);
       const group = list.groups[from + this.#random.below(to - from)] as number;
       this.groups.weight[group] = weight;
-      this.groups.onArrival[group] = this.#random.below(arrivalShare) === 0 ? 1 : 0;
     }
   }
 
   #learn(group: number, bucket: number, outcome: 0 | 1): void {
-    const { bins, weight, onArrival } = this.groups;
-    const at = group * featureCount;
-    if (onArrival[group] === 0) {
-      this.model.learn(bins, at, bucket, outcome, weight[group] as number);
-      return;
-    }
-    const known = this.#arrivalBins;
-    for (let feature = 0; feature < featureCount; feature++) {
-      known[feature] = asOnArrival(feature, bins[at + feature] as number);
-    }
-    this.model.learn(known, 0, bucket, outcome, weight[group] as number);
+    const { bins, weight } = this.groups;
+    this.model.learn(bins, group * featureCount, bucket, outcome, weight[group] as number);
   }
 
   /** What a block of the group is worth now: between the worths at both ends of the age bucket that it is in. */

@@ -2,11 +2,11 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import type { Tier } from '../../alloc/api.ts';
-import type { ServedGuard, TenantRefusal, TenantStatus } from '../../guard/api.ts';
-import type { OperationName, PoolStats } from '../../pool/api.ts';
+import type { TenantRefusal, TenantStatus } from '../../guard/api.ts';
+import type { DiskStats, OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
+import type { ServerNumbers } from '../numbers.ts';
 import { respFamilies } from './resp-metrics.ts';
-import type { RespStats } from '../resp/traffic.ts';
 import type { TrafficStats } from './traffic.ts';
 
 /** Tenants that have series of their own, in the order of their names: the page must stay small. */
@@ -26,29 +26,26 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
   versionConflicts: { name: 'version_conflicts', help: 'Conditional writes that were refused.' },
   corruptParts: { name: 'corrupt_parts', help: 'Parts whose checksum did not match.' },
   moves: { name: 'moves', help: 'Parts moved to bring free memory together.' },
+  demotions: { name: 'demotions', help: 'Parts moved from memory to the disk tier.' },
   bytesWritten: { name: 'written_bytes', help: 'Bytes written into parts.' },
   bytesRead: { name: 'read_bytes', help: 'Bytes of parts that leases showed.' },
 };
 
 /** @param only the page is for one tenant, whom the others and the traffic of the server do not concern */
-export function metricsPage(
-  guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
-  traffic: TrafficStats,
-  only?: string,
-  resp?: RespStats,
-): string {
-  const tenants = guard.tenants();
+export function metricsPage(numbers: ServerNumbers, only?: string): string {
+  const { tenants, pools, workers, http, resp } = numbers;
   const shown = tenants.filter(({ name }) => only === undefined || name === only);
   const groups = shown.slice(0, measuredTenantsMax).map((status) => {
-    const pool = guard.poolStats(status.name);
+    const pool = pools[status.name];
     const ofPool = pool === undefined ? [] : [...poolFamilies(pool), ...operationFamilies(pool)];
     return { name: status.name, families: [...tenantFamilies(status), ...ofPool] };
   });
   const server =
     only === undefined
       ? [
+          gauge('workers', 'Processes that serve.', workers),
           gauge('tenants', 'Tenants.', tenants.length),
-          ...httpFamilies(traffic),
+          ...httpFamilies(http),
           ...(resp === undefined ? [] : respFamilies(resp)),
         ]
       : [];
@@ -107,6 +104,30 @@ function poolFamilies(stats: PoolStats): Family[] {
     ),
     gauge('segments', 'Segments.', stats.segments),
     ...allocatorFamilies(stats),
+    ...(stats.disk === undefined ? [] : diskFamilies(stats.disk)),
+  ];
+}
+
+function diskFamilies(disk: DiskStats): Family[] {
+  const moves = {
+    persisted: disk.persisted,
+    promoted: disk.promoted,
+    dropped: disk.dropped,
+    demote_lagged: disk.lagged,
+  };
+  return [
+    gauge('disk_used_bytes', 'Bytes of records in the disk tier.', disk.usedBytes),
+    gauge('disk_max_bytes', 'Bound on the bytes of the disk tier.', disk.maxBytes),
+    gauge('disk_doomed', 'Records that are to be removed.', disk.doomed),
+    labelled(
+      'counter',
+      'disk_moves_total',
+      'Parts written to the disk, brought back, dropped from memory since the disk had them, or lost before they were written.',
+      Object.entries(moves).map(([reason, value]) => ({ labels: { reason }, value })),
+    ),
+    counter('disk_corrupt_parts', 'Records that were damaged.', disk.corrupt),
+    counter('disk_written_bytes', 'Bytes of parts written to the disk.', disk.bytesWritten),
+    counter('disk_read_bytes', 'Bytes of parts read from the disk.', disk.bytesRead),
   ];
 }
 

@@ -59,5 +59,19 @@ export const writeParameters: readonly QueryParameter[] = [
   { name: 'sensitive', schema: { type: 'boolean', description: 'Zeroed when freed.' } },
 ];
 
+/** When a change is answered. */
+export const durabilities = ['memory', 'disk'] as const;
+
+export const durability: QueryParameter = {
+  name: 'durability',
+  schema: {
+    type: 'string',
+    enum: durabilities,
+    description: 'disk: answered when it is on the disk, where a power loss does not take it.',
+  },
+};
+
+export const putParameters: readonly QueryParameter[] = [...writeParameters, durability];
+
 /** Without `type` an append takes that of the part, or u8 for a new one. */
-export const appendParameters: readonly QueryParameter[] = [type];
+export const appendParameters: readonly QueryParameter[] = [type, durability];

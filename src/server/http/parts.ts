@@ -1,7 +1,7 @@
 /** Handlers of one part: write, read, append, delete. */
 
 import { kinds } from '../../alloc/kind.ts';
-import { fail } from '../../errors.ts';
+import { fail, hasCode } from '../../errors.ts';
 import {
   elementTypes,
   type ElementType,
@@ -13,6 +13,7 @@ import { bytesPerElement, elementCode, viewOf, type PartData } from '../../store
 import { announcedBytes, receive } from './body.ts';
 import { etagOf, isConditional, mayWrite, rangeApplies, readOutcome } from './etag.ts';
 import type { PoolExchange } from './exchange.ts';
+import { durabilities } from './parameters.ts';
 import type { HeaderFields } from './problem.ts';
 import { contentRange, parseRange } from './ranges.ts';
 import { sendBytes, sendHead, sendJson } from './send.ts';
@@ -25,6 +26,8 @@ export async function writePart(exchange: PoolExchange): Promise<void> {
   const type = query.choice('type', elementTypes) ?? 'u8';
   const announced = announcedBytes(req, limits.maxBodyBytes);
   if (announced !== undefined) checkWhole(announced, type);
+  const isDurable = asksForDisk(exchange);
+  if (isConditional(req)) await bringBack(exchange);
   const options = putOptions(exchange, type);
   reservation.growBody(announced ?? 0);
   const draft = pool.beginPut(id, part, announced ?? limits.chunkedReserveBytes, options);
@@ -36,8 +39,10 @@ export async function writePart(exchange: PoolExchange): Promise<void> {
       draft.write(chunk);
     });
     text?.finish();
-    const created = pool.describe(id, part) === undefined;
-    sendWritten(exchange, created ? 201 : 200, draft.commit(), sizeBytes);
+    const created = !isThere(exchange);
+    const version = draft.commit();
+    if (isDurable) await pool.persist(id, part);
+    sendWritten(exchange, created ? 201 : 200, version, sizeBytes);
   } finally {
     draft.abort();
   }
@@ -49,7 +54,7 @@ export async function writePart(exchange: PoolExchange): Promise<void> {
  */
 export async function readPart(exchange: PoolExchange): Promise<void> {
   const { pool, reservation, req, id, part } = exchange;
-  const lease = pool.get(id, part);
+  const lease = pool.get(id, part) ?? (pool.hasDisk ? await pool.load(id, part) : undefined);
   if (lease === undefined) notFound(id, part);
   try {
     if (!passes(exchange, lease)) return;
@@ -69,8 +74,9 @@ export async function readPart(exchange: PoolExchange): Promise<void> {
 }
 
 /** The headers of a read, without counting as a use of the part. */
-export function describePart(exchange: PoolExchange): void {
+export async function describePart(exchange: PoolExchange): Promise<void> {
   const { pool, id, part } = exchange;
+  await bringBack(exchange);
   const info = pool.describe(id, part) ?? notFound(id, part);
   if (!passes(exchange, info)) return;
   sendHead(exchange, 200, { ...partHeaders(info), 'Content-Length': String(info.sizeBytes) });
@@ -82,23 +88,55 @@ export async function appendPart(exchange: PoolExchange): Promise<void> {
   const { service, pool, reservation, req, id, part, query } = exchange;
   const { limits } = service;
   const asked = query.choice('type', elementTypes);
+  const isDurable = asksForDisk(exchange);
   const announced = announcedBytes(req, limits.maxAppendBytes);
+  await bringBack(exchange);
   pinnedVersion(exchange);
   reservation.growBody(announced ?? 0);
   const bytes = await collect(exchange, announced);
+  // It may have gone to the disk while the body came.
+  await bringBack(exchange);
   const before = pool.describe(id, part);
   const type = asked ?? before?.elementType ?? 'u8';
   checkWhole(bytes.length, type);
   const version = pool.append(id, part, dataOf(bytes, type), pinnedVersion(exchange));
+  if (isDurable) await pool.persist(id, part);
   const sizeBytes = (before?.sizeBytes ?? 0) + bytes.length;
   sendWritten(exchange, before === undefined ? 201 : 200, version, sizeBytes);
 }
 
-export function deletePart(exchange: PoolExchange): void {
-  const { pool, id, part } = exchange;
-  if (pool.describe(id, part) === undefined) notFound(id, part);
+export async function deletePart(exchange: PoolExchange): Promise<void> {
+  const { pool, req, id, part } = exchange;
+  const isDurable = asksForDisk(exchange);
+  if (isConditional(req)) await bringBack(exchange);
+  if (!isThere(exchange)) notFound(id, part);
   const deleted = pool.delete(id, part, pinnedVersion(exchange));
+  if (isDurable) await pool.persist(id, part);
   sendJson(exchange, 200, { deleted });
+}
+
+/** @throws tier_unavailable before anything is done, where there is no disk to wait for */
+function asksForDisk({ pool, query }: PoolExchange): boolean {
+  if (query.choice('durability', durabilities) !== 'disk') return false;
+  if (!pool.hasDisk) fail('tier_unavailable', 'The pool has no disk tier.');
+  return true;
+}
+
+/** What is on the disk only comes to memory, where the rest looks for it. @throws part_corrupt, key_unavailable */
+async function bringBack({ pool, id, part }: PoolExchange): Promise<void> {
+  if (!pool.hasDisk || pool.describe(id, part) !== undefined) return;
+  (await pool.load(id, part))?.release();
+}
+
+/** In memory or on the disk, be it damaged there. */
+function isThere({ pool, id, part }: PoolExchange): boolean {
+  if (pool.describe(id, part) !== undefined) return true;
+  try {
+    return pool.hasDisk && pool.where(id, part) !== undefined;
+  } catch (error) {
+    if (hasCode(error, 'part_corrupt')) return true;
+    throw error;
+  }
 }
 
 function sendWritten(

@@ -1,5 +1,6 @@
 /** Every route of the server. The router and the OpenAPI document are both made from this table. */
 
+import type { ErrorCode } from '../../errors.ts';
 import { adminRoutes } from './admin-routes.ts';
 import { batchRoutes } from './batch-routes.ts';
 import {
@@ -19,7 +20,7 @@ import {
   unpin,
 } from './contexts.ts';
 import { metricsType } from './exposition.ts';
-import { appendParameters, writeParameters } from './parameters.ts';
+import { appendParameters, durability, putParameters } from './parameters.ts';
 import { appendPart, deletePart, describePart, readPart, writePart } from './parts.ts';
 import type { QueryParameter } from './query.ts';
 import type { PoolRoute, Route, Success } from './route.ts';
@@ -43,6 +44,14 @@ const partsPage: readonly QueryParameter[] = [
   { name: 'limit', schema: { type: 'integer', minimum: 1, maximum: maxListed } },
 ];
 
+/** Of what waits for the disk. */
+const diskErrors: readonly ErrorCode[] = [
+  'tier_unavailable',
+  'tier_full',
+  'key_unavailable',
+  'io_failed',
+];
+
 const partRoutes: readonly Route[] = [
   {
     method: 'PUT',
@@ -51,7 +60,7 @@ const partRoutes: readonly Route[] = [
     pool: true,
     scope: 'ctx:write',
     summary: 'Write a part whole: readers see the old bytes or the new ones.',
-    query: writeParameters,
+    query: putParameters,
     headers: conditions,
     body: 'bytes',
     successes: written,
@@ -65,6 +74,7 @@ const partRoutes: readonly Route[] = [
       'unsupported_encoding',
       'request_timeout',
       'read_only',
+      ...diskErrors,
     ],
     handle: writePart,
   },
@@ -86,7 +96,13 @@ const partRoutes: readonly Route[] = [
       },
       unchanged,
     ],
-    errors: ['not_found', 'version_conflict', 'range_not_satisfiable', 'part_corrupt'],
+    errors: [
+      'not_found',
+      'version_conflict',
+      'range_not_satisfiable',
+      'part_corrupt',
+      'key_unavailable',
+    ],
     handle: readPart,
   },
   {
@@ -98,7 +114,7 @@ const partRoutes: readonly Route[] = [
     summary: 'The headers of a read, without counting as a use.',
     headers: conditions,
     successes: [{ status: 200, description: 'It is there.', headers: partHeaders }, unchanged],
-    errors: ['not_found', 'version_conflict'],
+    errors: ['not_found', 'version_conflict', 'part_corrupt', 'key_unavailable'],
     handle: describePart,
   },
   {
@@ -108,9 +124,10 @@ const partRoutes: readonly Route[] = [
     pool: true,
     scope: 'ctx:delete',
     summary: 'Delete a part.',
+    query: [durability],
     headers: conditions,
     successes: deletedCounted,
-    errors: ['not_found', 'version_conflict', 'read_only'],
+    errors: ['not_found', 'version_conflict', 'read_only', ...diskErrors],
     handle: deletePart,
   },
   {
@@ -137,6 +154,7 @@ const partRoutes: readonly Route[] = [
       'request_timeout',
       'part_corrupt',
       'read_only',
+      ...diskErrors,
     ],
     handle: appendPart,
   },

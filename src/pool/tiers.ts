@@ -1,0 +1,179 @@
+/** The tiers of a pool, as its surface uses them. */
+
+import { fail } from '../errors.ts';
+import { partOf } from '../store/contexts.ts';
+import type { Region } from '../memory/region.ts';
+import type { Store } from '../store/store.ts';
+import type { DiskIdentity } from '../tier/disk.ts';
+import { Demoter } from '../tier/demoter.ts';
+import { partKey } from '../tier/disk-key.ts';
+import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
+import { load } from '../tier/promote.ts';
+import type { DiskHandle, DiskStats, Lease, PersistOptions, Place } from './api.ts';
+import { checkOptions, textGiven } from './options.ts';
+
+export class Tiers {
+  readonly #store: Store;
+  readonly disk: DiskTier | undefined;
+  /** For those who join: where the disk is. */
+  readonly choice: DiskHandle | undefined;
+  readonly #demoter: Demoter | undefined;
+
+  /** `disk`: undefined where there is none. */
+  constructor(
+    store: Store,
+    disk?: DiskTier,
+    choice?: DiskHandle & { readonly reserveBytes: number },
+  ) {
+    this.#store = store;
+    this.disk = disk;
+    this.choice = choice;
+    const reserveBytes = choice?.reserveBytes ?? 0;
+    if (disk === undefined || reserveBytes === 0) return;
+    this.#demoter = new Demoter(disk, reserveBytes);
+    this.#demoter.wrote(0);
+  }
+
+  get hasDisk(): boolean {
+    return this.disk !== undefined;
+  }
+
+  /** @throws tier_unavailable, and as DiskTier */
+  async persist(id: string, what: string | PersistOptions): Promise<void> {
+    const options: PersistOptions = typeof what === 'string' ? { part: what } : what;
+    checkOptions(options);
+    const { part, signal } = options;
+    throwIfAborted(signal);
+    this.#store.key.set(id, part ?? '-');
+    const disk = this.disk;
+    if (disk === undefined) {
+      fail(
+        'tier_unavailable',
+        `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`,
+      );
+    }
+    await abortable(disk.persist(id, part, signal), signal);
+  }
+
+  /** @throws tier_unavailable, and as `load` of the disk tier */
+  async load(
+    id: string,
+    part: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease | undefined> {
+    const disk = this.disk;
+    if (disk !== undefined) {
+      const lease = await load(disk, id, part, signal);
+      // It may have come back to memory.
+      if (lease !== undefined) this.wrote(lease.sizeBytes);
+      return lease;
+    }
+    const lease = this.#store.get(id, part);
+    if (lease !== undefined) return lease;
+    return fail(
+      'tier_unavailable',
+      `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is not hot, and the pool has no other tier.`,
+    );
+  }
+
+  /** @throws part_corrupt */
+  where(id: string, part: string): Place | undefined {
+    const ref = this.#store.follower.settled(() => partOf(this.#store, id, part));
+    if (ref !== 0) return 'hot';
+    return this.disk?.has(id, part) === true ? 'disk' : undefined;
+  }
+
+  /** Deletes what is on the disk only. @returns how many parts */
+  delete(id: string, part: string | undefined): number {
+    return this.disk?.delete(id, part) ?? 0;
+  }
+
+  /** @returns how many parts that are on the disk only carried the tag */
+  invalidate(tag: string): number {
+    return this.disk?.invalidate(textGiven(tag, 'tag')) ?? 0;
+  }
+
+  /** What is on the disk only has a version as well. @throws version_conflict, part_on_disk */
+  checkVersion(id: string, part: string, ifVersion: number | undefined): void {
+    if (ifVersion === undefined || this.disk === undefined) return;
+    const version = this.#coldVersion(id, part);
+    if (version === 0) return;
+    if (version === ifVersion) onDisk(id, part);
+    fail(
+      'version_conflict',
+      `Expected version ${ifVersion}, but the current version is ${version}.`,
+    );
+  }
+
+  /** @throws part_on_disk */
+  mustBeHot(id: string, part: string): void {
+    if (this.disk !== undefined && this.#coldVersion(id, part) !== 0) onDisk(id, part);
+  }
+
+  stats(): DiskStats | undefined {
+    const disk = this.disk;
+    if (disk === undefined) return undefined;
+    return {
+      ...disk.counts,
+      usedBytes: disk.disk.usedBytes,
+      maxBytes: this.choice?.maxBytes ?? 0,
+      doomed: disk.doomed.count,
+    };
+  }
+
+  /** To be told of every write. */
+  wrote(sizeBytes: number): void {
+    this.#demoter?.wrote(sizeBytes);
+  }
+
+  /** Ends what runs. To be called before the store is closed. */
+  async close(): Promise<void> {
+    const disk = this.disk;
+    if (disk === undefined) return;
+    await this.#demoter?.stop();
+    await disk.doomed.flush().catch(() => undefined);
+    await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
+    await disk.disk.close();
+    disk.doomed.close();
+    this.#store.lowerTier = undefined;
+  }
+
+  /** The version of a part that is on the disk only; 0: there is none. */
+  #coldVersion(id: string, part: string): number {
+    const disk = this.disk as DiskTier;
+    if (partOf(this.#store, id, part) !== 0) return 0;
+    return disk.find(partKey(id, part))?.version ?? 0;
+  }
+}
+
+/** As what a pool is made anew. */
+export function shapeOf({ superblock, segmentShift }: Region): Omit<DiskIdentity, 'format'> {
+  const { poolUuid, capacityBytes, ownersMax } = superblock;
+  return { poolUuid, capacityBytes, ownersMax, segmentBytes: 2 ** segmentShift };
+}
+
+function onDisk(id: string, part: string): never {
+  fail('part_on_disk', `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is on the disk.`);
+}
+
+/** Ends the wait with the signal, not the work. @throws aborted */
+async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  let stop: () => void = () => undefined;
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([
+      work,
+      aborted.then(() => {
+        work.catch(() => undefined);
+        throwIfAborted(signal);
+        return work;
+      }),
+    ]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}

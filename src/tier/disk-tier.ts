@@ -1,0 +1,322 @@
+/**
+ * The disk tier of a pool. Memory is the truth for what is in it; the disk has what was persisted or demoted, and is the truth for all else.
+ *
+ * The rules that keep the two in order:
+ * 1. A version is reserved in memory before it is written to the disk, and a transaction writes a record only while its part is in memory in that version
+ *    or a later one, and no later version is on the disk. So a part that was deleted meanwhile is not written.
+ * 2. A part that leaves memory other than by becoming a record dooms what the disk has of it, up to its version, before it is gone (doomed.ts).
+ * 3. What is doomed is not read, even while it is still there. What is read comes back to memory only while there is nothing in memory, and the
+ *    record is still there when it does, in the same turn.
+ * So neither place ever puts a lower version over a higher one, and nothing that was deleted comes back.
+ */
+
+import { kinds } from '../alloc/kind.ts';
+import { fail } from '../errors.ts';
+import type { Ref } from '../memory/region.ts';
+import { load, peek, poke, type Words } from '../memory/words.ts';
+import { partOf, type PartRecord, recordOf } from '../store/contexts.ts';
+import { elementCode } from '../store/element.ts';
+import { field, segmentOf, tierMask, versionOf, wordOf } from '../store/entry.ts';
+import { hold, type HeldPart, noteOnDisk } from '../store/hold.ts';
+import type { LowerTier, RemovalReason } from '../store/hooks.ts';
+import { namesOf } from '../store/remove.ts';
+import { withPen } from '../store/pen.ts';
+import { recordsOf } from '../store/stable.ts';
+import type { Store } from '../store/store.ts';
+import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
+import type { Disk, Step } from './disk.ts';
+import type { Doomed } from './doomed.ts';
+import type { DiskRecord, StowedBytes } from './record.ts';
+import { abandon, type Sealing, stow } from './stow.ts';
+
+/** Parts of a context that are written at once. */
+const writesAtOnce = 8;
+/** Of a record without its bytes, for the bound of a transaction. */
+const recordCostBytes = 512;
+
+/** What has happened since the pool was opened. */
+export interface DiskCounts {
+  /** Records written. */
+  persisted: number;
+  /** Parts brought back to memory. */
+  promoted: number;
+  /** Parts that left memory without a write, since the disk had them. */
+  dropped: number;
+  /** Parts evicted before they could be written: lost. */
+  lagged: number;
+  /** Records found damaged. */
+  corrupt: number;
+  bytesWritten: number;
+  bytesRead: number;
+}
+
+export class DiskTier implements LowerTier {
+  readonly store: Store;
+  readonly disk: Disk;
+  readonly doomed: Doomed;
+  readonly sealing: Sealing;
+  readonly step: Step;
+  readonly counts: DiskCounts = {
+    persisted: 0,
+    promoted: 0,
+    dropped: 0,
+    lagged: 0,
+    corrupt: 0,
+    bytesWritten: 0,
+    bytesRead: 0,
+  };
+  /** Parts that are being written, by key. */
+  readonly #writing = new Map<string, Promise<void>>();
+
+  constructor(store: Store, disk: Disk, doomed: Doomed, sealing: Sealing, step: Step) {
+    this.store = store;
+    this.disk = disk;
+    this.doomed = doomed;
+    this.sealing = sealing;
+    this.step = step;
+  }
+
+  /**
+   * Resolves when what the context (or the part) is now is on the disk: its parts, and that others are deleted.
+   * @throws part_corrupt, tier_full, io_failed, key_unavailable, aborted
+   */
+  async persist(
+    id: string,
+    part: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.doomed.hasLeftovers) await this.doomed.takeOver();
+    const names =
+      part === undefined ? recordsOf(this.store, id).map((record) => record.part) : [part];
+    const queue = names.values();
+    const write = async (): Promise<void> => {
+      for (const name of queue) await this.write(id, name, signal);
+    };
+    await Promise.all(Array.from({ length: Math.min(writesAtOnce, names.length) }, write));
+    await this.doomed.flush();
+  }
+
+  /** True when the disk has a record of the part that counts. @throws part_corrupt */
+  has(id: string, part: string): boolean {
+    return this.find(partKey(id, part)) !== undefined;
+  }
+
+  /** The record under a key that is neither doomed nor over. @throws part_corrupt */
+  find(key: Uint8Array): DiskRecord | undefined {
+    const version = this.versionOf(key);
+    // Before it is looked at any closer: a damaged record can be deleted.
+    if (version === 0) return undefined;
+    const record = this.disk.record(key);
+    if (record === undefined) return undefined;
+    const { expiresAtMs } = record;
+    return expiresAtMs !== 0 && expiresAtMs <= this.store.options.clock.nowMs()
+      ? undefined
+      : record;
+  }
+
+  /** The version of the record under a key, unless it is doomed. 0: there is none. */
+  versionOf(key: Uint8Array): number {
+    const doomedByOthers = this.doomed.byOthers(key);
+    this.disk.refresh();
+    const version = this.disk.versionAt(key);
+    return version <= doomedByOthers || this.doomed.has(key, version) ? 0 : version;
+  }
+
+  /** Cleans up after owners that died: what they doomed, and chunks that no record will know of. */
+  async cleanUp(): Promise<void> {
+    await this.doomed.takeOver();
+    for (const { stowId, writer } of this.disk.pendingStows()) {
+      if (this.doomed.isOfTheLiving(writer)) continue;
+      await this.disk.commit(0, () => this.disk.abandonChunks(stowId));
+    }
+  }
+
+  /** Deletes what the disk has of a part, or of a context. @returns how many parts */
+  delete(id: string, part: string | undefined): number {
+    this.disk.refresh();
+    if (part !== undefined) return this.#doom(partKey(id, part));
+    const start = contextPrefix(id);
+    return this.#doomAll(this.disk.parts.getKeys({ start, end: prefixEnd(start) }));
+  }
+
+  /** Deletes every record that carries the tag. @returns how many */
+  invalidate(tag: string): number {
+    this.disk.refresh();
+    const start = tagPrefix(tag);
+    const keys = [...this.disk.tags.getKeys({ start, end: prefixEnd(start) })];
+    return this.#doomAll(keys.map((key) => Uint8Array.from(key.subarray(start.length))));
+  }
+
+  leaving(_ref: Ref, words: Words, at: number, reason: RemovalReason): void {
+    if (reason === 'demoted') return;
+    const isThere = isPersisted(words, at);
+    if (reason === 'evicted' && isThere) {
+      this.counts.dropped++;
+      return;
+    }
+    if (reason === 'evicted') this.counts.lagged++;
+    const { id, part } = namesOf(this.store, _ref);
+    const key = partKey(id, part);
+    if (!this.#mayHave(key, words, at)) return;
+    this.doomed.add(key, versionOf(words, at));
+  }
+
+  /** Writes a part, unless the disk has its version. @throws as `persist` */
+  async write(id: string, part: string, signal?: AbortSignal): Promise<void> {
+    const key = partKey(id, part);
+    const text = key.toString('latin1');
+    for (;;) {
+      throwIfAborted(signal);
+      const running = this.#writing.get(text);
+      if (running !== undefined) {
+        // Whether it succeeds or not: it may be of an older version.
+        await running.catch(() => undefined);
+        continue;
+      }
+      const held = hold(this.store, id, part);
+      if (held === undefined) return;
+      const { words } = segmentOf(this.store.region, held.ref);
+      if (isPersisted(words, wordOf(this.store.region, held.ref))) {
+        held.release();
+        return;
+      }
+      const write = this.#write(key, id, part, held, signal).finally(() => {
+        this.#writing.delete(text);
+        held.release();
+      });
+      this.#writing.set(text, write);
+      await write;
+      return;
+    }
+  }
+
+  async #write(
+    key: Buffer,
+    id: string,
+    part: string,
+    held: HeldPart,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { bytes, record } = held;
+    const { version } = record;
+    this.step('persist:begin');
+    const stowed = await stow(
+      this.disk,
+      this.sealing,
+      { key, version, sizeBytes: bytes.length, bytes, writer: this.doomed.name },
+      () => throwIfAborted(signal),
+    );
+    if (record.crc32 !== undefined && record.crc32 !== stowed.crc32 >>> 0) {
+      await abandon(this.disk, stowed.stowId);
+      fail('part_corrupt', `Version ${version} does not match its checksum.`);
+    }
+    this.step('persist:stowed');
+    const cost = recordCostBytes + stowed.inline.length;
+    let written: DiskRecord | undefined;
+    try {
+      written = await this.disk.commit(cost, () =>
+        this.#commitRecord(key, id, part, record, stowed),
+      );
+    } catch (error) {
+      await abandon(this.disk, stowed.stowId);
+      throw error;
+    }
+    this.step('persist:durable');
+    if (written === undefined) {
+      await abandon(this.disk, stowed.stowId);
+      return;
+    }
+    this.counts.persisted++;
+    this.counts.bytesWritten += bytes.length;
+    this.#notePersisted(id, part, written);
+  }
+
+  /** Within a transaction. @returns what was written; undefined when the part went, or the disk has a later version */
+  #commitRecord(
+    key: Buffer,
+    id: string,
+    part: string,
+    held: PartRecord,
+    stowed: StowedBytes,
+  ): DiskRecord | undefined {
+    if (this.disk.versionAt(key) > held.version) return undefined;
+    const now = withPen(this.store, () => {
+      const ref = partOf(this.store, id, part);
+      if (ref === 0) return undefined;
+      // Before the record is there: who deletes the part from now on dooms it, in a transaction after this one.
+      noteOnDisk(this.store, ref);
+      return recordOf(this.store, ref);
+    });
+    if (now === undefined || now.version < held.version) return undefined;
+    const known = now.version === held.version ? now : held;
+    const record: DiskRecord = {
+      ...stowed,
+      kind: kinds.indexOf(known.kind),
+      element: elementCode(known.elementType),
+      pinned: known.pinned,
+      sensitive: known.sensitive,
+      version: known.version,
+      expiresAtMs: known.expiresAtMs ?? 0,
+      writtenAtMs: Math.max(0, Math.floor(this.store.options.clock.nowMs())),
+      tags: known.tags,
+    };
+    this.disk.putRecord(key, record);
+    return record;
+  }
+
+  /** Notes in the entry that the disk has what it is now. */
+  #notePersisted(id: string, part: string, written: DiskRecord): void {
+    if (this.store.closed) return;
+    withPen(this.store, () => {
+      const ref = partOf(this.store, id, part);
+      if (ref === 0) return;
+      const now = recordOf(this.store, ref);
+      const isSame =
+        now.version === written.version &&
+        (now.expiresAtMs ?? 0) === written.expiresAtMs &&
+        now.pinned === written.pinned;
+      if (isSame) notePersisted(this.store, ref);
+    });
+  }
+
+  /** True when there is a record of the part, or one is on its way. */
+  #mayHave(key: Uint8Array, words: Words, at: number): boolean {
+    if ((peek(words, at + field.origin) & tierMask.disk) !== 0) return true;
+    this.disk.refresh();
+    return this.disk.versionAt(key) > 0;
+  }
+
+  #doomAll(keys: Iterable<Uint8Array>): number {
+    let count = 0;
+    for (const key of [...keys].map((each) => Uint8Array.from(each))) count += this.#doom(key);
+    return count;
+  }
+
+  /** @returns 1 when there was a record that counted */
+  #doom(key: Uint8Array): number {
+    const version = this.versionOf(key);
+    if (version === 0) return 0;
+    const { id, part } = namesOfKey(key);
+    // What is in memory goes on its own, and takes its records with it.
+    if (partOf(this.store, id, part) !== 0) return 0;
+    this.doomed.add(key, version);
+    return 1;
+  }
+}
+
+/** True when the disk has exactly what the entry says. */
+export function isPersisted(words: Words, at: number): boolean {
+  return peek(words, at + field.persisted) === (load(words, at + field.selector) >>> 1) + 1;
+}
+
+/** Notes in an entry that the disk has its version. */
+export function notePersisted(store: Store, ref: Ref): void {
+  const { words } = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  noteOnDisk(store, ref);
+  poke(words, at + field.persisted, (load(words, at + field.selector) >>> 1) + 1);
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
+}

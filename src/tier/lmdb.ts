@@ -1,0 +1,125 @@
+/**
+ * LMDB as far as the disk tier uses it: loaded when a pool first asks for a disk tier, so that the package works without it.
+ *
+ * Opened without overlapping syncs: a commit writes pages, syncs them, and then writes its root with a synchronous write, as LMDB was designed.
+ * Without batching by event turns, since that leaves promises behind which nobody can catch when a commit fails.
+ */
+
+import { makeFolder } from '../base/folders.ts';
+import { CenoteError, fail } from '../errors.ts';
+
+/** What a read sees: everything as it was when the transaction began. */
+export interface ReadTransaction {
+  done(): void;
+}
+
+interface ReadOptions {
+  readonly transaction?: ReadTransaction | undefined;
+}
+
+export interface RangeOptions extends ReadOptions {
+  readonly start?: Uint8Array;
+  readonly end?: Uint8Array;
+  readonly limit?: number;
+}
+
+/** A table of keys in byte order. */
+export interface Table {
+  /** A copy of the value. */
+  get(key: Uint8Array, options?: ReadOptions): Uint8Array | undefined;
+  /** Within a transaction only. Takes a value in private memory: the bytes of shared buffers are not those that would be written. */
+  put(key: Uint8Array, value: Uint8Array): unknown;
+  /** Within a transaction only. */
+  remove(key: Uint8Array): unknown;
+  getRange(
+    options: RangeOptions,
+  ): Iterable<{ readonly key: Uint8Array; readonly value: Uint8Array }>;
+  getKeys(options: RangeOptions): Iterable<Uint8Array>;
+  /** Reads pages from the disk in another thread. */
+  prefetch(keys: readonly Uint8Array[]): Promise<void>;
+  /** Reads after it see what other processes have committed. */
+  resetReadTxn(): void;
+}
+
+export interface Environment {
+  openDB(name: string, options: object): Table;
+  /** Runs `work` inside a write transaction, which is undone when it throws. Resolves when it is on the disk. */
+  childTransaction<T>(work: () => T): Promise<T>;
+  useReadTransaction(): ReadTransaction;
+  close(): Promise<void>;
+}
+
+interface Lmdb {
+  open(options: object): Environment;
+}
+
+const folderMode = 0o700;
+const tablesMax = 8;
+/** Threads and processes that read at once. */
+const readersMax = 512;
+
+/** @throws lmdb_missing, io_failed */
+export async function openEnvironment(path: string): Promise<Environment> {
+  const lmdb = await loadLmdb();
+  try {
+    makeFolder(path, folderMode);
+    return lmdb.open({
+      path,
+      noSubdir: false,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      encoding: 'binary',
+      keyEncoding: 'binary',
+      maxDbs: tablesMax,
+      maxReaders: readersMax,
+      permissionsMode: 0o600,
+    });
+  } catch (error) {
+    return fail('io_failed', `Cannot open the disk tier in ${path}: ${messageOf(error)}.`, error);
+  }
+}
+
+export function openTable(environment: Environment, name: string): Table {
+  return environment.openDB(name, { encoding: 'binary', keyEncoding: 'binary' });
+}
+
+async function loadLmdb(): Promise<Lmdb> {
+  try {
+    return (await import('lmdb')) as unknown as Lmdb;
+  } catch (error) {
+    return fail('lmdb_missing', 'The disk tier needs lmdb, which is not installed.', error);
+  }
+}
+
+/** What a failed transaction means. A full disk shows as an input/output error, since LMDB had written a part of a page. */
+export async function commitFault(error: unknown): Promise<CenoteError> {
+  if (error instanceof CenoteError) return error;
+  const cause = await causeOf(error);
+  const full = /MDB_MAP_FULL|ENOSPC|No space/i.test(messageOf(cause)) || codeOf(cause) === noSpace;
+  return new CenoteError(
+    full ? 'tier_full' : 'io_failed',
+    `The disk tier could not commit: ${messageOf(cause)}.`,
+    { cause },
+  );
+}
+
+const noSpace = 28;
+
+/** lmdb says why a commit failed in a promise of its own. */
+async function causeOf(error: unknown): Promise<unknown> {
+  if (!(error instanceof Error) || !('commitError' in error)) return error;
+  try {
+    await error.commitError;
+    return error;
+  } catch (cause) {
+    return cause;
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

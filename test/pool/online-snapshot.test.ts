@@ -1,0 +1,126 @@
+/** A snapshot that is taken while owners write is of one moment: everything that was written before it, nothing of what came after, nothing mixed. */
+
+import { setImmediate as turn } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../src/base/random.ts';
+import type { Pool } from '../../src/pool/api.ts';
+import { restorePool } from '../../src/pool/snapshot.ts';
+import { diskPool, evictAll, loaded } from '../tier/support/pools.ts';
+import { rounds, seed } from '../support/seed.ts';
+import { contents, expectSound, filled, freshPath, mib, pool, read } from './support/pools.ts';
+
+const keys = 40;
+
+/** Parts that always change together: whatever moment is seen, all of a group hold the same number. */
+function writeGroup(of: Pool, random: Random, number: number): void {
+  const group = random.below(keys);
+  const id = `group-${group}`;
+  const draw = random.below(10);
+  if (draw === 0) {
+    of.delete(id);
+    return;
+  }
+  const sizeBytes = 1000 + random.below(60_000);
+  // The larger one last: a torn copy would have the one and not the other.
+  of.put(id, 'first', filled(sizeBytes, number), draw === 1 ? { ttlMs: 2 ** 40 } : {});
+  of.put(id, 'second', filled(sizeBytes, number));
+  if (draw === 2) of.append(id, 'first', filled(10, number));
+  if (draw === 2) of.append(id, 'second', filled(10, number));
+}
+
+function expectWhole(of: Pool): void {
+  for (let group = 0; group < keys; group++) {
+    const first = read(of, `group-${group}`, 'first');
+    const second = read(of, `group-${group}`, 'second');
+    expect(first?.equals(second as Buffer) ?? second, `group ${group}`).toBe(
+      first === undefined ? undefined : true,
+    );
+    if (first !== undefined) expect(new Set(first).size, `group ${group}`).toBe(1);
+  }
+}
+
+describe('a snapshot beside writers', () => {
+  it('is of one moment', async () => {
+    const random = new Random(seed());
+    for (let round = 0; round < rounds(4, 30); round++) {
+      const path = freshPath();
+      const of = await pool({ path, capacityBytes: 32 * mib });
+      const other = await pool({ path });
+      for (let i = 0; i < 300; i++) writeGroup(of, random, i & 0xff);
+      let isTaken = false;
+      const copy = freshPath();
+      const taking = of.snapshot(copy).finally(() => {
+        isTaken = true;
+      });
+      for (let i = 0; !isTaken; i++) {
+        writeGroup(i % 2 === 0 ? of : other, random, i & 0xff);
+        if (i % 3 === 0) await turn();
+      }
+      await taking;
+      const restored = freshPath();
+      await restorePool(copy, restored);
+      const again = await pool({ path: restored });
+      expectWhole(again);
+      expectSound(again);
+      expectWhole(of);
+      expectSound(of);
+    }
+  });
+
+  it('has what was deleted before it begins not, and all that was there and stayed', async () => {
+    const of = await pool({ path: freshPath(), capacityBytes: 16 * mib });
+    for (let i = 0; i < 50; i++) of.put(`${i}`, 'p', filled(100_000, i), { tags: [`t${i % 3}`] });
+    const copy = freshPath();
+    const taking = of.snapshot(copy);
+    // Changes of every kind, while it runs.
+    of.delete('3');
+    of.put('4', 'p', 'replaced');
+    of.append('5', 'p', filled(10, 1));
+    of.expire('6', 60_000);
+    of.pin('7');
+    of.put('new', 'p', 'new');
+    of.put('8', 'p', filled(100_000, 8));
+    const before = contents(of);
+    await taking;
+    const again = await pool({ path: copy });
+    expect(contents(again)).toEqual(before);
+  });
+
+  it('tells of a part that is damaged, and leaves nothing behind', async () => {
+    const of = await pool({ capacityBytes: 8 * mib });
+    of.put('a', 'p', filled(10_000, 1));
+    const lease = of.get('a', 'p');
+    new Uint8Array((lease as NonNullable<typeof lease>).data.buffer, lease?.data.byteOffset)[3] = 9;
+    lease?.release();
+    const copy = freshPath();
+    await expect(of.snapshot(copy)).rejects.toMatchObject({ code: 'part_corrupt' });
+    await expect(pool({ path: copy, readOnly: true })).rejects.toThrow(/./);
+  });
+});
+
+describe('a snapshot of a pool with a disk tier', () => {
+  it('has what is on the disk, without what is about to go', async () => {
+    const of = await diskPool(freshPath(), { capacityBytes: 8 * mib });
+    const large = filled(3 * mib, 7);
+    of.put('cold', 'p', large);
+    of.put('small', 'p', 'cold too', { tags: ['t'] });
+    of.put('gone', 'p', 'deleted');
+    await Promise.all(['cold', 'small', 'gone'].map((id) => of.persist(id)));
+    evictAll(of);
+    of.put('hot', 'p', 'never persisted');
+    of.delete('gone');
+    const copy = freshPath();
+    const taking = of.snapshot(copy);
+    of.delete('small');
+    await taking;
+    const restored = freshPath();
+    await restorePool(copy, restored);
+    const again = await diskPool(restored);
+    expect((await loaded(again, 'cold', 'p'))?.equals(large)).toBe(true);
+    expect(await loaded(again, 'gone', 'p')).toBeUndefined();
+    expect(await loaded(again, 'small', 'p')).toBeUndefined();
+    expect(String(await loaded(again, 'hot', 'p'))).toBe('never persisted');
+    expect(again.stats().disk?.corrupt).toBe(0);
+    expectSound(again);
+  });
+});

@@ -1,0 +1,66 @@
+/** A process that opens what an outage has left and says what it finds. It may die of it, which is an answer too. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Image } from './disk.ts';
+import { writeImage } from './disk.ts';
+import { recorder } from './recorded.ts';
+
+export class Judge {
+  readonly #program: URL;
+  readonly #scratch = mkdtempSync(join(tmpdir(), 'cenote-judge-'));
+  #child: ChildProcess | undefined;
+  #images = 0;
+
+  /** @param program answers the name of a folder with a text */
+  constructor(program: URL) {
+    this.#program = program;
+    // The machine has been down: the kernel has another boot id.
+    writeFileSync(join(this.#scratch, 'boot'), '00000000-0000-4000-8000-000000000001\n');
+  }
+
+  async ask(image: Image): Promise<string> {
+    const folder = join(this.#scratch, `image-${this.#images++}`);
+    writeImage(image, folder);
+    try {
+      return await this.#answer(folder);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }
+
+  async #answer(folder: string): Promise<string> {
+    const child = (this.#child ??= this.#start());
+    child.send(folder);
+    const answer = await new Promise<string>((resolve) => {
+      child.once('message', (text: string) => resolve(text));
+      child.once('exit', (code, signal) => {
+        this.#child = undefined;
+        resolve(`died of ${signal ?? code}`);
+      });
+    });
+    child.removeAllListeners();
+    return answer;
+  }
+
+  #start(): ChildProcess {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    return fork(fileURLToPath(this.#program), [], {
+      execArgv: [],
+      env: { ...env, LD_PRELOAD: recorder(), CENOTE_BOOT_ID: join(this.#scratch, 'boot') },
+    });
+  }
+
+  async end(): Promise<void> {
+    if (this.#child !== undefined && this.#child.exitCode === null) {
+      const gone = once(this.#child, 'exit');
+      this.#child.disconnect();
+      await gone;
+    }
+    rmSync(this.#scratch, { recursive: true, force: true });
+  }
+}

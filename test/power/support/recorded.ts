@@ -1,0 +1,108 @@
+/** Programs whose file calls are recorded, and what is left of their files when the power fails after any of them. */
+
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { Random } from '../../../src/base/random.ts';
+import { Disk, type Image, type Names } from './disk.ts';
+import { kind, type LogRecord, parseLog } from './log.ts';
+
+/** What a test says that skips itself; undefined where there is a C compiler. */
+export const withoutCompiler: string | undefined =
+  process.platform !== 'linux'
+    ? 'recording file calls needs Linux'
+    : spawnSync('cc', ['--version']).status === 0
+      ? undefined
+      : 'no C compiler: provide it with `sudo apt-get install build-essential`';
+
+/** A disk takes a while: others write meanwhile. */
+const syncUs = '1000';
+const source = fileURLToPath(new URL('../recorder.c', import.meta.url));
+let library: string | undefined;
+
+/** The recorder, built for preloading. */
+export function recorder(): string {
+  if (library === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'cenote-recorder-'));
+    library = join(folder, 'recorder.so');
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+    execFileSync('cc', [
+      '-O1',
+      '-Wall',
+      '-Wextra',
+      '-shared',
+      '-fPIC',
+      '-o',
+      library,
+      source,
+      '-ldl',
+    ]);
+  }
+  return library;
+}
+
+export interface Recording {
+  /** The folder that was recorded. */
+  readonly under: string;
+  readonly records: readonly LogRecord[];
+}
+
+/** Runs a program to its end. It gets the folder that it may write to, which is empty, and then `words`. */
+export function recordProgram(program: URL, words: readonly string[] = []): Recording {
+  const scratch = mkdtempSync(join(tmpdir(), 'cenote-power-'));
+  onTestFinished(() => rmSync(scratch, { recursive: true, force: true }));
+  const under = join(scratch, 'disk');
+  const log = join(scratch, 'log');
+  mkdirSync(under);
+  execFileSync(process.execPath, [fileURLToPath(program), under, ...words], {
+    env: {
+      ...process.env,
+      LD_PRELOAD: recorder(),
+      CENOTE_RECORD_UNDER: under,
+      CENOTE_RECORD_LOG: log,
+      CENOTE_SYNC_US: syncUs,
+    },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const records = parseLog(readFileSync(log));
+  rmSync(scratch, { recursive: true, force: true });
+  return { under, records };
+}
+
+export interface Outage {
+  readonly image: Image;
+  /** What the program had promised until then. */
+  readonly acknowledged: readonly string[];
+  /** Names the outage, for messages. */
+  readonly name: string;
+}
+
+/** What is left when the power fails, `count` times, each after another call or with other pages lost; within the first `calls` if that is given. */
+export function* outages(
+  { under, records }: Recording,
+  count: number,
+  seed: number,
+  names: Names,
+  calls: number = records.length,
+): Generator<Outage> {
+  const random = new Random(seed);
+  const points = Array.from({ length: count }, () => random.below(calls + 1));
+  const disk = new Disk(under, names);
+  const acknowledged: string[] = [];
+  let applied = 0;
+  for (const point of points.sort((a, b) => a - b)) {
+    for (; applied < point; applied++) {
+      const record = records[applied] as LogRecord;
+      if (record.kind === kind.acknowledged) acknowledged.push(record.data.toString());
+      else disk.apply(record);
+    }
+    yield {
+      image: disk.lose(random),
+      acknowledged: [...acknowledged],
+      name: `after call ${point} of seed ${seed}, ${names}`,
+    };
+  }
+}
