@@ -19,6 +19,7 @@ import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
@@ -58,6 +59,7 @@ const mutants = [
   ...guards,
   ...kv,
   ...evictions,
+  ...proofs,
   ...tiers,
 ];
 

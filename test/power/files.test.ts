@@ -86,7 +86,7 @@ describe('snapshots', () => {
       const found = { whole: 0, refused: 0 };
       for (const { image, acknowledged, name: outage } of outages(
         recording,
-        rounds(8, 200),
+        rounds(4, 60),
         seed(),
         how,
       )) {

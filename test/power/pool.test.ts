@@ -275,7 +275,7 @@ describe('a pool on a disk that loses its power', () => {
     const random = new Random(seed());
     const tally = new Tally();
     boot.id = '00000000000040008000000000000001';
-    for (let round = 0; round < rounds(40, 500); round++) {
+    for (let round = 0; round < rounds(30, 400); round++) {
       const last = 1 + random.below(images.length - 1);
       tally.add(await use(afterOutage(random, last)), `round ${round} of seed ${seed()}`);
     }
@@ -319,7 +319,7 @@ describe('a pool whose files are damaged', () => {
       for (const copy of copies)
         places.push(copy.map((at) => ({ name: 'segment-0000', bit: at * 8 + bit })));
     }
-    const step = rounds(16, 1);
+    const step = rounds(48, 1);
     for (let i = seed() % step; i < places.length; i += step) {
       flip(places[i] as Place[]);
       await damage.tell(path, JSON.stringify(places[i]));

@@ -2,8 +2,8 @@
  * Two processes write to one LMDB environment as a tier would, and say which transactions are on the disk. Each transaction sets some keys as its
  * number says and leaves its number under "transaction": what is found later says how far they got.
  *
- * argv: the folder, transactions of each process; when they say so: `flushed`, or `begun`, which is too soon; `whole`: the environment is on
- * the disk before it has its name; `overlapping`: the next transaction does not wait until this one is on the disk (LMDB's default here)
+ * argv: the folder, transactions of each process; when they say so: `flushed`, or `begun`, which is too soon;
+ * `overlapping`: the next transaction does not wait until this one is on the disk (LMDB's default here)
  */
 
 import { fork } from 'node:child_process';
@@ -15,7 +15,7 @@ import { open } from 'lmdb';
 import { transactionFor } from './lmdb-transactions.mjs';
 
 /** @type {string[]} */
-const [folder = '', count = '', when = '', made = '', syncs = ''] = process.argv.slice(2);
+const [folder = '', count = '', when = '', syncs = ''] = process.argv.slice(2);
 /** @type {number} */
 const promises = openSync(path.join(folder, 'acknowledged'), 'a');
 const isSecond = process.send !== undefined;
@@ -30,7 +30,7 @@ function sync(name) {
 }
 
 // LMDB does not wait for the disk when it makes an environment, and dies when it opens one that is half made: it gets its name when it is whole.
-if (made === 'whole' && !isSecond) {
+if (!isSecond) {
   await open({ path: path.join(folder, 'new-environment'), ...options }).close();
   sync('new-environment/data.mdb');
   sync('new-environment');

@@ -1,0 +1,128 @@
+/** What repair and files that outlive a power loss may not do without. */
+const repair = 'test/pool/repair.test.ts';
+const interrupted = 'test/pool/repair-interrupted.test.ts';
+const durable = 'test/guard/durable-faults.test.ts';
+const snapshots = 'test/pool/snapshot-faults.test.ts';
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const proofs = [
+  {
+    name: 'an entry that is believed by half of its hash',
+    why: 'a power loss can put the first line of one life before the rest of another: one key, and the bytes of the other',
+    file: 'src/store/salvage.ts',
+    from: '    if (this.#key.low !== peek(words, at + field.hashLow)) return undefined;\n',
+    to: '',
+    test: repair,
+    killer:
+      'repair tells what is lost when a word of the hash of a part has changed: it may be that of another life of its entry',
+  },
+  {
+    name: 'bytes that are saved whatever their checksum',
+    why: 'what does not match is not what was written',
+    file: 'src/store/salvage.ts',
+    from: '(traits & trait.checksummed) !== 0 && crc32(found) !==',
+    to: '(traits & trait.checksummed) !== 0 && crc32(found) === 1 +',
+    test: repair,
+    killer: 'repair tells what is lost when bytes of a part have changed',
+  },
+  {
+    name: 'a slot that was never written, taken for an empty part',
+    why: 'the checksum of no bytes is 0, as all is in a slot that was never written',
+    file: 'src/store/salvage.ts',
+    from: "    if (isEmpty && peek(words, at + field.blockBytes) !== 0) return 'its bytes are not there';\n",
+    to: '',
+    test: repair,
+    killer:
+      'repair tells what is lost when the word that says which bytes count has changed, of a part that was written once',
+  },
+  {
+    name: 'entries that somebody has stored as bytes',
+    why: 'the image of a pool in one of its parts has entries with the right seed, of parts that were deleted since',
+    file: 'src/store/salvage.ts',
+    from: '    return found.filter(({ words, at }) => !extents.cover(words.buffer, words.byteOffset + 4 * at));',
+    to: '    return found.filter(({ words, at }) => !extents.cover(words.buffer, -1 - at));',
+    test: repair,
+    killer: 'repair does not bring back what was deleted, replaced, or only stored as bytes',
+  },
+  {
+    name: 'a repair that takes the version it meets first',
+    why: 'a death between two steps of a put leaves both: the higher version was acknowledged last',
+    file: 'src/store/salvage.ts',
+    from: 'if (other === undefined || other.version < version)',
+    to: 'if (other === undefined || other.version > version)',
+    test: repair,
+    killer: 'repair takes the higher version where a death has left two',
+  },
+  {
+    name: 'a repair that brings half of a deleted context back',
+    why: 'a deletion that has begun is completed by whoever comes next',
+    file: 'src/store/salvage.ts',
+    from: 'if (isClosed || op !== intent.deleteContext) continue;',
+    to: 'if (isClosed || op === intent.deleteContext) continue;',
+    test: repair,
+    killer: 'repair completes the deletion of a context that a death has cut short',
+  },
+  {
+    name: 'a repaired pool whose versions begin anew',
+    why: 'a version that was given to a part which is deleted now must not come again',
+    file: 'src/pool/repair.ts',
+    from: '    raiseVersions(store, found.lastVersion);\n',
+    to: '',
+    test: repair,
+    killer: 'repair does not bring back what was deleted, replaced, or only stored as bytes',
+  },
+  {
+    name: 'a repair under the eyes of a reader',
+    why: 'whoever has joined has a slot of its own, and reads the files that are replaced',
+    file: 'src/memory/damaged.ts',
+    from: 'for (let slot = 0; slot < ownersMaxLimit; slot += 1) {',
+    to: 'for (let slot = 0; slot < 1; slot += 1) {',
+    test: repair,
+    killer: 'repair leaves a pool alone that somebody has open',
+  },
+  {
+    name: 'segments that move with their first one first',
+    why: 'where segment 0 is tells how far an interrupted repair has come',
+    file: 'src/pool/repair-files.ts',
+    from: '.sort((a, b) => Number(b.slice(8)) - Number(a.slice(8)))',
+    to: '.sort((a, b) => Number(a.slice(8)) - Number(b.slice(8)))',
+    test: interrupted,
+    killer: 'is finished by the next one, however often it is killed',
+  },
+  {
+    name: 'a record that has its name before it is on the disk',
+    why: 'a power loss would leave the new name with nothing in it, and the old text gone',
+    file: 'src/guard/durable-file.ts',
+    from: "      await synced(await open(draft, 'wx', privateMode), (file) => file.writeFile(text));",
+    to: "      const made = await open(draft, 'wx', privateMode);\n      await made.writeFile(text);\n      await made.close();",
+    test: durable,
+    killer: 'are whole when the power fails, and the new one when it was promised: journal names',
+  },
+  {
+    name: 'a record whose name is not on the disk',
+    why: 'a promise that the new text counts is not kept by the old name',
+    file: 'src/guard/durable-file.ts',
+    from: "    await synced(await open(dirname(path), 'r'), async () => {});\n",
+    to: '',
+    test: durable,
+    killer: 'are whole when the power fails, and the new one when it was promised: loose names',
+  },
+  {
+    name: 'a draft of a record that stays behind',
+    why: 'whoever failed may try again a thousand times',
+    file: 'src/guard/durable-file.ts',
+    from: '      await unlink(draft).catch(() => {});\n      throw error;',
+    to: '      throw error;',
+    test: durable,
+    killer: 'are whole whichever call fails with ENOSPC',
+  },
+  {
+    name: 'a snapshot that has its name before it is on the disk',
+    why: 'who finds the name takes what is under it for whole',
+    file: 'src/pool/snapshot.ts',
+    from: '    await syncFolder(partial);\n',
+    to: '',
+    test: snapshots,
+    killer: 'are whole or not there when the power fails: loose names',
+  },
+];
