@@ -19,6 +19,7 @@ import { Keyring, keyInfoOf, type KeyRecord } from './keyring.ts';
 import { OpenPools, type TierChoices } from './open-pools.ts';
 import { defaultTenant } from './quotas.ts';
 import type { TenantRecords } from './records.ts';
+import type { SharedUsage } from './shared-usage.ts';
 import { Tenant } from './tenant.ts';
 
 export interface GuardOptions {
@@ -35,6 +36,8 @@ export interface GuardOptions {
   readonly poolType?: 'mapped' | 'shared';
   /** What the pool of a tenant has beside memory. Default: nothing. */
   readonly tiersOf?: (tenant: string) => TierChoices;
+  /** This is one of several workers that serve the folder: another process has it, and keeps its records in order. */
+  readonly worker?: SharedUsage | undefined;
   /** Default 64. */
   readonly openMax?: number;
   /** Default five minutes. */
@@ -112,6 +115,7 @@ export class DataGuard implements ServedGuard {
         type: this.poolType,
         openMax: options.openMax ?? openMaxDefault,
         idleMs: options.idleMs ?? idleDefaultMs,
+        exclusive: options.worker === undefined,
         pathOf: (tenant) => folder.poolFolder(tenant),
         tiersOf: options.tiersOf ?? ((): TierChoices => ({})),
         totalBytes,
@@ -127,6 +131,7 @@ export class DataGuard implements ServedGuard {
     const tenant = this.#tenants.get(defaultTenant) as Tenant;
     if (!this.#options.withKeys) this.#anonymous = new KeyCaller(tenant, scopes);
     await tenant.open();
+    if (this.#options.worker !== undefined) return;
     try {
       await this.#folder.removeLeftovers();
       await this.#folder.change(({ tenants }) => {
@@ -273,7 +278,8 @@ export class DataGuard implements ServedGuard {
       const spec = specs.get(name) ?? { name, createdAtMs: 0, quotas: {} };
       const known = this.#tenants.get(name);
       if (known === undefined) {
-        const tenant = new Tenant(spec, capacityBytes, this.#pools, this.#clock);
+        const shared = this.#options.worker?.tenant(name);
+        const tenant = new Tenant(spec, capacityBytes, this.#pools, this.#clock, shared);
         this.#tenants.set(name, tenant);
       } else {
         known.resize(capacityBytes);

@@ -6,6 +6,7 @@
  * ├── keys.json            0600  { version, keys: [{ tenant, sha256, scopes, label?, createdAtMs }] }
  * ├── tenants.json         0600  { version, capacityBytes, tenants: [{ name, createdAtMs, quotas }] }
  * ├── .lock                0600  while one of the two is being changed
+ * ├── control              0600  what the workers of a server know of each other, while it has some (shared-usage.ts)
  * └── tenants/
  *     ├── default/         the folder of the pool of tenant `default`, which every server has
  *     └── acme/            likewise, of those that tenants.json names
@@ -21,6 +22,7 @@ export interface DataLayout {
   readonly keysFile: string;
   readonly tenantsFile: string;
   readonly lockFile: string;
+  readonly controlFile: string;
   /** Holds a folder per tenant. */
   readonly tenantsFolder: string;
   /** Folder of the pool of tenant `default`. */
@@ -34,6 +36,7 @@ export function dataLayout(dataFolder: string): DataLayout {
     keysFile: join(dataFolder, 'keys.json'),
     tenantsFile: join(dataFolder, 'tenants.json'),
     lockFile: join(dataFolder, '.lock'),
+    controlFile: join(dataFolder, 'control'),
     tenantsFolder,
     poolFolder: join(tenantsFolder, defaultTenant),
   };

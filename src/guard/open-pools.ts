@@ -18,6 +18,8 @@ export interface PoolPolicy {
   readonly idleMs: number;
   /** Folder of the pool of a tenant. */
   readonly pathOf: (tenant: string) => string;
+  /** Nobody else may have a pool open when it is opened here. */
+  readonly exclusive: boolean;
   /** What the pool of a tenant has beside memory; of mapped pools. */
   readonly tiersOf: (tenant: string) => TierChoices;
   /** The bound on all pools. */
@@ -37,7 +39,7 @@ export class OpenPools implements PoolSource {
     await this.#makeRoom(tenant);
     // Its folder may be gone by now: opening would make another.
     if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');
-    const { type, pathOf, tiersOf, totalBytes } = this.#policy;
+    const { type, exclusive, pathOf, tiersOf, totalBytes } = this.#policy;
     const { capacityBytes } = tenant;
     const hooks = { budget: tenant.usage.budget() };
     if (type === 'shared') return openPool({ capacityBytes, maxCapacityBytes: totalBytes, hooks });
@@ -45,7 +47,7 @@ export class OpenPools implements PoolSource {
     const path = pathOf(name);
     return openPool({
       path,
-      exclusive: true,
+      exclusive,
       capacityBytes,
       hooks,
       tenant: name,

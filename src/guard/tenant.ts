@@ -3,6 +3,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Pool, PoolStats } from '../pool/api.ts';
 import type { Quotas, TenantStatus } from './api.ts';
+import type { TenantUsage } from './shared-usage.ts';
 import { Usage } from './usage.ts';
 
 /** What a tenant's pool comes from. */
@@ -44,10 +45,16 @@ export class Tenant {
   #lastUsedMs = 0;
   #seenOperations = 0;
 
-  constructor(spec: TenantSpec, capacityBytes: number, source: PoolSource, clock: Clock) {
+  constructor(
+    spec: TenantSpec,
+    capacityBytes: number,
+    source: PoolSource,
+    clock: Clock,
+    shared?: TenantUsage,
+  ) {
     this.name = spec.name;
     this.createdAtMs = spec.createdAtMs;
-    this.usage = new Usage(spec.quotas, clock);
+    this.usage = new Usage(spec.quotas, clock, shared);
     this.capacityBytes = capacityBytes;
     this.#source = source;
   }
@@ -89,6 +96,7 @@ export class Tenant {
     try {
       const pool = await this.#source.open(this);
       this.#pool = pool;
+      this.usage.follow(pool);
       return pool;
     } finally {
       this.#opening = undefined;
@@ -111,6 +119,7 @@ export class Tenant {
     const pool = this.#pool;
     if (pool === undefined || this.usage.running > 0) return undefined;
     this.#lastStats = pool.stats();
+    this.usage.follow(undefined);
     this.#pool = undefined;
     this.#closing = pool.close().finally(() => {
       this.#closing = undefined;

@@ -4,6 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { fail } from '../errors.ts';
 import type { Budget } from '../store/hooks.ts';
 import type { Quotas, TenantRefusal } from './api.ts';
+import type { TenantUsage } from './shared-usage.ts';
 import { Throttled } from './throttled.ts';
 import { TokenBucket } from './token-bucket.ts';
 
@@ -12,17 +13,22 @@ const hourMs = 3_600_000;
 
 export class Usage {
   readonly #clock: Clock;
+  /** What other workers of the server must know of it, and it of them. */
+  readonly #shared: TenantUsage | undefined;
   #quotas: Quotas = {};
   #maxInFlightBytes = Infinity;
   #bucket: TokenBucket | undefined;
   #storedBytes: number | undefined;
+  /** Where others write to the pool too: what it holds. */
+  #poolBytes: (() => number) | undefined;
   running = 0;
   inFlightBytes = 0;
   operations = 0;
   readonly refusals: Record<TenantRefusal, number> = { rate_limited: 0, budget_exceeded: 0 };
 
-  constructor(quotas: Quotas, clock: Clock) {
+  constructor(quotas: Quotas, clock: Clock, shared?: TenantUsage) {
     this.#clock = clock;
+    this.#shared = shared;
     this.quotas = quotas;
   }
 
@@ -37,32 +43,43 @@ export class Usage {
     if (opsPerSecond !== this.#quotas.opsPerSecond) {
       this.#bucket =
         opsPerSecond === undefined ? undefined : new TokenBucket(opsPerSecond, this.#clock);
+      this.#shared?.drop();
     }
     this.#maxInFlightBytes = inFlightBytes ?? Infinity;
     this.#quotas = quotas;
   }
 
   get storedBytes(): number | undefined {
-    return this.#storedBytes;
+    return this.#poolBytes?.() ?? this.#storedBytes;
+  }
+
+  /** The pool is open, or about to be closed. What others write to it is in it, and not in what was reserved here. */
+  follow(pool: { readonly partBytes: number } | undefined): void {
+    if (this.#shared === undefined) return;
+    this.#storedBytes = this.storedBytes;
+    this.#poolBytes = pool === undefined ? undefined : (): number => pool.partBytes;
   }
 
   /** One operation and its bytes. @throws budget_exceeded, rate_limited: nothing is reserved then */
   begin(inFlightBytes: number): void {
-    this.#checkInFlight(inFlightBytes);
-    if (this.#bucket !== undefined) this.#throttle(this.#bucket);
-    this.inFlightBytes += inFlightBytes;
+    this.#hold(inFlightBytes);
+    try {
+      if (this.#bucket !== undefined) this.#throttle(this.#bucket);
+    } catch (error) {
+      this.#release(inFlightBytes);
+      throw error;
+    }
     this.running++;
     this.operations++;
   }
 
   /** @throws budget_exceeded: nothing is reserved then */
   grow(inFlightBytes: number): void {
-    this.#checkInFlight(inFlightBytes);
-    this.inFlightBytes += inFlightBytes;
+    this.#hold(inFlightBytes);
   }
 
   end(inFlightBytes: number): void {
-    this.inFlightBytes -= inFlightBytes;
+    this.#release(inFlightBytes);
     this.running--;
   }
 
@@ -84,16 +101,27 @@ export class Usage {
     this.#storedBytes = (this.#storedBytes ?? 0) + sizeBytes;
   }
 
-  #checkInFlight(sizeBytes: number): void {
-    if (this.inFlightBytes + sizeBytes <= this.#maxInFlightBytes) return;
+  #hold(sizeBytes: number): void {
+    this.inFlightBytes += sizeBytes;
+    const max = this.#maxInFlightBytes;
+    if (max === Infinity) return;
+    this.#shared?.hold(this.inFlightBytes);
+    const held = this.inFlightBytes + (this.#shared?.heldByOthers() ?? 0);
+    if (held <= max) return;
+    this.#release(sizeBytes);
     this.#refuse(
-      `Running operations hold ${this.inFlightBytes} of ${this.#maxInFlightBytes} bytes in flight; ${sizeBytes} more do not fit.`,
+      `Running operations hold ${held - sizeBytes} of ${max} bytes in flight; ${sizeBytes} more do not fit.`,
     );
+  }
+
+  #release(sizeBytes: number): void {
+    this.inFlightBytes -= sizeBytes;
+    if (this.#maxInFlightBytes !== Infinity) this.#shared?.hold(this.inFlightBytes);
   }
 
   #checkStored(sizeBytes: number): void {
     const { storedBytes: max } = this.#quotas;
-    const held = this.#storedBytes ?? 0;
+    const held = this.storedBytes ?? 0;
     if (max === undefined || held + sizeBytes <= max) return;
     this.#refuse(`Parts hold ${held} of ${max} bytes; ${sizeBytes} more do not fit.`);
   }
@@ -110,10 +138,10 @@ export class Usage {
   }
 
   #throttle(bucket: TokenBucket): void {
-    const waitMs = bucket.take();
+    const { opsPerSecond = 0 } = this.#quotas;
+    const waitMs = this.#shared?.take(opsPerSecond, this.#clock) ?? bucket.take();
     if (waitMs === 0) return;
     this.refusals.rate_limited++;
-    const { opsPerSecond } = this.#quotas;
     throw new Throttled(
       `More than ${opsPerSecond} operations per second were begun.`,
       Math.min(waitMs, hourMs),

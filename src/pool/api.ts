@@ -314,6 +314,8 @@ export interface Pool extends AsyncDisposable {
   close(): Promise<void>;
   /** How many contexts there are, those included whose time is over and that nobody has looked at since. */
   readonly contextCount: number;
+  /** Bytes of all parts, likewise without the statistics of the allocator. */
+  readonly partBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
   /** Whether parts may be on the disk, where `get` does not see them, and `load` does. */

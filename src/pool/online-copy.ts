@@ -19,7 +19,7 @@ import { recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
 
-/** Words kept of each entry: what shows that it has changed … */
+/** Words kept of each entry: what shows that it has changed, its state word first … */
 const watched = [
   field.state,
   field.selector,
@@ -106,6 +106,7 @@ export class OnlineCopy {
     const { words } = segmentOf(source.region, ref);
     const at = wordOf(source.region, ref);
     if (this.#isSame(ordinal, words, at)) return;
+    const life = this.#seen[ordinal * wordsEach] as number;
     const held = withPen(source, () => {
       const isLive = (peek(words, at + field.state) & stateMask) === state.live;
       this.#note(ordinal, words, at);
@@ -113,10 +114,9 @@ export class OnlineCopy {
         ? { ...holdEntry(source, ref), ...namesOf(source, ref) }
         : undefined;
     });
-    if (held === undefined) {
-      this.#drop(ordinal);
-      return;
-    }
+    // The entry may be another part's by now.
+    if (held === undefined || life !== this.#seen[ordinal * wordsEach]) this.#drop(ordinal);
+    if (held === undefined) return;
     try {
       yield* this.#copy(ordinal, held);
     } finally {

@@ -1,7 +1,6 @@
 /** The whole: a pool composed of a region, a store and (in time) tiers. What `openPool` returns. */
 
 import type { MapCell } from '../alloc/api.ts';
-import { show } from '../base/show.ts';
 import { decodeUtf8 } from '../base/utf8.ts';
 import { fail } from '../errors.ts';
 import { roundCapacity } from '../memory/geometry.ts';
@@ -66,8 +65,8 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, statsOf } from './stats.ts';
-import { writeSnapshot } from './snapshot.ts';
+import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
+import { checkDestination, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
@@ -271,9 +270,7 @@ export class StorePool implements Pool {
   async snapshot(destination: string, options: SnapshotOptions = noOptions): Promise<void> {
     const store = this.#writable();
     checkOptions(options);
-    if (typeof destination !== 'string' || destination === '') {
-      fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
-    }
+    checkDestination(destination);
     if (this.#snapshotting) snapshotRuns();
     this.#snapshotting = true;
     try {
@@ -285,11 +282,10 @@ export class StorePool implements Pool {
   }
 
   async close(): Promise<void> {
-    if (this.#store.closed) return;
+    if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
     if (this.#snapshotting) snapshotRuns();
-    this.#closing ??= this.#closeNow();
-    await this.#closing;
+    return (this.#closing = this.#closeNow());
   }
 
   async #closeNow(): Promise<void> {
@@ -307,6 +303,10 @@ export class StorePool implements Pool {
 
   get contextCount(): number {
     return contextCountOf(this.#readable());
+  }
+
+  get partBytes(): number {
+    return partBytesOf(this.#readable());
   }
 
   get handle(): PoolHandle {
@@ -332,7 +332,8 @@ export class StorePool implements Pool {
   }
 
   #readable(): Store {
-    if (this.#store.closed) fail('pool_closed', 'This pool was closed.');
+    if (this.#store.closed || this.#closing !== undefined)
+      fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }

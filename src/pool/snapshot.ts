@@ -7,6 +7,7 @@
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from '../base/checksum.ts';
+import { show } from '../base/show.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import { lockFileName, segmentPath, diskFolderName } from '../memory/pool-files.ts';
@@ -40,6 +41,12 @@ import {
 const diskFileName = 'data.mdb';
 const folderMode = 0o700;
 const chunkPages: number = chunkBytes / pageBytes;
+
+/** @throws invalid_argument */
+export function checkDestination(destination: unknown): void {
+  if (typeof destination === 'string' && destination !== '') return;
+  fail('invalid_argument', `A snapshot goes to a folder; got ${show(destination)}.`);
+}
 
 /** Copies a pool, with its disk tier where it has one. @throws aborted, part_corrupt, pool_full, io_failed, invalid_argument: nothing is left behind */
 export async function writeSnapshot(

@@ -17,7 +17,7 @@ export function statsOf(store: Store, disk?: DiskStats): PoolStats {
     parts: at('parts'),
     pinnedParts: at('pinnedParts'),
     retiredParts: at('retiredParts'),
-    partBytes: readCell(store.control, store.controlAt + control.partBytesLow),
+    partBytes: partBytesOf(store),
     maxPartBytes: store.maxPartBytes,
     formatVersion,
     ownersAlive: countOwners(store.region),
@@ -31,6 +31,10 @@ export function statsOf(store: Store, disk?: DiskStats): PoolStats {
 /** Without the statistics of the allocator, which look at all memory. */
 export function contextCountOf(store: Store): number {
   return peek(store.control, store.controlAt + control.contexts);
+}
+
+export function partBytesOf(store: Store): number {
+  return readCell(store.control, store.controlAt + control.partBytesLow);
 }
 
 function countOwners(region: Region): number {

@@ -26,4 +26,5 @@ export { defaultHttpLimits, type HttpLimits } from './http/limits.ts';
 export type { TrafficStats } from './http/traffic.ts';
 export { defaultRespLimits, type RespLimits } from './resp/limits.ts';
 export type { RespStats } from './resp/traffic.ts';
+export type { ServerNumbers } from './numbers.ts';
 export { createServer, type CenoteServer, type CloseReport, type ServerOptions } from './server.ts';

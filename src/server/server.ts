@@ -19,7 +19,8 @@ import { Wire } from './http/wire.ts';
 import type { RespLimits } from './resp/limits.ts';
 import { makeRespService } from './resp/service.ts';
 import type { RespService } from './resp/session.ts';
-import type { RespStats, RespTraffic } from './resp/traffic.ts';
+import { numbersOf, type ServerNumbers } from './numbers.ts';
+import type { RespStats } from './resp/traffic.ts';
 import { RespWire } from './resp/wire.ts';
 
 export interface ServerOptions {
@@ -43,6 +44,8 @@ export interface ServerOptions {
    */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
+  /** Where the server is one of several workers: asks all of them. Default: there is this one. */
+  readonly gather?: () => Promise<ServerNumbers>;
 }
 
 export interface CloseReport {
@@ -60,6 +63,8 @@ export interface CenoteServer {
   stats(): TrafficStats;
   /** Undefined where RESP is not spoken. */
   respStats(): RespStats | undefined;
+  /** All that this process counts. */
+  numbers(): ServerNumbers;
   /**
    * Makes /readyz say 503, while everything is still answered: for a load balancer to look away.
    */
@@ -94,13 +99,21 @@ export function createServer(options: ServerOptions): CenoteServer {
   assertAddress(host, port, guard);
   assertAddress(respHost, respPort, guard);
   const respService = options.resp === undefined ? undefined : respServiceOf(options, guard);
-  const service = serviceOf(options, guard, respService?.traffic);
+  const service: Service = {
+    ...serviceOf(options, guard),
+    numbers: options.gather ?? ownNumbers,
+  };
   const router = new Router(routes);
   const wire = new Wire(service, (exchange) => handle(exchange, router));
   const respWire = respService === undefined ? undefined : new RespWire(respService);
   const urls: string[] = [];
   let respUrl: string | undefined;
   let closing: Promise<CloseReport> | undefined;
+
+  function ownNumbers(): ServerNumbers {
+    const http = service.traffic.stats(service.inFlight.usedBytes);
+    return numbersOf(guard, http, respService?.traffic.stats());
+  }
 
   function enter(phase: 'draining' | 'closing'): void {
     service.phase = phase;
@@ -125,6 +138,7 @@ export function createServer(options: ServerOptions): CenoteServer {
     },
     stats: () => service.traffic.stats(service.inFlight.usedBytes),
     respStats: () => respService?.traffic.stats(),
+    numbers: ownNumbers,
     drain() {
       if (service.phase === 'serving') enter('draining');
     },
@@ -157,11 +171,7 @@ function guardOf({ pool, auth, guard }: ServerOptions): ServedGuard {
   return fail('invalid_argument', 'A server takes a pool and auth, or a guard in place of both.');
 }
 
-function serviceOf(
-  options: ServerOptions,
-  guard: ServedGuard,
-  resp: RespTraffic | undefined,
-): Service {
+function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'numbers'> {
   const limits = resolveLimits(options.limits);
   return {
     guard,
@@ -169,7 +179,6 @@ function serviceOf(
     publicMetrics: options.publicMetrics ?? false,
     inFlight: new InFlight(limits.maxInFlightBytes),
     traffic: new Traffic(),
-    resp,
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
     phase: 'serving',

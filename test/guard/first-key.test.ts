@@ -123,6 +123,7 @@ it('lays out the folder', () => {
   expect(dataLayout('/srv/data')).toEqual({
     folder: '/srv/data',
     keysFile: '/srv/data/keys.json',
+    controlFile: '/srv/data/control',
     tenantsFile: '/srv/data/tenants.json',
     lockFile: '/srv/data/.lock',
     tenantsFolder: '/srv/data/tenants',

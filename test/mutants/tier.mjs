@@ -4,7 +4,7 @@ const persist = 'test/tier/persist.test.ts';
 const loads = 'test/tier/load.test.ts';
 const many = 'test/tier/many.test.ts';
 const demotes = 'test/tier/demote.test.ts';
-const kills = 'test/tier/kill.test.ts';
+const leftovers = 'test/tier/leftovers.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
@@ -72,8 +72,17 @@ export const tiers = [
     file: 'src/tier/doomed.ts',
     from: '      if (this.isOfTheLiving(name)) continue;\n      const path',
     to: '      if (name !== this.name) continue;\n      const path',
-    test: many,
-    killer: 'what an owner deleted and died over stays deleted',
+    test: leftovers,
+    killer: 'what a dead owner has doomed is not read, and is removed by others',
+  },
+  {
+    name: 'a deletion that was not, and takes its record',
+    why: 'an owner may die between noting a deletion and doing it: the part is still there, and so must its record be',
+    file: 'src/tier/doomed.ts',
+    from: '        if (!this.#isVoid(key, version)) this.add(key, version);',
+    to: '        this.add(key, version);',
+    test: leftovers,
+    killer: 'what a dead owner was about to delete, and had not, stays',
   },
   {
     name: 'a part that comes back after its deletion',
@@ -153,8 +162,8 @@ export const tiers = [
     file: 'src/tier/disk-tier.ts',
     from: '      await this.disk.commit(0, () => this.disk.abandonChunks(stowId));\n    }\n  }',
     to: '    }\n  }',
-    test: kills,
-    killer: 'a process that is killed between chunks and their record leaves no chunks behind',
+    test: leftovers,
+    killer: 'chunks that no record will know of are removed',
   },
   {
     name: 'a snapshot of many moments',

@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import type { TenantStatus } from '../../src/guard/api.ts';
 import { createServer } from '../../src/server/index.ts';
 import { metricsPage } from '../../src/server/http/metrics.ts';
+import { numbersOf } from '../../src/server/numbers.ts';
 import { Traffic } from '../../src/server/http/traffic.ts';
 import { codeOf, RawClient } from './support/client.ts';
 import { serve } from './support/serve.ts';
@@ -115,7 +116,7 @@ it('measures many tenants on a page that stays small', () => {
   });
   const tenants = Array.from({ length: 1000 }, (_, i) => status(i));
   const guard = { tenants: () => tenants, poolStats: () => undefined };
-  const page = metricsPage(guard, new Traffic().stats(0));
+  const page = metricsPage(numbersOf(guard, new Traffic().stats(0), undefined));
   expect(page).toContain('cenote_tenants 1000\n');
   expect(page.match(/^cenote_tenant_operations_total\{/gm)?.length).toBe(100);
 });

@@ -37,13 +37,15 @@ export const newKeySchema: ObjectSchema = {
   additionalProperties: false,
 };
 
-export function listTenants(exchange: RoutedExchange): void {
-  sendJson(exchange, 200, { tenants: exchange.service.guard.tenants().map(tenantJson) });
+export async function listTenants(exchange: RoutedExchange): Promise<void> {
+  const { tenants } = await exchange.service.numbers();
+  sendJson(exchange, 200, { tenants: tenants.map(tenantJson) });
 }
 
-export function describeTenant(exchange: RoutedExchange): void {
+export async function describeTenant(exchange: RoutedExchange): Promise<void> {
   const { id, service } = exchange;
-  const tenant = service.guard.tenants().find(({ name }) => name === id);
+  const { tenants } = await service.numbers();
+  const tenant = tenants.find(({ name }) => name === id);
   if (tenant === undefined) fail('not_found', `There is no tenant ${JSON.stringify(id)}.`);
   sendJson(exchange, 200, tenantJson(tenant));
 }

@@ -7,7 +7,7 @@ import type { Pool } from '../../pool/api.ts';
 import type { Caller, ServedGuard } from '../../guard/api.ts';
 import type { InFlight, Reservation } from './in-flight.ts';
 import type { HttpLimits } from './limits.ts';
-import type { RespTraffic } from '../resp/traffic.ts';
+import type { ServerNumbers } from '../numbers.ts';
 import type { Query } from './query.ts';
 import type { Traffic } from './traffic.ts';
 
@@ -20,8 +20,8 @@ export interface Service {
   readonly publicMetrics: boolean;
   readonly inFlight: InFlight;
   readonly traffic: Traffic;
-  /** Counters of RESP; undefined where it is not spoken. */
-  readonly resp: RespTraffic | undefined;
+  /** Of the whole server, all its workers. @throws overloaded when one of them does not answer */
+  readonly numbers: () => ServerNumbers | Promise<ServerNumbers>;
   readonly onError: (error: unknown) => void;
   readonly openApi: string;
   phase: Phase;

@@ -2,11 +2,11 @@
 
 import { kinds } from '../../alloc/kind.ts';
 import type { Tier } from '../../alloc/api.ts';
-import type { ServedGuard, TenantRefusal, TenantStatus } from '../../guard/api.ts';
+import type { TenantRefusal, TenantStatus } from '../../guard/api.ts';
 import type { DiskStats, OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
+import type { ServerNumbers } from '../numbers.ts';
 import { respFamilies } from './resp-metrics.ts';
-import type { RespStats } from '../resp/traffic.ts';
 import type { TrafficStats } from './traffic.ts';
 
 /** Tenants that have series of their own, in the order of their names: the page must stay small. */
@@ -32,24 +32,20 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
 };
 
 /** @param only the page is for one tenant, whom the others and the traffic of the server do not concern */
-export function metricsPage(
-  guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
-  traffic: TrafficStats,
-  only?: string,
-  resp?: RespStats,
-): string {
-  const tenants = guard.tenants();
+export function metricsPage(numbers: ServerNumbers, only?: string): string {
+  const { tenants, pools, workers, http, resp } = numbers;
   const shown = tenants.filter(({ name }) => only === undefined || name === only);
   const groups = shown.slice(0, measuredTenantsMax).map((status) => {
-    const pool = guard.poolStats(status.name);
+    const pool = pools[status.name];
     const ofPool = pool === undefined ? [] : [...poolFamilies(pool), ...operationFamilies(pool)];
     return { name: status.name, families: [...tenantFamilies(status), ...ofPool] };
   });
   const server =
     only === undefined
       ? [
+          gauge('workers', 'Processes that serve.', workers),
           gauge('tenants', 'Tenants.', tenants.length),
-          ...httpFamilies(traffic),
+          ...httpFamilies(http),
           ...(resp === undefined ? [] : respFamilies(resp)),
         ]
       : [];

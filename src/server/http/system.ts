@@ -2,11 +2,10 @@
 
 import { fail } from '../../errors.ts';
 import { tenantJson } from './admin.ts';
-import type { PoolExchange, RoutedExchange, Service } from './exchange.ts';
+import type { PoolExchange, RoutedExchange } from './exchange.ts';
 import { metricsType } from './exposition.ts';
 import { metricsPage } from './metrics.ts';
 import { sendJson, sendText } from './send.ts';
-import type { TrafficStats } from './traffic.ts';
 
 /** The process answers. */
 export function health(exchange: RoutedExchange): void {
@@ -24,23 +23,20 @@ export function openApi(exchange: RoutedExchange): void {
 }
 
 /** Of the caller's tenant; of the server too for those who may administer it: its traffic is that of others. */
-export function stats(exchange: PoolExchange): void {
+export async function stats(exchange: PoolExchange): Promise<void> {
   const { pool, caller, service } = exchange;
-  const tenant = service.guard.tenants().find(({ name }) => name === caller.tenant);
-  const http = caller.can('admin') ? { http: trafficOf(service) } : {};
+  const numbers = await service.numbers();
+  const tenant = numbers.tenants.find(({ name }) => name === caller.tenant);
+  const http = caller.can('admin') ? { http: numbers.http } : {};
   const own = tenant === undefined ? {} : { tenant: tenantJson(tenant) };
   sendJson(exchange, 200, { pool: pool.stats(), ...own, ...http });
 }
 
 /** Likewise. */
-export function metrics(exchange: RoutedExchange): void {
+export async function metrics(exchange: RoutedExchange): Promise<void> {
   const { caller, service } = exchange;
   const seesAll = caller === undefined || caller.can('admin');
   const only = seesAll ? undefined : caller.tenant;
-  const page = metricsPage(service.guard, trafficOf(service), only, service.resp?.stats());
+  const page = metricsPage(await service.numbers(), only);
   sendText(exchange, 200, page, metricsType);
-}
-
-function trafficOf({ traffic, inFlight }: Service): TrafficStats {
-  return traffic.stats(inFlight.usedBytes);
 }

@@ -1,0 +1,146 @@
+/** What a server counts, in one value that can be sent, and of several workers the sum. */
+
+import type { ServedGuard, TenantStatus } from '../guard/api.ts';
+import type { DiskStats, PoolStats } from '../pool/api.ts';
+import type { TrafficStats } from './http/traffic.ts';
+import type { RespStats } from './resp/traffic.ts';
+
+export interface ServerNumbers {
+  /** Processes that serve. */
+  readonly workers: number;
+  readonly http: TrafficStats;
+  /** Undefined where RESP is not spoken. */
+  readonly resp?: RespStats | undefined;
+  readonly tenants: readonly TenantStatus[];
+  /** By tenant; of pools that are or were open. */
+  readonly pools: Readonly<Record<string, PoolStats>>;
+}
+
+type Counts = Readonly<Record<string, number>>;
+
+/** The numbers of one process. */
+export function numbersOf(
+  guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
+  http: TrafficStats,
+  resp: RespStats | undefined,
+): ServerNumbers {
+  const tenants = guard.tenants();
+  const pools: Record<string, PoolStats> = {};
+  for (const { name } of tenants) {
+    const stats = guard.poolStats(name);
+    if (stats !== undefined) pools[name] = stats;
+  }
+  return { workers: 1, http, resp, tenants, pools };
+}
+
+/**
+ * The numbers of all workers of a server. What a pool holds is in its memory, the same for each of them: it is taken from one that has the pool open.
+ */
+export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
+  const resps = all.flatMap(({ resp }) => (resp === undefined ? [] : [resp]));
+  const http = all.map((one) => one.http);
+  return {
+    workers: all.reduce((sum, { workers }) => sum + workers, 0),
+    http: { ...sumFields(http), responses: sumCounts(http.map(({ responses }) => responses)) },
+    ...(resps.length > 0 && {
+      resp: {
+        ...sumFields(resps),
+        errors: sumCounts(resps.map(({ errors }) => errors)),
+        closed: sumCounts(resps.map(({ closed }) => closed)) as RespStats['closed'],
+      },
+    }),
+    tenants: tenantsOf(all),
+    pools: poolsOf(all),
+  };
+}
+
+/** What is left of the numbers of workers that are gone: what they have counted, and nothing that is under way. */
+export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
+  const { http, resp, tenants } = sumOf(all);
+  return [
+    {
+      workers: 0,
+      http: { ...http, connections: 0, running: 0, inFlightBytes: 0 },
+      ...(resp !== undefined && {
+        resp: { ...resp, connections: 0, inFlightBytes: 0, heldBytes: 0, waitingBytes: 0 },
+      }),
+      tenants: tenants.map((status) => ({
+        ...status,
+        isOpen: false,
+        runningOperations: 0,
+        inFlightBytes: 0,
+      })),
+      pools: {},
+    },
+  ];
+}
+
+function tenantsOf(all: readonly ServerNumbers[]): TenantStatus[] {
+  const byName = new Map<string, TenantStatus[]>();
+  const here = new Set(
+    all.flatMap(({ workers, tenants }) => (workers === 0 ? [] : tenants.map(({ name }) => name))),
+  );
+  for (const { tenants } of all) {
+    for (const tenant of tenants) {
+      if (!here.has(tenant.name)) continue; // removed since
+      byName.set(tenant.name, [...(byName.get(tenant.name) ?? []), tenant]);
+    }
+  }
+  return [...byName.values()]
+    .map((each) => {
+      const [first] = each as [TenantStatus];
+      const open = each.find(({ isOpen }) => isOpen) ?? first;
+      const sum = (of: (status: TenantStatus) => number): number =>
+        each.reduce((total, status) => total + of(status), 0);
+      return {
+        ...open,
+        runningOperations: sum(({ runningOperations }) => runningOperations),
+        inFlightBytes: sum(({ inFlightBytes }) => inFlightBytes),
+        operations: sum(({ operations }) => operations),
+        refusals: sumCounts(each.map(({ refusals }) => refusals)) as TenantStatus['refusals'],
+      };
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function poolsOf(all: readonly ServerNumbers[]): Record<string, PoolStats> {
+  const pools: Record<string, PoolStats> = {};
+  for (const { tenants, pools: own } of all) {
+    for (const { name, isOpen } of tenants) {
+      const stats = own[name];
+      if (stats === undefined || (pools[name] !== undefined && !isOpen)) continue;
+      const disk = summedDisk(pools[name]?.disk, stats.disk);
+      pools[name] = { ...stats, ...(disk !== undefined && { disk }) };
+    }
+  }
+  return pools;
+}
+
+/** Sizes are those of the disk; what has happened is counted by each process. */
+function summedDisk(
+  one: DiskStats | undefined,
+  other: DiskStats | undefined,
+): DiskStats | undefined {
+  if (one === undefined || other === undefined) return one ?? other;
+  const { usedBytes, maxBytes, doomed } = other;
+  return { ...other, ...sumFields([one, other]), usedBytes, maxBytes, doomed };
+}
+
+/** The sum of each field that is a number; the rest is of the first. */
+function sumFields<T extends object>(all: readonly T[]): T {
+  const [first] = all as readonly [T];
+  const summed = new Map<string, unknown>();
+  for (const [name, value] of Object.entries(first) as [keyof T & string, unknown][]) {
+    const isNumber = typeof value === 'number';
+    summed.set(name, isNumber ? all.reduce((sum, one) => sum + Number(one[name] ?? 0), 0) : value);
+  }
+  return Object.fromEntries(summed) as T;
+}
+
+function sumCounts(all: readonly Counts[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const counts of all) {
+    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
+}
