@@ -1,9 +1,8 @@
 /** `cenote serve --workers`: several processes on the same pools, as one server. */
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
@@ -61,7 +60,12 @@ async function startPair(
   ...words: string[]
 ): Promise<{ server: Serving; pair: [Connection, Connection] }> {
   const server = await Serving.start([
-    ...['--workers', '2', '--http', '0', '--data', scratch.join('data')],
+    '--workers',
+    '2',
+    '--http',
+    '0',
+    '--data',
+    scratch.join('data'),
     ...words,
   ]);
   const pair: [Connection, Connection] = [
