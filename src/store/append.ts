@@ -45,12 +45,17 @@ const growthFactor = 1.5;
 export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   store.pen.take();
   try {
-    const ref = store.findFresh();
-    checkVersion(store, ref, spec.ifVersion);
-    return ref === 0 ? create(store, spec, bytes) : extendPart(store, spec, ref, bytes);
+    return appendHeld(store, spec, bytes);
   } finally {
     store.pen.give();
   }
+}
+
+/** The same by who holds the pen. */
+export function appendHeld(store: Store, spec: PartSpec, bytes: Uint8Array): number {
+  const ref = store.findFresh();
+  checkVersion(store, ref, spec.ifVersion);
+  return ref === 0 ? create(store, spec, bytes) : extendPart(store, spec, ref, bytes);
 }
 
 function create(store: Store, spec: PartSpec, bytes: Uint8Array): number {
