@@ -5,11 +5,7 @@
  * Without batching by event turns, since that leaves promises behind which nobody can catch when a commit fails.
  */
 
-<<<<<<< HEAD
-=======
 import { statfs } from 'node:fs/promises';
-import { makeFolder } from '../base/folders.ts';
->>>>>>> tier
 import { CenoteError, fail } from '../errors.ts';
 import { makeEnvironmentFile, refuseDamaged } from './environment-file.ts';
 
