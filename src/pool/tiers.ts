@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
 import type { Region } from '../memory/region.ts';
+import { withPen } from '../store/pen.ts';
 import type { Store } from '../store/store.ts';
 import type { DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
@@ -90,7 +91,9 @@ export class Tiers {
 
   /** @returns how many parts that are on the disk only carried the tag */
   invalidate(tag: string): number {
-    return this.disk?.invalidate(textGiven(tag, 'tag')) ?? 0;
+    const { disk } = this;
+    if (disk === undefined) return 0;
+    return withPen(this.#store, () => disk.invalidate(textGiven(tag, 'tag')));
   }
 
   /** What is on the disk only has a version as well. @throws version_conflict, part_on_disk */

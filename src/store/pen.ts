@@ -30,6 +30,8 @@ export class Pen {
   isHeld = false;
   /** Takes in what others have changed; brings in order what a dead holder left, where there is such. */
   onHandOver: (isBroken: boolean) => void = () => undefined;
+  /** How often another owner had it since this one had it last. */
+  #handOvers = 0;
   readonly #words: Words;
   readonly #token: number;
   readonly #wait: LockWait;
@@ -89,6 +91,11 @@ export class Pen {
     return peek(this.#words, takenWord);
   }
 
+  /** Changes when another owner has had it: until then nobody else has changed the store. -1 while it may be so now. */
+  get handOvers(): number {
+    return peek(this.#words, lastWord) === this.#token ? this.#handOvers : -1;
+  }
+
   /** What was broken is in order. */
   mended(): void {
     store(this.#words, brokenWord, 0);
@@ -122,6 +129,7 @@ export class Pen {
   }
 
   #handOver(): void {
+    this.#handOvers++;
     try {
       this.onHandOver(this.isBroken);
     } catch (error) {

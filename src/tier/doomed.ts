@@ -54,6 +54,8 @@ export class Doomed {
   /** Keys as latin1 text → the highest version that must go. */
   readonly #versions = new Map<string, number>();
   #flushing: Promise<void> | undefined;
+  /** No other owner has doomed anything since the pen was handed over so often: they doom under it. */
+  #emptySince = -1;
 
   constructor(store: Store, disk: Disk, folder: string) {
     this.#store = store;
@@ -80,13 +82,18 @@ export class Doomed {
    * doomed is gone from the disk.
    */
   byOthers(key: Uint8Array): number {
+    const { handOvers } = this.#store.pen;
+    if (handOvers >= 0 && handOvers === this.#emptySince) return 0;
     let highest = 0;
+    let isEmpty = true;
     for (const name of this.#journals()) {
       if (name === this.name) continue;
       for (const doom of readJournal(join(this.#folder, name))) {
+        isEmpty = false;
         if (doom.version > highest && Buffer.compare(doom.key, key) === 0) highest = doom.version;
       }
     }
+    this.#emptySince = isEmpty ? handOvers : -1;
     return highest;
   }
 

@@ -34,9 +34,11 @@ it('what a dead owner has doomed is not read, and is removed by others', async (
   evictAll(of);
   leaveJournal(path, 'a', version);
   expect(of.where('a', 'p')).toBeUndefined();
+  const { usedBytes: before = 0 } = of.stats().disk ?? {};
   await of.persist('b');
   expect(journals(path)).toHaveLength(1);
   expect(of.where('a', 'p')).toBeUndefined();
+  expect(of.stats().disk?.usedBytes).toBeLessThan(before);
   expect(String(await loaded(of, 'b', 'p'))).toBe('not doomed');
 });
 

@@ -49,7 +49,7 @@ function stateOf(part) {
 }
 
 function blockWords() {
-  return 2 + random.below(random.below(4) === 0 ? 60_000 : 600);
+  return 2 + random.below(random.below(4) === 0 ? 100_000 : 600);
 }
 
 /** @param {string} id @param {string} name */
