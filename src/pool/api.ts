@@ -314,7 +314,7 @@ export interface Pool extends AsyncDisposable {
   close(): Promise<void>;
   /** How many contexts there are, those included whose time is over and that nobody has looked at since. */
   readonly contextCount: number;
-  /** Bytes of all parts, likewise without the statistics of the allocator. */
+  /** Bytes of all parts, likewise without the statistics of the allocator; hooks may ask for it. 0 when the pool is closed. */
   readonly partBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;

@@ -306,7 +306,7 @@ export class StorePool implements Pool {
   }
 
   get partBytes(): number {
-    return partBytesOf(this.#readable());
+    return this.#store.closed ? 0 : partBytesOf(this.#store);
   }
 
   get handle(): PoolHandle {
