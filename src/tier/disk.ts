@@ -59,14 +59,16 @@ export class Disk {
   readonly #meta: Table;
   readonly #environment: Environment;
   readonly #queue: CommitQueue;
+  readonly #path: string;
   readonly #maxBytes: number;
   /** Within a transaction: what it adds to the bytes in use. */
   #added = 0;
   #used = 0;
   #closed = false;
 
-  private constructor(environment: Environment, maxBytes: number, step: Step) {
+  private constructor(environment: Environment, path: string, maxBytes: number, step: Step) {
     this.#environment = environment;
+    this.#path = path;
     this.#maxBytes = maxBytes;
     const table = (name: string): Table => openTable(environment, name);
     this.parts = table('parts');
@@ -81,7 +83,7 @@ export class Disk {
   /** @throws lmdb_missing, io_failed, format_unsupported */
   static async open(path: string, maxBytes: number, step: Step): Promise<Disk> {
     const environment = await openEnvironment(path);
-    const disk = new Disk(environment, maxBytes, step);
+    const disk = new Disk(environment, path, maxBytes, step);
     const identity = disk.identity();
     if (identity !== undefined && identity.format !== diskFormat) {
       await disk.close();
@@ -268,7 +270,7 @@ export class Disk {
         step('disk:written');
       });
     } catch (error) {
-      throw await commitFault(error);
+      throw await commitFault(error, this.#path, Math.max(0, this.#added));
     }
     this.#used = used;
     step('disk:committed');

@@ -5,6 +5,7 @@
  * Without batching by event turns, since that leaves promises behind which nobody can catch when a commit fails.
  */
 
+import { statfs } from 'node:fs/promises';
 import { CenoteError, fail } from '../errors.ts';
 import { makeEnvironmentFile, refuseDamaged } from './environment-file.ts';
 
@@ -94,11 +95,16 @@ async function loadLmdb(): Promise<Lmdb> {
   }
 }
 
-/** What a failed transaction means. A full disk shows as an input/output error, since LMDB had written a part of a page. */
-export async function commitFault(error: unknown): Promise<CenoteError> {
+/** What a failed transaction means. LMDB calls a full disk an input/output error: how much is free tells them apart. */
+export async function commitFault(
+  error: unknown,
+  path: string,
+  wantedBytes: number,
+): Promise<CenoteError> {
   if (error instanceof CenoteError) return error;
   const cause = await causeOf(error);
-  const full = /MDB_MAP_FULL|ENOSPC|No space/i.test(messageOf(cause)) || codeOf(cause) === noSpace;
+  const full =
+    /MDB_MAP_FULL|ENOSPC|No space/i.test(messageOf(cause)) || (await isFull(path, wantedBytes));
   return new CenoteError(
     full ? 'tier_full' : 'io_failed',
     `The disk tier could not commit: ${messageOf(cause)}.`,
@@ -106,7 +112,17 @@ export async function commitFault(error: unknown): Promise<CenoteError> {
   );
 }
 
-const noSpace = 28;
+/** Pages that a commit writes beside what it is for, about. */
+const slackBytes: number = 2 ** 20;
+
+async function isFull(path: string, wantedBytes: number): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize < 2 * wantedBytes + slackBytes;
+  } catch {
+    return false;
+  }
+}
 
 /** lmdb says why a commit failed in a promise of its own. */
 async function causeOf(error: unknown): Promise<unknown> {
@@ -117,10 +133,6 @@ async function causeOf(error: unknown): Promise<unknown> {
   } catch (cause) {
     return cause;
   }
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
 function messageOf(error: unknown): string {
