@@ -66,10 +66,11 @@ export const errorTable = {
   pool_busy: {
     httpStatus: 503,
     resp: 'LOADING',
-    advice: 'Another owner has the pool: close it there first, or open read-only.',
+    advice:
+      'Another owner is changing the pool, or has it alone: retry, wait longer (lockWaitMs), or open read-only.',
   },
   pool_closed: { httpStatus: 503, resp: 'ERR', advice: 'Open the pool again.' },
-  read_only: { httpStatus: 403, resp: 'READONLY', advice: 'Write through the owner of the pool.' },
+  read_only: { httpStatus: 403, resp: 'READONLY', advice: 'Open the pool without readOnly.' },
   tier_unavailable: {
     httpStatus: 501,
     resp: 'ERR',
