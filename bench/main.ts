@@ -15,11 +15,19 @@ import { isMet, type Row } from './harness/row.ts';
 import type { Scenario, Suite } from './harness/suite.ts';
 import { allocSuite } from './alloc/suite.ts';
 import { kvSuite } from './kv/suite.ts';
+import { manySuite } from './many/suite.ts';
 import { poolsSuite } from './pools/suite.ts';
 import { serverSuite } from './server/suite.ts';
 import { storeSuite } from './store/suite.ts';
 
-const suites: readonly Suite[] = [allocSuite, storeSuite, poolsSuite, kvSuite, serverSuite];
+const suites: readonly Suite[] = [
+  allocSuite,
+  storeSuite,
+  manySuite,
+  poolsSuite,
+  kvSuite,
+  serverSuite,
+];
 
 /** Set when a signal ended a child: the rest is not run, but its folder is removed and what was measured is reported. */
 let stopped = false;

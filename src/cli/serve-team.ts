@@ -119,6 +119,8 @@ export class Team {
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'listening') {
           member.isListening = true;
+          // What it was told before it could hear is told again.
+          if (member.isLeaving) send(member, { type: 'stop' });
           resolve(message.at);
         } else if (message.type === 'failed') reject(errorOf(message.code, message.message));
         else this.#take(member, message);

@@ -121,8 +121,9 @@ export class Usage {
 
   #checkStored(sizeBytes: number): void {
     const { storedBytes: max } = this.#quotas;
+    if (max === undefined) return;
     const held = this.storedBytes ?? 0;
-    if (max === undefined || held + sizeBytes <= max) return;
+    if (held + sizeBytes <= max) return;
     this.#refuse(`Parts hold ${held} of ${max} bytes; ${sizeBytes} more do not fit.`);
   }
 

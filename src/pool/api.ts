@@ -268,7 +268,10 @@ export interface Pool extends AsyncDisposable {
   hint(id: string, hint: Hint): number;
   /** Deletes every part that carries the tag. Returns how many. */
   invalidate(what: { readonly tag: string }): number;
+  /** @throws part_corrupt where the record on the disk is damaged */
   where(id: string, part: string): Place | undefined;
+  /** Names of the parts of a context that are on the disk only, in no order. */
+  coldParts(id: string): string[];
   /** Whether the context has a part, in one look however many it has. */
   has(id: string): boolean;
   /**
@@ -314,7 +317,7 @@ export interface Pool extends AsyncDisposable {
   close(): Promise<void>;
   /** How many contexts there are, those included whose time is over and that nobody has looked at since. */
   readonly contextCount: number;
-  /** Bytes of all parts, likewise without the statistics of the allocator. */
+  /** Bytes of all parts, likewise without the statistics of the allocator; hooks may ask for it. 0 when the pool is closed. */
   readonly partBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;

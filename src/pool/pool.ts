@@ -103,7 +103,7 @@ export class StorePool implements Pool {
     this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    this.#written('put', id, part, version, bytes.length);
+    this.#tiers.written('put', id, part, version, bytes.length);
     return version;
   }
 
@@ -119,7 +119,7 @@ export class StorePool implements Pool {
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },
-      committed: (version) => this.#written('put', id, part, version, draft.sizeBytes),
+      committed: (version) => this.#tiers.written('put', id, part, version, draft.sizeBytes),
     });
   }
 
@@ -130,7 +130,7 @@ export class StorePool implements Pool {
     this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    this.#written('append', id, part, version, bytes.length);
+    this.#tiers.written('append', id, part, version, bytes.length);
     return version;
   }
 
@@ -206,6 +206,11 @@ export class StorePool implements Pool {
   where(id: string, part: string): Place | undefined {
     this.#readable();
     return this.#tiers.where(id, part);
+  }
+
+  coldParts(id: string): string[] {
+    this.#readable();
+    return this.#tiers.coldParts(id);
   }
 
   has(id: string): boolean {
@@ -306,24 +311,13 @@ export class StorePool implements Pool {
   }
 
   get partBytes(): number {
-    return partBytesOf(this.#readable());
+    return this.#store.closed ? 0 : partBytesOf(this.#store);
   }
 
   get handle(): PoolHandle {
     const { region } = this.#readable();
     const disk = this.#tiers.choice;
     return { region: region.handle, ...(disk !== undefined && { disk }) };
-  }
-
-  #written(
-    action: 'put' | 'append',
-    id: string,
-    part: string,
-    version: number,
-    sizeBytes: number,
-  ): void {
-    if (this.hasDisk) this.#tiers.wrote(sizeBytes);
-    this.#store.hooks.record(action, id, part, version);
   }
 
   #setPinned(id: string, part: string | undefined, pinned: boolean): number {

@@ -66,7 +66,7 @@ export class Tiers {
     if (disk !== undefined) {
       const lease = await load(disk, id, part, signal);
       // It may have come back to memory.
-      if (lease !== undefined) this.wrote(lease.sizeBytes);
+      if (lease !== undefined) this.#demoter?.wrote(lease.sizeBytes);
       return lease;
     }
     const lease = this.#store.get(id, part);
@@ -82,6 +82,11 @@ export class Tiers {
     const ref = this.#store.follower.settled(() => partOf(this.#store, id, part));
     if (ref !== 0) return 'hot';
     return this.disk?.has(id, part) === true ? 'disk' : undefined;
+  }
+
+  coldParts(id: string): string[] {
+    this.#store.key.setContext(id);
+    return this.disk?.coldParts(id) ?? [];
   }
 
   /** Deletes what is on the disk only. @returns how many parts */
@@ -125,8 +130,15 @@ export class Tiers {
   }
 
   /** To be told of every write. */
-  wrote(sizeBytes: number): void {
-    this.#demoter?.wrote(sizeBytes);
+  written(
+    action: 'put' | 'append',
+    id: string,
+    part: string,
+    version: number,
+    sizeBytes: number,
+  ): void {
+    if (this.#demoter !== undefined) this.#demoter.wrote(sizeBytes);
+    this.#store.hooks.record(action, id, part, version);
   }
 
   /** Ends what runs. To be called before the store is closed. */

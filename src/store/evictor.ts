@@ -8,7 +8,6 @@
 import { classBytesMax } from '../alloc/classes.ts';
 import { metadataKind, type Kind } from '../alloc/kind.ts';
 import { type EntryFacts, type EntryRanking, makeEntryRanking } from '../evict/entries.ts';
-import { control } from '../memory/layout.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
 import { compact } from './compact.ts';
@@ -124,12 +123,11 @@ export class Evictor {
   }
 
   #factsOf(words: Words, at: number): EntryFacts {
-    const now = peek(this.#store.control, this.#store.controlAt + control.tick);
     const facts = this.#facts;
     facts.ordinal = peek(words, at + field.ordinal);
     facts.life = peek(words, at + field.state);
     facts.lastAccess = peek(words, at + field.lastAccess);
-    facts.ticks = (now - facts.lastAccess) & 0x7fffffff;
+    facts.ticks = this.#store.accessClock.since(facts.lastAccess);
     facts.uses = peek(words, at + field.uses);
     facts.kind = peek(words, at + field.traits) & trait.kindMask;
     facts.sizeBytes = peek(words, at + field.blockBytes);
@@ -186,7 +184,7 @@ export class Evictor {
 
   /** Keeps an entry as candidate when there is place or it is older than the youngest kept. Most draws end at the first test. */
   #consider(ref: Ref, words: Words, at: number): void {
-    const now = peek(this.#store.control, this.#store.controlAt + control.tick);
+    const { now } = this.#store.accessClock;
     const age = this.age(words, at);
     const full = this.#count === kept;
     if (full && age <= this.#ageAt(0, now)) return;

@@ -16,7 +16,7 @@
 
 import { fail } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
-import { lock, lockTokenOf, lockWaitOf, type LockWait } from '../memory/lock.ts';
+import { lock, lockTokenOf, lockWaitOf, type LockWait, tryLock } from '../memory/lock.ts';
 import type { Region, Segment } from '../memory/region.ts';
 import { compareExchange, load, peek, poke, store, type Words } from '../memory/words.ts';
 
@@ -24,6 +24,9 @@ const penWord = (controlByte >>> 2) + control.pen;
 const lastWord = (controlByte >>> 2) + control.penLast;
 const takenWord = (controlByte >>> 2) + control.penTaken;
 const brokenWord = (controlByte >>> 2) + control.penBroken;
+
+/** Looks before the first pause: some ten microseconds. A pause takes much longer than a change does. */
+const looksMax = 2500;
 
 export class Pen {
   /** True while this thread is changing the store. */
@@ -118,6 +121,9 @@ export class Pen {
 
   #await(): void {
     const words = this.#words;
+    for (let look = 0; look < looksMax; look++) {
+      if (load(words, penWord) === 0 && tryLock(words, penWord, this.#token)) return;
+    }
     const outcome = lock(words, penWord, this.#token, this.#wait);
     if (outcome === 'busy') {
       fail('pool_busy', `Another owner has been changing the pool for ${this.#wait.waitMs} ms.`);

@@ -32,6 +32,7 @@ export function recoverBeside(store: Store): void {
   }
   const { budget: _, ...hooks } = options.hooks;
   const rebuilt = new Store(region, allocator, { ...options, hooks }, pen, aside);
+  rebuilt.lowerTier = store.lowerTier; // a deletion that is completed reaches what is below memory, too
   const { superseded } = rebuild(rebuilt);
   takeOver(rebuilt, aside);
   settleSuperseded(rebuilt, superseded);

@@ -10,9 +10,10 @@
 import type { Allocator } from '../alloc/api.ts';
 import { Random } from '../base/random.ts';
 import { fail } from '../errors.ts';
-import { control, controlByte } from '../memory/layout.ts';
+import { controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
+import { AccessClock } from './access-clock.ts';
 import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
 import { Entries } from './entries.ts';
@@ -63,6 +64,7 @@ export class Store {
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
+  readonly accessClock: AccessClock;
   readonly pen: Pen;
   readonly follower: Follower;
   readonly isOfContext: (ref: Ref) => boolean = contextMatcher(this);
@@ -129,6 +131,7 @@ export class Store {
     this.#audit = options.hooks.audit;
     this.epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
+    this.accessClock = new AccessClock(region);
     this.retired = WaitingList.ofRetired(region);
     this.parked = WaitingList.ofParked(region);
     this.pen = pen;
@@ -211,9 +214,7 @@ export class Store {
 
   /** Marks an entry as just used. */
   touch(words: Words, at: number): void {
-    const tick = (peek(this.control, this.controlAt + control.tick) + 1) & 0x7fffffff;
-    poke(this.control, this.controlAt + control.tick, tick);
-    poke(words, at + field.lastAccess, tick);
+    poke(words, at + field.lastAccess, this.accessClock.next());
     poke(words, at + field.uses, (peek(words, at + field.uses) + 1) & 0x7fffffff);
   }
 

@@ -131,6 +131,17 @@ export class DiskTier implements LowerTier {
     }
   }
 
+  /** Names of the parts of a context that are on the disk and not in memory. */
+  coldParts(id: string): string[] {
+    this.disk.refresh();
+    const start = contextPrefix(id);
+    const keys = [...this.disk.parts.getKeys({ start, end: prefixEnd(start) })];
+    const names = keys.map((key) => namesOfKey(key).part);
+    return names.filter(
+      (part) => partOf(this.store, id, part) === 0 && this.versionOf(partKey(id, part)) > 0,
+    );
+  }
+
   /** Deletes what the disk has of a part, or of a context. @returns how many parts */
   delete(id: string, part: string | undefined): number {
     this.disk.refresh();

@@ -6,8 +6,8 @@
  */
 
 import { statfs } from 'node:fs/promises';
-import { makeFolder } from '../base/folders.ts';
 import { CenoteError, fail } from '../errors.ts';
+import { makeEnvironmentFile, refuseDamaged } from './environment-file.ts';
 
 /** What a read sees: everything as it was when the transaction began. */
 export interface ReadTransaction {
@@ -54,18 +54,16 @@ interface Lmdb {
   open(options: object): Environment;
 }
 
-const folderMode = 0o700;
 const tablesMax = 8;
 /** Threads and processes that read at once. */
 const readersMax = 512;
 
-/** @throws lmdb_missing, io_failed */
+/** @throws lmdb_missing, io_failed, pool_corrupt */
 export async function openEnvironment(path: string): Promise<Environment> {
   const lmdb = await loadLmdb();
-  try {
-    makeFolder(path, folderMode);
-    return lmdb.open({
-      path,
+  const open = (folder: string): Environment =>
+    lmdb.open({
+      path: folder,
       noSubdir: false,
       overlappingSync: false,
       eventTurnBatching: false,
@@ -75,7 +73,12 @@ export async function openEnvironment(path: string): Promise<Environment> {
       maxReaders: readersMax,
       permissionsMode: 0o600,
     });
+  try {
+    await makeEnvironmentFile(path, (folder) => open(folder).close());
+    refuseDamaged(path);
+    return open(path);
   } catch (error) {
+    if (error instanceof CenoteError) throw error;
     return fail('io_failed', `Cannot open the disk tier in ${path}: ${messageOf(error)}.`, error);
   }
 }

@@ -141,7 +141,7 @@ export class Trial {
     this.#compare(seen);
     this.#expectSecretsGone(seen);
     this.#scenario.afterwards?.(owned);
-    if (toTheEnd) this.#expectNothingLeft(owned);
+    if (toTheEnd) this.expectNothingLeft(owned);
   }
 
   /** An opened pool, ready for the operation. */
@@ -176,7 +176,7 @@ export class Trial {
   }
 
   /** With every part deleted, nothing but tables and entries is left. */
-  #expectNothingLeft({ pool, store }: OwnedPool): void {
+  expectNothingLeft({ pool, store }: OwnedPool): void {
     pool.sweepExpired(2 ** 30);
     for (const { id } of pool.list({ limit: 10_000 })) pool.delete(id);
     assert.deepEqual(pool.check().errors, []);

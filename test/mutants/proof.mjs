@@ -119,7 +119,7 @@ export const proofs = [
   {
     name: 'a snapshot that has its name before it is on the disk',
     why: 'who finds the name takes what is under it for whole',
-    file: 'src/pool/snapshot.ts',
+    file: 'src/pool/snapshot-files.ts',
     from: '    await syncFolder(partial);\n',
     to: '',
     test: snapshots,

@@ -82,7 +82,7 @@ describe('snapshots', () => {
   it.each(['journal', 'loose'] as const)(
     'are whole or refused, and none that was promised is lost: %s names',
     async (how) => {
-      const recording = recordProgram(program, ['3']);
+      const recording = recordProgram(program, ['3'], true);
       const found = { whole: 0, refused: 0 };
       for (const { image, acknowledged, name: outage } of outages(
         recording,

@@ -4,6 +4,7 @@
  *   CENOTE_RECORD_UNDER  the folder, absolute
  *   CENOTE_RECORD_LOG    where to write, outside of the folder
  *   CENOTE_SYNC_US       how long a sync takes at least, in microseconds
+ *   CENOTE_RECORD_MAPPED if set, a sync writes down all of its file: what was written through a mapping, too
  *   CENOTE_BOOT_ID       a file that is read in place of the kernel's boot id: another boot of the machine
  *
  * A record is written after its call has succeeded, both under one lock that all threads and processes share: the order of the log is
@@ -29,7 +30,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { CREATE = 1, WRITE, TRUNCATE, SYNC, RENAME, UNLINK, MAPPED, ACKNOWLEDGED, SYNC_BEGINS };
+enum { CREATE = 1, WRITE, TRUNCATE, SYNC, RENAME, UNLINK, MAPPED, ACKNOWLEDGED, SYNC_BEGINS, LINK };
 enum { IS_FOLDER = 1, IS_SYNCHRONOUS = 2 };
 enum { MAGIC = 0x434e5057, FDS = 4096 };
 
@@ -237,6 +238,20 @@ int ftruncate64(int fd, off64_t size) { SIZING(fd, size, REAL(ftruncate64)(fd, s
  * A sync covers what was written before it began; others go on meanwhile. `offset` of both records tells which belong together. It takes
  * as long as on a disk.
  */
+static void put_content(int fd, uint64_t inode) {
+  static char piece[1 << 20];
+  struct stat status;
+  if (fstat(fd, &status) != 0) return;
+  put(TRUNCATE, inode, 0, status.st_size, 0, "", "", NULL, 0, 0);
+  for (off_t at = 0; at < status.st_size;) {
+    ssize_t bytes = pread(fd, piece, sizeof piece, at);
+    if (bytes <= 0) return;
+    struct iovec data = {piece, bytes};
+    put(WRITE, inode, at, bytes, 0, "", "", &data, 1, bytes);
+    at += bytes;
+  }
+}
+
 static int synced(int fd, int (*call)(int)) {
   if (!is_tracked(fd)) return call(fd);
   static uint64_t syncs;
@@ -247,6 +262,7 @@ static int synced(int fd, int (*call)(int)) {
   uint64_t token = ((uint64_t)getpid() << 32) + ++syncs;
   uint32_t flags = is_folder ? IS_FOLDER : 0;
   path_of(fd, name);
+  if (!is_folder && getenv("CENOTE_RECORD_MAPPED") != NULL) put_content(fd, inode);
   put(SYNC_BEGINS, inode, token, 0, flags, name, "", NULL, 0, 0);
   end();
   const char *sleep_us = getenv("CENOTE_SYNC_US");
@@ -268,6 +284,16 @@ int rename(const char *from, const char *to) {
   begin();
   int result = REAL(rename)(from, to);
   if (result == 0) put_name(RENAME, 0, 0, from, to);
+  end();
+  return result;
+}
+
+int link(const char *from, const char *to) {
+  set_up();
+  if (log_fd < 0 || !is_under(to)) return REAL(link)(from, to);
+  begin();
+  int result = REAL(link)(from, to);
+  if (result == 0) put_name(LINK, 0, 0, from, to);
   end();
   return result;
 }

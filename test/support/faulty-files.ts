@@ -63,8 +63,17 @@ function note(record: Partial<LogRecord>): void {
 
 let syncs = 0;
 
-/** An open file whose calls are counted and written down. */
-async function watched(file: FileHandle, path: string): Promise<FileHandle> {
+/** What was written through a mapping shows when it is synced. */
+async function noteContent(file: FileHandle, inode: bigint): Promise<void> {
+  const { size: length } = await file.stat();
+  const data = Buffer.alloc(length);
+  await file.read(data, 0, length, 0);
+  note({ kind: kind.truncate, inode, length });
+  note({ kind: kind.write, inode, data });
+}
+
+/** An open file whose calls are counted and written down. @param isMapped others have written to it through a mapping */
+async function watched(file: FileHandle, path: string, isMapped: boolean): Promise<FileHandle> {
   const status = await file.stat({ bigint: true });
   const inode = status.ino;
   const isFolder = status.isDirectory();
@@ -101,6 +110,7 @@ async function watched(file: FileHandle, path: string): Promise<FileHandle> {
     },
     async sync() {
       count();
+      if (isMapped) await noteContent(file, inode);
       const offset = ++syncs;
       note({ kind: kind.syncBegins, inode, offset, path, isFolder });
       await real.sync();
@@ -114,9 +124,12 @@ export function faultyFiles(real: typeof FilePromises): typeof FilePromises {
   const open = async (path: string, flags?: string, mode?: number): Promise<FileHandle> => {
     count();
     const file = await real.open(path, flags, mode);
-    const { ino } = await file.stat({ bigint: true });
-    if (flags === 'wx') note({ kind: kind.create, inode: ino, path });
-    return watched(file, path);
+    const status = await file.stat({ bigint: true });
+    // One that others have made is new as well.
+    const isKnown = faults.records.some(({ inode }) => inode === status.ino);
+    const isWritten = flags === 'wx' || flags === 'r+';
+    if (isWritten && !isKnown) note({ kind: kind.create, inode: status.ino, path });
+    return watched(file, path, flags === 'r+');
   };
   return {
     ...real,

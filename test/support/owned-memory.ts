@@ -4,7 +4,7 @@
  */
 
 import { systemWaiter } from '../../src/base/clock.ts';
-import type { AllocatorChoices } from '../../src/store/open.ts';
+import type { OpenChoices } from '../../src/store/open.ts';
 import { openStore } from '../../src/store/open.ts';
 import { reachable, type RecoveryReport } from '../../src/store/recover.ts';
 import type { StoreOptions } from '../../src/store/options.ts';
@@ -102,7 +102,7 @@ export interface OwnedPool {
 export function ownPool(
   region: Region,
   options: StoreOptions,
-  choices: AllocatorChoices = { zeroKinds: 0 },
+  choices: OpenChoices = { zeroKinds: 0 },
 ): OwnedPool {
   const { store, recovery } = openStore(region, choices, options);
   store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));
@@ -121,7 +121,7 @@ export function leakedBlocks(store: Store): Ref[] {
 export function anotherPool(
   handle: SharedHandle,
   options: StoreOptions,
-  choices: AllocatorChoices = { zeroKinds: 0 },
+  choices: OpenChoices = { zeroKinds: 0 },
 ): OwnedPool {
   const patience = { waitMs: options.lockWaitMs ?? 0, waiter: systemWaiter };
   return ownPool(attachSharedRegion(handle, patience), options, choices);

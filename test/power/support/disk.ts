@@ -184,6 +184,11 @@ export class Disk {
         ]);
         break;
       }
+      case kind.link: {
+        const from = this.#place(path);
+        this.#change([{ ...this.#place(other), child: from.folder.now.get(from.name) }]);
+        break;
+      }
       case kind.unlink:
         this.#change([{ ...this.#place(path), child: undefined }]);
         break;
@@ -275,6 +280,9 @@ export function writeImage(image: Image, folder: string): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const [path, content] of image) {
     if (content === undefined) mkdirSync(join(folder, path), { recursive: true, mode: 0o700 });
-    else writeFileSync(join(folder, path), content, { mode: 0o600 });
+    else {
+      mkdirSync(join(folder, dirname(path)), { recursive: true, mode: 0o700 });
+      writeFileSync(join(folder, path), content, { mode: 0o600 });
+    }
   }
 }

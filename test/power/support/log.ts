@@ -10,6 +10,7 @@ export const kind = {
   mapped: 7,
   acknowledged: 8,
   syncBegins: 9,
+  link: 10,
 } as const;
 
 const flag = { isFolder: 1, isSynchronous: 2 } as const;

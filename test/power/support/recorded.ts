@@ -47,11 +47,20 @@ export function recorder(): string {
 export interface Recording {
   /** The folder that was recorded. */
   readonly under: string;
+  /** The folder that it was in, as long as the test runs: what the program has left beside. */
+  readonly scratch: string;
   readonly records: readonly LogRecord[];
 }
 
-/** Runs a program to its end. It gets the folder that it may write to, which is empty, and then `words`. */
-export function recordProgram(program: URL, words: readonly string[] = []): Recording {
+/**
+ * Runs a program to its end. It gets the folder that it may write to, which is empty, and then `words`. @param mapped what it writes through
+ * mappings is recorded when it is synced
+ */
+export function recordProgram(
+  program: URL,
+  words: readonly string[] = [],
+  mapped: boolean = false,
+): Recording {
   const scratch = mkdtempSync(join(tmpdir(), 'cenote-power-'));
   onTestFinished(() => rmSync(scratch, { recursive: true, force: true }));
   const under = join(scratch, 'disk');
@@ -64,12 +73,13 @@ export function recordProgram(program: URL, words: readonly string[] = []): Reco
       CENOTE_RECORD_UNDER: under,
       CENOTE_RECORD_LOG: log,
       CENOTE_SYNC_US: syncUs,
+      ...(mapped ? { CENOTE_RECORD_MAPPED: '1' } : {}),
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const records = parseLog(readFileSync(log));
-  rmSync(scratch, { recursive: true, force: true });
-  return { under, records };
+  rmSync(under, { recursive: true, force: true });
+  return { under, scratch, records };
 }
 
 export interface Outage {

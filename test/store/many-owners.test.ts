@@ -1,0 +1,174 @@
+/** How several owners open, close and leave one store. */
+
+import assert from 'node:assert/strict';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { control, controlByte } from '../../src/memory/layout.ts';
+import { closeStore } from '../../src/store/open.ts';
+import { withPen } from '../../src/store/pen.ts';
+import { reapOwner } from '../../src/store/reap.ts';
+import {
+  abandon,
+  anotherPool,
+  leakedBlocks,
+  newMemory,
+  type OwnedPool,
+  ownPool,
+  ownRegion,
+  type SharedHandle,
+} from '../support/owned-memory.ts';
+import { filled, read, refuses } from '../pool/support/pools.ts';
+
+const options = {
+  clock: { nowMs: () => 1_700_000_000_000 },
+  seed: 1,
+  eviction: 'lru' as const,
+  checksums: true,
+  hooks: {},
+  lockWaitMs: 0,
+};
+
+let memory: SharedHandle;
+let first: OwnedPool;
+let second: OwnedPool;
+
+beforeEach(() => {
+  memory = newMemory({ capacityBytes: 4 * 2 ** 20 });
+  first = ownPool(ownRegion(memory), options);
+  first.pool.put('a', 'p', filled(1000, 1));
+  second = anotherPool(memory, options);
+});
+
+/** Dies with the pen in its hand. */
+function dieWithPen({ store }: OwnedPool): void {
+  store.pen.take();
+  abandon(memory, store.region.ownerSlot);
+}
+
+describe('owners of one store', () => {
+  it('write and read what the others write, and count each for itself', () => {
+    second.pool.put('b', 'p', filled(10, 2));
+    second.pool.append('a', 'p', filled(1, 3));
+    first.pool.append('a', 'p', filled(1, 4));
+    expect(read(second.pool, 'a', 'p')).toEqual(read(first.pool, 'a', 'p'));
+    expect(read(first.pool, 'a', 'p')?.subarray(1000)).toEqual(Buffer.of(3, 4));
+    expect(first.pool.delete('b')).toBe(1);
+    expect(second.pool.get('b', 'p')).toBeUndefined();
+    expect(first.pool.stats().operations).toEqual(second.pool.stats().operations);
+    expect(first.pool.stats().operations).toMatchObject({ puts: 2, appends: 2, deletes: 1 });
+  });
+
+  it('join without recovery, and without doubt about what is there', () => {
+    const { epoch } = first.store.region.superblock;
+    const third = anotherPool(memory, options);
+    expect(third.recovery).toBeUndefined();
+    expect(third.store.region.superblock.epoch).toBe(epoch);
+  });
+
+  it('leave it as it is when one of several closes, and in order when the last one does', () => {
+    closeStore(first.store);
+    first.store.region.close();
+    second.store.region.refresh();
+    expect(second.store.region.superblock.clean).toBe(false);
+    closeStore(second.store);
+    expect(second.store.region.superblock.clean).toBe(true);
+    second.store.region.close();
+    const next = ownPool(ownRegion(memory), options);
+    expect(next.recovery).toBeUndefined();
+    expect(next.pool.check().errors).toEqual([]);
+  });
+
+  it('are recovered by the next one when all have died', () => {
+    abandon(memory, 0);
+    abandon(memory, 1);
+    const next = anotherPool(memory, options);
+    expect(next.recovery?.parts).toBe(1);
+    expect(next.pool.check().errors).toEqual([]);
+    expect(next.pool.stats().ownersAlive).toBe(1);
+  });
+
+  it('refuse one that wants to be the only one', () => {
+    refuses(() => anotherPool(memory, options, { zeroKinds: 0, exclusive: true }), 'pool_busy');
+    expect(second.pool.put('a', 'p', 'x')).toBeGreaterThan(0);
+  });
+
+  it('read on while another keeps the pen, and are told that the pool is busy', () => {
+    first.store.pen.take();
+    expect(read(second.pool, 'a', 'p')).toEqual(Buffer.alloc(1000, 1));
+    expect(second.pool.describe('a', 'p')?.sizeBytes).toBe(1000);
+    expect(second.pool.list()).toHaveLength(1);
+    expect(second.pool.has('a')).toBe(true);
+    for (const write of [
+      () => second.pool.put('a', 'p', 'x'),
+      () => second.pool.append('a', 'p', filled(1, 1)),
+      () => second.pool.delete('a'),
+      () => second.pool.pin('a'),
+      () => second.pool.invalidate({ tag: 't' }),
+    ]) {
+      refuses(write, 'pool_busy');
+    }
+    first.store.pen.give();
+    expect(second.pool.delete('a')).toBe(1);
+    assert.deepEqual(leakedBlocks(second.store), []);
+  });
+
+  it('inherit the pen of the dead, and only theirs', () => {
+    dieWithPen(first);
+    expect(read(second.pool, 'a', 'p')).toEqual(Buffer.alloc(1000, 1));
+    second.pool.put('b', 'p', 'text');
+    expect(second.pool.check().errors).toEqual([]);
+    expect(second.pool.stats()).toMatchObject({ parts: 2, ownersAlive: 1 });
+    second.store.pen.take();
+    const third = anotherPool.bind(undefined, memory, options);
+    refuses(third, 'pool_busy');
+    second.store.pen.give();
+  });
+
+  it('bring in order what was broken also when its holder has been reaped, and its slot taken, before', () => {
+    dieWithPen(first);
+    const words = new Int32Array(memory.buffers[0] as SharedArrayBuffer);
+    const pen = (controlByte >>> 2) + control.pen;
+    expect(reapOwner(second.store, 0)).toBe(true);
+    const next = ownPool(ownRegion(memory), options);
+    expect(next.recovery).toBeUndefined();
+    expect(words[pen]).toBe(0);
+    expect(words[(controlByte >>> 2) + control.penBroken]).toBe(0);
+    expect(next.pool.check().errors).toEqual([]);
+  });
+
+  it('stay broken until somebody could bring them in order', () => {
+    dieWithPen(first);
+    const { region } = second.store;
+    const { commit } = region;
+    region.commit = () => {
+      throw new Error('no');
+    };
+    expect(() => second.pool.put('b', 'p', 'text')).toThrow('no');
+    expect(second.store.pen.isBroken).toBe(true);
+    region.commit = commit;
+    second.pool.put('b', 'p', 'text');
+    expect(second.store.pen.isBroken).toBe(false);
+    expect(second.pool.check().errors).toEqual([]);
+  });
+
+  it('free what another has retired when its last lease ends', () => {
+    const leases = [1, 2, 3].map(() => second.pool.get('a', 'p'));
+    first.pool.delete('a');
+    expect(first.store.retired.size).toBe(1);
+    for (const lease of leases) lease?.release();
+    expect(first.store.retired.size).toBe(0);
+    assert.deepEqual(leakedBlocks(first.store), []);
+  });
+
+  it('keep lists of what waits for leases together', () => {
+    const parts = Array.from({ length: 9 }, (_, i) => `p${i}`);
+    for (const part of parts) first.pool.put('w', part, filled(900, 1));
+    const leases = parts.map((part) => second.pool.get('w', part));
+    for (const part of parts) first.pool.delete('w', part);
+    for (const i of [4, 0, 8, 3, 5]) leases[i]?.release();
+    expect(first.store.retired.size).toBe(4);
+    for (const i of [1, 2, 6, 7]) leases[i]?.release();
+    expect(withPen(first.store, () => first.store.retired.size)).toBe(0);
+    expect(first.pool.check().errors).toEqual([]);
+    assert.deepEqual(leakedBlocks(first.store), []);
+  });
+});
