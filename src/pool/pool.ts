@@ -37,9 +37,11 @@ import type {
   Hint,
   Lease,
   ListOptions,
+  LoadOptions,
   PartData,
   PartInfo,
   PartsOptions,
+  PartVersion,
   PersistOptions,
   Place,
   Pool,
@@ -68,12 +70,13 @@ import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
 import { checkDestination, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
-import { throwIfAborted } from '../tier/disk-tier.ts';
+import { throwIfAborted } from '../tier/persisted.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
 const sweepDefault = 1000;
 const compactDefaultBytes: number = 64 * 2 ** 20;
+const snapshotRuns = 'A snapshot of this pool is being written.';
 
 export class StorePool implements Pool {
   readonly path: string | undefined;
@@ -226,11 +229,18 @@ export class StorePool implements Pool {
   async load(
     id: string,
     part: string,
-    options: { readonly signal?: AbortSignal } = noOptions,
+    options: LoadOptions = noOptions,
   ): Promise<Lease | undefined> {
     checkOptions(options);
     throwIfAborted(options.signal);
-    return this.get(id, part) ?? this.#tiers.load(id, part, options.signal);
+    this.#readable();
+    const lease = options.version === undefined ? this.get(id, part) : undefined;
+    return lease ?? this.#tiers.load(id, part, options);
+  }
+
+  versions(id: string, part: string): PartVersion[] {
+    this.#readable();
+    return this.#tiers.versions(id, part);
   }
 
   sweepExpired(limit: number = sweepDefault): number {
@@ -276,7 +286,7 @@ export class StorePool implements Pool {
     const store = this.#writable();
     checkOptions(options);
     checkDestination(destination);
-    if (this.#snapshotting) snapshotRuns();
+    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options, this.#tiers.disk);
@@ -289,7 +299,7 @@ export class StorePool implements Pool {
   async close(): Promise<void> {
     if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
-    if (this.#snapshotting) snapshotRuns();
+    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
     return (this.#closing = this.#closeNow());
   }
 
@@ -337,8 +347,4 @@ export class StorePool implements Pool {
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     return store;
   }
-}
-
-function snapshotRuns(): never {
-  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }

@@ -166,6 +166,15 @@ export const tiers = [
     killer: 'chunks that no record will know of are removed',
   },
   {
+    name: 'versions that outlive their part',
+    why: 'what is deleted is gone in every version',
+    file: 'src/tier/doomed.ts',
+    from: '    removeVersions(this.#disk, key, version);\n',
+    to: '',
+    test: 'test/tier/versions.test.ts',
+    killer: 'the versions of a part go by delete, and leave nothing behind',
+  },
+  {
     name: 'a snapshot of many moments',
     why: 'the last round is made under the pen: what changed during the others is in it',
     file: 'src/pool/snapshot.ts',

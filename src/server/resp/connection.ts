@@ -246,7 +246,7 @@ export class Connection implements Session {
     const goOn = (error?: unknown): void => {
       this.#isOpening = false;
       this.#isWarm = true;
-      this.#runner.loadError = error;
+      this.#runner.loadError = error === undefined ? undefined : asError(error);
       this.#resume();
     };
     const pool = this.caller?.pool;

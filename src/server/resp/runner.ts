@@ -7,7 +7,7 @@ import { coldParts } from './cold.ts';
 import { type Command, type Place, takesCount } from './command.ts';
 import { commands } from './commands/index.ts';
 import { RespError } from './commands/sessions.ts';
-import { DraftSink, RefusedSink } from './draft-sink.ts';
+import { asError, DraftSink, RefusedSink } from './draft-sink.ts';
 import { type Session, unauthorized } from './session.ts';
 import type { CloseReason } from './traffic.ts';
 
@@ -29,7 +29,7 @@ export class Runner {
   /** Why the pool of the caller could not be opened: what its commands are told. */
   openError: Error | undefined;
   /** Why a part could not be brought from the disk: what the command is told that asks for it. */
-  loadError: unknown;
+  loadError: Error | undefined;
   readonly #session: Session;
   /** Bytes that came before anybody had authenticated. */
   #unknownBytes = 0;
@@ -69,7 +69,7 @@ export class Runner {
       return command === undefined ? [] : coldParts(pool, command, args);
     } catch (error) {
       // The command finds it itself, or does not care.
-      this.loadError = error;
+      this.loadError = asError(error);
       return [];
     }
   }
