@@ -232,3 +232,18 @@ export function openMappedRegion(
   if (mode === 'inspect') return inspect(system, folder, patience);
   return fail('invalid_argument', `mode must be own, join or inspect, not ${String(mode)}`);
 }
+
+/**
+ * Whether the machine has been down since the pool in a folder was last opened for writing: then its files may lack whatever had not reached the disk.
+ * False where there is no pool, or nothing can be read of when that was.
+ */
+export function machineWasDown(
+  path: string,
+  system: Pick<MappedSystem, 'files'> = { files: nodeFiles },
+): boolean {
+  try {
+    return readPoolFile(system.files, resolve(path)).bootId !== thisBootId();
+  } catch {
+    return false;
+  }
+}

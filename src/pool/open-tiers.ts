@@ -2,7 +2,8 @@
 
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
+import { machineWasDown } from '../memory/mapped.ts';
 import { diskFolderName } from '../memory/pool-files.ts';
 import type { Region } from '../memory/region.ts';
 import type { Store } from '../store/store.ts';
@@ -66,8 +67,8 @@ export async function openRegionWithDisk(
   open: (shape: DiskIdentity | undefined) => Region,
 ): Promise<Region> {
   const shape = disk.identity();
-  if (disk.rebuild?.phase !== 'wiping') {
-    const region = open(shape);
+  const region = disk.rebuild?.phase === 'wiping' ? undefined : openUnlessLost(open, shape, choice);
+  if (region !== undefined) {
     try {
       if (!isOf(disk, region) || !isLost(region)) return region;
     } catch (error) {
@@ -80,6 +81,21 @@ export async function openRegionWithDisk(
   step('rebuild:begin');
   wipeMemory(choice.poolPath, step);
   return open(shape);
+}
+
+/** The memory of a pool; undefined where a power loss has left too little of it to be opened. */
+function openUnlessLost(
+  open: (shape: DiskIdentity | undefined) => Region,
+  shape: DiskIdentity | undefined,
+  { poolPath }: DiskHandle,
+): Region | undefined {
+  try {
+    return open(shape);
+  } catch (error) {
+    const isLeftOver = shape !== undefined && hasCode(error, 'pool_corrupt');
+    if (isLeftOver && machineWasDown(poolPath)) return undefined;
+    throw error;
+  }
 }
 
 /** What memory lacks of what the disk has. To be asked before the store is opened. */

@@ -79,6 +79,8 @@ async function persist(id) {
   for (const [part, state] of now) say(`durable ${part} ${state}`);
 }
 
+// The memory has more than its first segment, which is the only one that is ever synced.
+for (const part of ['one', 'two']) pool.put('ballast', part, new Uint8Array(2.5 * 2 ** 20));
 rememberMemory();
 for (let round = 0; round < Number(rounds); round++) {
   for (let i = random.below(6); i >= 0; i--)
@@ -92,4 +94,5 @@ for (let round = 0; round < Number(rounds); round++) {
 }
 rememberMemory();
 await pool.close();
+rememberMemory();
 closeSync(promises);
