@@ -37,9 +37,11 @@ import type {
   Hint,
   Lease,
   ListOptions,
+  LoadOptions,
   PartData,
   PartInfo,
   PartsOptions,
+  PartVersion,
   PersistOptions,
   Place,
   Pool,
@@ -68,12 +70,13 @@ import { checkedDraft } from './checked-draft.ts';
 import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
 import { checkDestination, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
-import { throwIfAborted } from '../tier/disk-tier.ts';
+import { throwIfAborted } from '../tier/persisted.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
 const sweepDefault = 1000;
 const compactDefaultBytes: number = 64 * 2 ** 20;
+const snapshotRuns = 'A snapshot of this pool is being written.';
 
 export class StorePool implements Pool {
   readonly path: string | undefined;
@@ -103,7 +106,7 @@ export class StorePool implements Pool {
     this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    this.#written('put', id, part, version, bytes.length);
+    this.#tiers.written('put', id, part, version, bytes.length);
     return version;
   }
 
@@ -119,7 +122,7 @@ export class StorePool implements Pool {
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },
-      committed: (version) => this.#written('put', id, part, version, draft.sizeBytes),
+      committed: (version) => this.#tiers.written('put', id, part, version, draft.sizeBytes),
     });
   }
 
@@ -130,7 +133,7 @@ export class StorePool implements Pool {
     this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    this.#written('append', id, part, version, bytes.length);
+    this.#tiers.written('append', id, part, version, bytes.length);
     return version;
   }
 
@@ -208,6 +211,11 @@ export class StorePool implements Pool {
     return this.#tiers.where(id, part);
   }
 
+  coldParts(id: string): string[] {
+    this.#readable();
+    return this.#tiers.coldParts(id);
+  }
+
   has(id: string): boolean {
     const store = this.#readable();
     return store.follower.settled(() => isThere(store, id));
@@ -221,11 +229,18 @@ export class StorePool implements Pool {
   async load(
     id: string,
     part: string,
-    options: { readonly signal?: AbortSignal } = noOptions,
+    options: LoadOptions = noOptions,
   ): Promise<Lease | undefined> {
     checkOptions(options);
     throwIfAborted(options.signal);
-    return this.get(id, part) ?? this.#tiers.load(id, part, options.signal);
+    this.#readable();
+    const lease = options.version === undefined ? this.get(id, part) : undefined;
+    return lease ?? this.#tiers.load(id, part, options);
+  }
+
+  versions(id: string, part: string): PartVersion[] {
+    this.#readable();
+    return this.#tiers.versions(id, part);
   }
 
   sweepExpired(limit: number = sweepDefault): number {
@@ -271,7 +286,7 @@ export class StorePool implements Pool {
     const store = this.#writable();
     checkOptions(options);
     checkDestination(destination);
-    if (this.#snapshotting) snapshotRuns();
+    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options, this.#tiers.disk);
@@ -284,7 +299,7 @@ export class StorePool implements Pool {
   async close(): Promise<void> {
     if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
-    if (this.#snapshotting) snapshotRuns();
+    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
     return (this.#closing = this.#closeNow());
   }
 
@@ -315,17 +330,6 @@ export class StorePool implements Pool {
     return { region: region.handle, ...(disk !== undefined && { disk }) };
   }
 
-  #written(
-    action: 'put' | 'append',
-    id: string,
-    part: string,
-    version: number,
-    sizeBytes: number,
-  ): void {
-    if (this.hasDisk) this.#tiers.wrote(sizeBytes);
-    this.#store.hooks.record(action, id, part, version);
-  }
-
   #setPinned(id: string, part: string | undefined, pinned: boolean): number {
     const store = this.#writable();
     return withPen(store, () => setPinned(store, partsOf(store, id, part), pinned));
@@ -343,8 +347,4 @@ export class StorePool implements Pool {
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     return store;
   }
-}
-
-function snapshotRuns(): never {
-  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }
