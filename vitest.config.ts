@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
 const soak = process.env['CENOTE_SOAK'] === '1';
@@ -11,6 +12,8 @@ const config: ViteUserConfig = defineConfig({
     include: ['test/**/*.test.ts'],
     // Worker threads and kill -9 are part of the subject: each file gets a process of its own.
     pool: 'forks',
+    // By default one core is left over: of two that is half of them.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: testTimeoutMs,
     hookTimeout: testTimeoutMs,
     globalSetup: ['scripts/vitest-setup.mjs'],

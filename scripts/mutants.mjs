@@ -19,6 +19,7 @@ import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { store } from '../test/mutants/store.mjs';
@@ -52,6 +53,7 @@ const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 const mutants = [
   ...store,
   ...storeCrashes,
+  ...pens,
   ...memory,
   ...manyOwners,
   ...alloc,

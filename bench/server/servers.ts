@@ -18,7 +18,26 @@ const connectTries = 200;
 const connectPauseMs = 20;
 
 /** Our server over a mapped pool, as `cenote serve` has it. */
-export async function startOurs(folder: string): Promise<Peer> {
+export async function startOurs(folder: string, workers: number): Promise<Peer> {
+  return workers > 1 ? startWorkers(folder, workers) : startAlone(folder);
+}
+
+/** `cenote serve --workers`, from the root of the clone. */
+async function startWorkers(folder: string, workers: number): Promise<Peer> {
+  const program = fileURLToPath(new URL('../../../bin/cenote.js', import.meta.url));
+  const options = `--no-auth --http 0 --resp 0 --workers ${workers} --capacity ${capacityBytes}`;
+  const words = [program, 'serve', ...options.split(' '), '--data', join(folder, 'data'), '--json'];
+  const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'ignore'] });
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string];
+  const { respUrl } = JSON.parse(line) as { readonly respUrl: string };
+  return {
+    name: `cenote, ${workers} workers`,
+    port: Number(new URL(respUrl).port),
+    stop: () => ended(child, () => child.kill('SIGTERM')),
+  };
+}
+
+async function startAlone(folder: string): Promise<Peer> {
   const entry = fileURLToPath(new URL('./server-child.js', import.meta.url));
   const words = [entry, join(folder, 'served'), String(capacityBytes)];
   const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'inherit'] });

@@ -75,7 +75,7 @@ function scenarioOf(player: 'benchmark' | 'own', shape: Shape): Scenario {
         context.log('  skipped: no redis-benchmark (apt-get install redis-tools)');
         return [];
       }
-      const ours = await startOurs(context.folder);
+      const ours = await startOurs(context.folder, context.workers);
       const redis = await startRedis();
       if (redis === undefined)
         context.log('  no redis-server beside it (apt-get install redis-server)');
@@ -138,7 +138,11 @@ async function compare(
       'server',
       `${load.operation}-${shapeName}-${player}`,
       { name: peer.name, batch: 1, roundsNs, histogram, settled: true },
-      { bars, note: `${gbPerSecond.toFixed(2)} GB/s; quantiles are latencies` },
+      {
+        bars,
+        workers: isOurs ? context.workers : 1,
+        note: `${gbPerSecond.toFixed(2)} GB/s; quantiles are latencies`,
+      },
     );
   });
 }
@@ -151,5 +155,5 @@ export const serverSuite: Suite = {
     ),
     neighbourScenario,
   ],
-  workersMax: 1,
+  workersMax: 8,
 };

@@ -138,7 +138,7 @@ describe('owners of one store', () => {
   it('stay broken until somebody could bring them in order', () => {
     dieWithPen(first);
     const { region } = second.store;
-    const { commit } = region;
+    const commit = region.commit.bind(region);
     region.commit = () => {
       throw new Error('no');
     };
