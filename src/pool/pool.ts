@@ -65,8 +65,8 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
-import { checkDestination, writeSnapshot } from './snapshot.ts';
+import { contextCountOf, draftBytesOf, partBytesOf, statsOf } from './stats.ts';
+import { checkDestination, snapshotRuns, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/disk-tier.ts';
 import { WatchedWorkers } from './watched-workers.ts';
@@ -309,6 +309,10 @@ export class StorePool implements Pool {
     return this.#store.closed ? 0 : partBytesOf(this.#store);
   }
 
+  get draftBytes(): number {
+    return draftBytesOf(this.#store);
+  }
+
   get handle(): PoolHandle {
     const { region } = this.#readable();
     const disk = this.#tiers.choice;
@@ -343,8 +347,4 @@ export class StorePool implements Pool {
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     return store;
   }
-}
-
-function snapshotRuns(): never {
-  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }
