@@ -317,6 +317,8 @@ export interface Pool extends AsyncDisposable {
   readonly contextCount: number;
   /** Bytes of all parts, likewise without the statistics of the allocator; hooks may ask for it. 0 when the pool is closed. */
   readonly partBytes: number;
+  /** Bytes that drafts begun by this owner have reserved, beside these; hooks may ask for it. */
+  readonly draftBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
   /** Whether parts may be on the disk, where `get` does not see them, and `load` does. */

@@ -67,8 +67,8 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
-import { checkDestination, writeSnapshot } from './snapshot.ts';
+import { contextCountOf, draftBytesOf, partBytesOf, statsOf } from './stats.ts';
+import { checkDestination, snapshotRuns, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/persisted.ts';
 import { WatchedWorkers } from './watched-workers.ts';
@@ -322,6 +322,10 @@ export class StorePool implements Pool {
 
   get partBytes(): number {
     return this.#store.closed ? 0 : partBytesOf(this.#store);
+  }
+
+  get draftBytes(): number {
+    return draftBytesOf(this.#store);
   }
 
   get handle(): PoolHandle {

@@ -37,6 +37,13 @@ export function partBytesOf(store: Store): number {
   return readCell(store.control, store.controlAt + control.partBytesLow);
 }
 
+/** What this owner's drafts have reserved. */
+export function draftBytesOf({ drafts }: Store): number {
+  let sum = 0;
+  for (const { reservedBytes } of drafts) sum += reservedBytes;
+  return sum;
+}
+
 function countOwners(region: Region): number {
   let alive = 0;
   for (let slot = 0; slot < region.superblock.ownersMax; slot++) {
