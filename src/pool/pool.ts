@@ -67,7 +67,7 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, draftBytesOf, partBytesOf, statsOf } from './stats.ts';
+import { contextCountOf, draftBytesOf, handleOf, partBytesOf, statsOf } from './stats.ts';
 import { checkDestination, snapshotRuns, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
 import { throwIfAborted } from '../tier/persisted.ts';
@@ -76,7 +76,6 @@ import { WatchedWorkers } from './watched-workers.ts';
 const noOptions = {};
 const sweepDefault = 1000;
 const compactDefaultBytes: number = 64 * 2 ** 20;
-const snapshotRuns = 'A snapshot of this pool is being written.';
 
 export class StorePool implements Pool {
   readonly path: string | undefined;
@@ -286,7 +285,7 @@ export class StorePool implements Pool {
     const store = this.#writable();
     checkOptions(options);
     checkDestination(destination);
-    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
+    if (this.#snapshotting) snapshotRuns();
     this.#snapshotting = true;
     try {
       await writeSnapshot(store, destination, options, this.#tiers.disk);
@@ -299,7 +298,7 @@ export class StorePool implements Pool {
   async close(): Promise<void> {
     if (this.#store.closed || this.#closing !== undefined) return this.#closing;
     this.#readable();
-    if (this.#snapshotting) fail('snapshot_in_progress', snapshotRuns);
+    if (this.#snapshotting) snapshotRuns();
     return (this.#closing = this.#closeNow());
   }
 
@@ -329,9 +328,7 @@ export class StorePool implements Pool {
   }
 
   get handle(): PoolHandle {
-    const { region } = this.#readable();
-    const disk = this.#tiers.choice;
-    return { region: region.handle, ...(disk !== undefined && { disk }) };
+    return handleOf(this.#readable().region, this.#tiers.choice);
   }
 
   #setPinned(id: string, part: string | undefined, pinned: boolean): number {
@@ -340,8 +337,7 @@ export class StorePool implements Pool {
   }
 
   #readable(): Store {
-    if (this.#store.closed || this.#closing !== undefined)
-      fail('pool_closed', 'This pool was closed.');
+    if (this.#closing ?? this.#store.closed) fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }
