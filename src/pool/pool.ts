@@ -304,8 +304,7 @@ export class StorePool implements Pool {
 
   async #closeNow(): Promise<void> {
     try {
-      if (this.hasDisk) await this.#tiers.close();
-      closeStore(this.#store);
+      await this.#tiers.close(() => closeStore(this.#store));
     } finally {
       this.#store.region.close();
     }

@@ -6,12 +6,13 @@ import type { Region } from '../memory/region.ts';
 import { withPen } from '../store/pen.ts';
 import { recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
-import type { DiskIdentity } from '../tier/disk.ts';
+import type { Disk, DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
 import type { DiskTier } from '../tier/disk-tier.ts';
 import { throwIfAborted } from '../tier/persisted.ts';
 import { load, loadVersion } from '../tier/promote.ts';
+import { syncMemory } from './sync-memory.ts';
 import type {
   DiskHandle,
   DiskStats,
@@ -184,17 +185,26 @@ export class Tiers {
     this.#store.hooks.record(action, id, part, version);
   }
 
-  /** Ends what runs. To be called before the store is closed. */
-  async close(): Promise<void> {
+  /**
+   * Ends what runs, closes the store, and lets the disk go. Who closed it in order, as the last one, waits until the memory is in its files, so that
+   * another boot can trust it.
+   */
+  async close(closeStore: () => void): Promise<void> {
     const disk = this.disk;
-    if (disk === undefined) return;
-    await this.#demoter?.stop();
-    await disk.versions.idle();
-    await disk.doomed.flush().catch(() => undefined);
-    await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
-    await disk.disk.close();
-    disk.doomed.close();
-    this.#store.lowerTier = undefined;
+    if (disk === undefined) return closeStore();
+    try {
+      await this.#demoter?.stop();
+      await disk.versions.idle();
+      await disk.doomed.flush().catch(() => undefined);
+      await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
+      disk.doomed.close();
+      this.#store.lowerTier = undefined;
+      closeStore();
+      // Where that fails it is not trusted: what was persisted is on the disk.
+      await noteWhole(disk.disk, this.#store.region).catch(() => undefined);
+    } finally {
+      await disk.disk.close();
+    }
   }
 
   /** The version of a part that is on the disk only; 0: there is none. */
@@ -203,6 +213,18 @@ export class Tiers {
     if (partOf(this.#store, id, part) !== 0) return 0;
     return disk.find(partKey(id, part))?.version ?? 0;
   }
+}
+
+/** Puts memory that was closed in order into its files, and notes that it is there, unless somebody opens it meanwhile. */
+async function noteWhole(disk: Disk, region: Region): Promise<void> {
+  region.refresh();
+  const { clean, sequence } = region.superblock;
+  if (!clean || region.handle.type !== 'mapped') return;
+  await syncMemory(region.handle.path, region.segments.length);
+  await disk.setWhole(sequence, () => {
+    region.refresh();
+    return region.superblock.sequence === sequence;
+  });
 }
 
 /** As what a pool is made anew. */

@@ -5,6 +5,7 @@
  * parts    key of a part → its record          chunks   stow id, number → bytes
  * tags     tag, key of a part → nothing        pending  stow id → owner that writes chunks, and no record yet
  * meta     'pool' → format, uuid, shape of the memory · 'used' → bytes of all records and chunks · 'rebuild' → set while a pool is made anew from here
+ *          'whole' → sequence of the superblock with which the memory was closed in order, and has reached its files
  * ```
  */
 
@@ -28,6 +29,7 @@ const diskFormat = 1;
 const metaPool: Buffer = Buffer.from('pool');
 const metaUsed: Buffer = Buffer.from('used');
 const metaRebuild: Buffer = Buffer.from('rebuild');
+const metaWhole: Buffer = Buffer.from('whole');
 const nothing: Buffer = Buffer.alloc(0);
 
 /** The pool that a disk belongs to, and the shape of its memory, as which it is made anew. */
@@ -136,6 +138,22 @@ export class Disk {
       }
       if (phase === undefined) this.#meta.remove(metaRebuild);
       else this.#meta.put(metaRebuild, Buffer.from(`${phase} ${process.pid}`));
+    });
+  }
+
+  /** The sequence of the superblock with which all of the memory was in its files; undefined: it has been opened since. */
+  get wholeAt(): number | undefined {
+    this.#meta.resetReadTxn();
+    const value = this.#meta.get(metaWhole);
+    return value === undefined ? undefined : readNumber(value);
+  }
+
+  /** Notes that, if it `holds` still by then, or with undefined that it is not so any more. */
+  async setWhole(sequence: number | undefined, holds: () => boolean = () => true): Promise<void> {
+    if (sequence === undefined && this.wholeAt === undefined) return;
+    await this.commit(0, () => {
+      if (sequence === undefined) this.#meta.remove(metaWhole);
+      else if (holds()) this.#meta.put(metaWhole, numberBytes(sequence));
     });
   }
 
