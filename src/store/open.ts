@@ -88,7 +88,7 @@ function openWithPen(
     return recover(region, choices, options, pen);
   }
   const allocator = openAllocator(region, choices);
-  if (!isFirst && region.slotAbandoned) allocator.clearOwner(region.ownerSlot);
+  if (region.slotAbandoned) allocator.clearOwner(region.ownerSlot);
   const store = new Store(region, allocator, options, pen);
   if (region.slotAbandoned) store.releaseAll();
   if (pen.isBroken) recoverBeside(store);
