@@ -12,6 +12,7 @@ const nothing: DiskStats = {
   persisted: 0,
   promoted: 0,
   dropped: 0,
+  versionsLagged: 0,
   lagged: 0,
   corrupt: 0,
   bytesWritten: 0,
