@@ -156,6 +156,8 @@ export function createPoolFile(system: MappedSystem, folder: string, block: Supe
     files.sync(fd);
     files.rename(unfinishedPath(folder), segmentPath(folder, 0));
   });
+  // Segments that come later are never there without it, also after a power loss.
+  withFile(files, folder, O_RDONLY, 0, (fd) => files.sync(fd));
 }
 
 /** A mapped segment, and the identity of its file: a dropped and added one has the same name. */

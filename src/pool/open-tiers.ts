@@ -39,6 +39,7 @@ export function diskOf({ path, tiers, handle }: OpenOptions): DiskHandle | undef
     diskPath: resolve(asked.path ?? join(path, diskFolderName)),
     maxBytes: asked.maxBytes ?? defaultMaxBytes,
     reserveBytes: asked.reserveBytes,
+    versions: asked.versions ?? 1,
   };
 }
 
@@ -69,7 +70,11 @@ export async function openRegionWithDisk(
   const region = disk.rebuild?.phase === 'wiping' ? undefined : openUnlessLost(open, shape, choice);
   if (region !== undefined) {
     try {
-      if (!isOf(disk, region) || !isLost(region)) return region;
+      if (!isOf(disk, region) || !isLost(region, disk)) {
+        // Before anything of it is changed.
+        await disk.setWhole(undefined);
+        return region;
+      }
     } catch (error) {
       region.close();
       throw error;
@@ -78,6 +83,7 @@ export async function openRegionWithDisk(
   }
   await disk.setRebuild('wiping');
   step('rebuild:begin');
+  await disk.setWhole(undefined);
   wipeMemory(choice.poolPath, step);
   return open(shape);
 }
@@ -104,9 +110,14 @@ export function restoringOf(region: Region, disk: Disk): Restoring {
   return region.superblock.bootId === region.bootId ? 'nothing' : 'stale';
 }
 
-/** True when the memory of the pool is not what its last owner left: the machine has been down. */
-function isLost({ superblock, bootId }: Region): boolean {
-  return superblock.rootParts !== 0 && !superblock.clean && superblock.bootId !== bootId;
+/**
+ * True when the memory of the pool is not what its last owner left: the machine has been down, and the memory was not in its files before. (Clean alone
+ * does not say so: closing in order changes pages that reach the disk in any order, or never.)
+ */
+function isLost({ superblock, bootId }: Region, { wholeAt }: Disk): boolean {
+  const { rootParts, clean, sequence } = superblock;
+  if (rootParts === 0 || superblock.bootId === bootId) return false;
+  return !(clean && wholeAt === sequence);
 }
 
 /** True when the disk has records of this pool to make it anew from. @throws pool_corrupt when they are of another */
@@ -138,9 +149,12 @@ export async function attachDisk(
   options: OpenOptions,
 ): Promise<Tiers> {
   const { capacityBytes } = store.region.superblock;
+  // Once more: whoever was closing it may have noted it just before this owner began.
+  await disk.setWhole(undefined);
   await disk.belongTo(shapeOf(store.region));
   const sealing = { keys: options.keyProvider, tenant: options.tenant ?? defaultTenant };
-  const tier = new DiskTier(store, disk, new Doomed(store, disk, choice.diskPath), sealing, step);
+  const doomed = new Doomed(store, disk, choice.diskPath);
+  const tier = new DiskTier(store, { disk, doomed, sealing, step, versions: choice.versions });
   store.lowerTier = tier;
   await tier.cleanUp();
   const reserveBytes = choice.reserveBytes ?? Math.floor(capacityBytes / defaultReserveShare);

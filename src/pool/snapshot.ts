@@ -114,6 +114,7 @@ async function copyOnline(
     }
     trim(target);
     closeStore(target);
+    const { sequence } = region.superblock;
     const used = region.segments.map((segment) => usedPages(target, segment));
     close();
     await rm(join(folder, lockFileName), { force: true });
@@ -128,7 +129,7 @@ async function copyOnline(
     }
     if (moment === undefined) return finished(progress, { segments });
     const diskFolder = join(folder, diskFolderName);
-    await copyDisk(moment, diskFolder, (sizeBytes) => progress.add(sizeBytes));
+    await copyDisk(moment, diskFolder, sequence, (sizeBytes) => progress.add(sizeBytes));
     await rm(join(diskFolder, 'lock.mdb'), { force: true });
     return finished(progress, { segments, disk: await listFile(join(diskFolder, diskFileName)) });
   } finally {
@@ -213,4 +214,8 @@ async function copyVerified(
   } finally {
     await file.close();
   }
+}
+
+export function snapshotRuns(): never {
+  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }

@@ -144,6 +144,7 @@ function extendPart(store: Store, spec: PartSpec, ref: Ref, bytes: Uint8Array): 
   mustHold(words, at, spec.element);
   store.protectedEntry = ref;
   try {
+    store.lowerTier?.replacing(ref);
     const length = peek(words, committed(words, at) + commitSlot.length);
     const fits = length + bytes.length <= peek(words, at + field.blockBytes);
     const inPlace =

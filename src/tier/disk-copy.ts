@@ -22,16 +22,21 @@ export function diskMoment({ disk, doomed }: DiskTier): DiskMoment {
   return { disk, transaction, isDoomed, end: () => transaction.done() };
 }
 
-/** Copies it into a new folder; it is on the disk when this resolves. @throws io_failed, what `onBytes` throws */
+/**
+ * Copies it into a new folder; it is on the disk when this resolves. @param wholeAt sequence of the superblock of the memory that is copied with it
+ * @throws io_failed, what `onBytes` throws
+ */
 export async function copyDisk(
   { disk, transaction, isDoomed }: DiskMoment,
   folder: string,
+  wholeAt: number,
   onBytes: (sizeBytes: number) => void,
 ): Promise<void> {
   const copy = await Disk.open(folder, Infinity, () => undefined);
   try {
     const identity = disk.identity();
     if (identity !== undefined) await copy.belongTo(identity);
+    await copy.setWhole(wholeAt);
     let writing: Promise<void>[] = [];
     let waitingBytes = 0;
     for (const { key: found, value } of disk.parts.getRange({ transaction })) {

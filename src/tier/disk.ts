@@ -5,6 +5,7 @@
  * parts    key of a part → its record          chunks   stow id, number → bytes
  * tags     tag, key of a part → nothing        pending  stow id → owner that writes chunks, and no record yet
  * meta     'pool' → format, uuid, shape of the memory · 'used' → bytes of all records and chunks · 'rebuild' → set while a pool is made anew from here
+ *          'whole' → sequence of the superblock with which the memory was closed in order, and has reached its files
  * ```
  */
 
@@ -28,6 +29,7 @@ const diskFormat = 1;
 const metaPool: Buffer = Buffer.from('pool');
 const metaUsed: Buffer = Buffer.from('used');
 const metaRebuild: Buffer = Buffer.from('rebuild');
+const metaWhole: Buffer = Buffer.from('whole');
 const nothing: Buffer = Buffer.alloc(0);
 
 /** The pool that a disk belongs to, and the shape of its memory, as which it is made anew. */
@@ -55,6 +57,8 @@ export class Disk {
   readonly parts: Table;
   readonly tags: Table;
   readonly chunks: Table;
+  /** Earlier versions of parts (versions.ts). */
+  readonly versions: Table;
   readonly #pending: Table;
   readonly #meta: Table;
   readonly #environment: Environment;
@@ -74,6 +78,7 @@ export class Disk {
     this.parts = table('parts');
     this.tags = table('tags');
     this.chunks = table('chunks');
+    this.versions = table('versions');
     this.#pending = table('pending');
     this.#meta = table('meta');
     this.#used = readNumber(this.#meta.get(metaUsed));
@@ -136,6 +141,22 @@ export class Disk {
     });
   }
 
+  /** The sequence of the superblock with which all of the memory was in its files; undefined: it has been opened since. */
+  get wholeAt(): number | undefined {
+    this.#meta.resetReadTxn();
+    const value = this.#meta.get(metaWhole);
+    return value === undefined ? undefined : readNumber(value);
+  }
+
+  /** Notes that, if it `holds` still by then, or with undefined that it is not so any more. */
+  async setWhole(sequence: number | undefined, holds: () => boolean = () => true): Promise<void> {
+    if (sequence === undefined && this.wholeAt === undefined) return;
+    await this.commit(0, () => {
+      if (sequence === undefined) this.#meta.remove(metaWhole);
+      else if (holds()) this.#meta.put(metaWhole, numberBytes(sequence));
+    });
+  }
+
   /** Bytes of records and chunks, as of the last transaction of this process. */
   get usedBytes(): number {
     return this.#used;
@@ -191,6 +212,28 @@ export class Disk {
     this.#added += cost(value);
   }
 
+  /** Within a transaction: counts what a table beside these has grown by. @throws tier_full when it does not fit */
+  grow(sizeBytes: number): void {
+    this.#reserve(sizeBytes);
+    this.#added += sizeBytes;
+  }
+
+  /** Within a transaction: chunks have a record now that is not in `parts`. */
+  adopt(stowId: Uint8Array): void {
+    this.#pending.remove(stowId);
+  }
+
+  /** Within a transaction: takes the record out of `parts` and leaves its chunks. @returns what it was, where it was sound */
+  detach(key: Uint8Array): DiskRecord | undefined {
+    const value = this.parts.get(key);
+    const record = value === undefined ? undefined : decodeRecord(key, value);
+    if (value === undefined || record === undefined) return undefined;
+    for (const tag of record.tags) this.tags.remove(tagKey(tag, key));
+    this.parts.remove(key);
+    this.#added -= cost(value);
+    return record;
+  }
+
   /** Within a transaction: removes the record under a key with all that belongs to it. */
   removeRecord(key: Uint8Array): void {
     const old = this.parts.get(key);
@@ -242,11 +285,15 @@ export class Disk {
 
   #removeChunks(stowId: Uint8Array): void {
     const keys = [...this.chunks.getKeys({ start: stowId, end: prefixEnd(stowId) })];
-    for (const key of keys.map((each) => Buffer.from(each))) {
-      const value = this.chunks.get(key);
-      if (value !== undefined) this.#added -= cost(value);
-      this.chunks.remove(key);
-    }
+    for (const key of keys.map((each) => Buffer.from(each))) this.removeChunk(key);
+  }
+
+  /** Within a transaction. */
+  removeChunk(key: Uint8Array): void {
+    const value = this.chunks.get(key);
+    if (value === undefined) return;
+    this.#added -= cost(value);
+    this.chunks.remove(key);
   }
 
   #reserve(sizeBytes: number): void {
@@ -284,7 +331,7 @@ function parseRebuild(value: Uint8Array | undefined): Rebuild | undefined {
 }
 
 /** What a value takes on the disk, about. */
-function cost(value: Uint8Array): number {
+export function cost(value: Uint8Array): number {
   return value.length + overheadBytes;
 }
 

@@ -2,6 +2,7 @@
 const repair = 'test/pool/repair.test.ts';
 const interrupted = 'test/pool/repair-interrupted.test.ts';
 const durable = 'test/guard/durable-faults.test.ts';
+const lost = 'test/tier/lost-memory.test.ts';
 const snapshots = 'test/pool/snapshot-faults.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
@@ -124,5 +125,41 @@ export const proofs = [
     to: '',
     test: snapshots,
     killer: 'are whole or not there when the power fails: loose names',
+  },
+  {
+    name: 'a disk tier that is lost with a segment of the memory',
+    why: 'segments that were added are not synced: a power loss may take them, and everything is on the disk',
+    file: 'src/pool/open-tiers.ts',
+    from: 'if (isLeftOver && machineWasDown(poolPath)) return undefined;',
+    to: 'if (isLeftOver && poolPath === "") return undefined;',
+    test: lost,
+    killer: 'is made anew where segments are gone',
+  },
+  {
+    name: 'damage that is taken for a power loss',
+    why: 'what was not persisted would be gone, and a repair could have saved it',
+    file: 'src/pool/open-tiers.ts',
+    from: 'if (isLeftOver && machineWasDown(poolPath)) return undefined;',
+    to: 'if (isLeftOver) return undefined;',
+    test: lost,
+    killer: 'is damage, and nothing is removed, where the machine was up all the time',
+  },
+  {
+    name: 'memory that is trusted since it was closed in order',
+    why: 'closing changes pages that reach the disk in any order, or never: all of them must have been synced',
+    file: 'src/pool/open-tiers.ts',
+    from: 'return !(clean && wholeAt === sequence);',
+    to: 'return !clean;',
+    test: lost,
+    killer: 'is all of it, where it was opened again after it had reached its files',
+  },
+  {
+    name: 'an orderly shutdown that is taken for a power loss',
+    why: 'what was not persisted is in the files of the memory, and should be kept',
+    file: 'src/pool/tiers.ts',
+    from: '  await disk.setWhole(sequence, () => {',
+    to: '  await disk.setWhole(sequence + 1, () => {',
+    test: lost,
+    killer: 'is nothing after an orderly shutdown: memory that had reached its files is kept',
   },
 ];

@@ -10,7 +10,13 @@ import { Random } from '../../src/base/random.ts';
 import { rounds, seed } from '../support/seed.ts';
 import type { Image, Names } from './support/disk.ts';
 import { Judge } from './support/judge.ts';
-import { outages, recordProgram, type Recording, withoutCompiler } from './support/recorded.ts';
+import {
+  type Outage,
+  outages,
+  recordProgram,
+  type Recording,
+  withoutCompiler,
+} from './support/recorded.ts';
 
 const writer = new URL('clients/tier-writer.mjs', import.meta.url);
 const judge = new URL('clients/tier-judge.mjs', import.meta.url);
@@ -35,28 +41,35 @@ function momentsOf(scratch: string): Map<string, Buffer>[] {
   return moments;
 }
 
-/** What is left of the memory after `known` moments: of one moment, a mixture of several, cut short, or nothing. */
+/**
+ * What is left of the memory after `known` moments: of one moment, a mixture of several, cut short, or nothing. What was synced as a whole, when the
+ * pool was closed, is as it was then, or as it is in the end.
+ */
 function addMemory(
-  image: Image,
+  { image, synced }: Outage,
   moments: readonly Map<string, Buffer>[],
   known: number,
   random: Random,
 ): void {
-  for (const path of image.keys()) if (path.startsWith('pool/segment-')) image.delete(path);
   const last = Math.min(known, moments.length - 1);
   const how = random.below(5);
-  if (known === 0 || how === 0) return;
-  for (const [name, newest] of moments[last] as Map<string, Buffer>) {
+  for (const [name, newest] of known === 0 ? [] : (moments[last] as Map<string, Buffer>)) {
+    const path = `pool/${name}`;
+    const whole = synced.has(path) ? image.get(path) : undefined;
     const bytes = Buffer.from(newest);
     for (let at = 0; how > 1 && at < bytes.length; at += pageBytes) {
-      const older = moments[random.below(last + 1)]?.get(name);
+      const older = whole ?? moments[random.below(last + 1)]?.get(name);
       if (older === undefined) bytes.fill(0, at, at + pageBytes);
-      else older.copy(bytes, at, at, at + pageBytes);
+      else if (whole === undefined || random.below(2) === 0)
+        older.copy(bytes, at, at, at + pageBytes);
     }
-    if (how === 2 && name !== 'segment-0000' && random.below(2) === 0) continue;
+    image.delete(path);
     // The first one is synced when it is made, so that its size is certain.
-    const isCut = how === 3 && name !== 'segment-0000' && random.below(2) === 0;
-    image.set(`pool/${name}`, isCut ? bytes.subarray(0, pageBytes * random.below(30)) : bytes);
+    const isFirst = name === 'segment-0000';
+    const isLost = how === 0 || (how === 2 && !isFirst && random.below(2) === 0);
+    if (isLost && whole === undefined) continue;
+    const isCut = how === 3 && !isFirst && whole === undefined && random.below(2) === 0;
+    image.set(path, isCut ? bytes.subarray(0, pageBytes * random.below(30)) : bytes);
   }
 }
 
@@ -105,10 +118,11 @@ async function faults(
   const moments = momentsOf(recording.scratch);
   const opener = new Judge(judge);
   const found: string[] = [];
-  for (const { image, acknowledged, name } of outages(recording, count, seed(), names, calls)) {
+  for (const outage of outages(recording, count, seed(), names, calls)) {
+    const { image, acknowledged, name } = outage;
     image.delete('pool/disk/lock.mdb');
     const known = acknowledged.filter((text) => text.startsWith('moment')).length;
-    addMemory(image, moments, known, random);
+    addMemory(outage, moments, known, random);
     const text = await opener.ask(image);
     const answer = text.startsWith('{') ? (JSON.parse(text) as Answer) : { message: text };
     const fault = faultOf(answer, allowed(acknowledged));
@@ -126,8 +140,8 @@ describe('a pool with a disk tier, on a disk that loses its power', () => {
   it.each(['journal', 'loose'] as const)(
     'opens, with all that was persisted and nothing mixed: %s names',
     async (names) => {
-      const recording = recordProgram(writer, ['60', String(seed())]);
-      const count = rounds(20, 250);
+      const recording = recordProgram(writer, ['60', String(seed())], true);
+      const count = rounds(15, 150);
       const found = await faults(recording, count, names);
       // The memory has grown since it was made: only the first segment was ever synced.
       expect(momentsOf(recording.scratch).at(-1)?.size).toBeGreaterThan(1);
@@ -135,6 +149,12 @@ describe('a pool with a disk tier, on a disk that loses its power', () => {
       expect(found).toEqual([]);
     },
   );
+
+  it('trusts memory that was closed in order only when all of it had reached its files', async () => {
+    const recording = recordProgram(writer, ['10', String(seed())], true);
+    const found = await faults(recording, rounds(15, 100), 'loose', 30);
+    expect(found).toEqual([]);
+  });
 
   it('says so where LMDB would die of what is left', async () => {
     const opener = new Judge(judge);

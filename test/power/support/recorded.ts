@@ -86,11 +86,13 @@ export interface Outage {
   readonly image: Image;
   /** What the program had promised until then. */
   readonly acknowledged: readonly string[];
+  /** Files that have been synced under the names that they have. */
+  readonly synced: ReadonlySet<string>;
   /** Names the outage, for messages. */
   readonly name: string;
 }
 
-/** What is left when the power fails, `count` times, each after another call or with other pages lost; within the first `calls` if that is given. */
+/** What is left when the power fails, `count` times, each after another call or with other pages lost; among the last `calls` if that is given. */
 export function* outages(
   { under, records }: Recording,
   count: number,
@@ -99,19 +101,22 @@ export function* outages(
   calls: number = records.length,
 ): Generator<Outage> {
   const random = new Random(seed);
-  const points = Array.from({ length: count }, () => random.below(calls + 1));
+  const points = Array.from({ length: count }, () => records.length - random.below(calls + 1));
   const disk = new Disk(under, names);
   const acknowledged: string[] = [];
+  const synced = new Set<string>();
   let applied = 0;
   for (const point of points.sort((a, b) => a - b)) {
     for (; applied < point; applied++) {
       const record = records[applied] as LogRecord;
       if (record.kind === kind.acknowledged) acknowledged.push(record.data.toString());
       else disk.apply(record);
+      if (record.kind === kind.sync) synced.add(record.path.slice(under.length + 1));
     }
     yield {
       image: disk.lose(random),
       acknowledged: [...acknowledged],
+      synced: new Set(synced),
       name: `after call ${point} of seed ${seed}, ${names}`,
     };
   }
