@@ -163,13 +163,24 @@ function leave(store: Store): void {
   try {
     // Nobody else, but for the dead: what they left is cleared, or the pool is not in order.
     const isLast = hasPen && !othersHaveOpened(region);
-    if (isLast) reapOwners(store);
+    const isInOrder = isLast && reapsAll(store);
     if (hasPen) sweepRetired(store);
     allocator.leave(); // after all that frees: what is freed waits in this owner's cache
-    if (isLast) region.commit({ clean: true });
+    if (isInOrder) region.commit({ clean: true });
     noteClosed(region);
   } finally {
     if (hasPen) pen.give();
+  }
+}
+
+/** @returns false where a lock that somebody keeps is in the way: then the pool is not in order, and the next one recovers it */
+function reapsAll(store: Store): boolean {
+  try {
+    reapOwners(store);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'pool_busy')) return false;
+    throw error;
   }
 }
 
