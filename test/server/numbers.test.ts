@@ -13,6 +13,7 @@ const nothing: DiskStats = {
   promoted: 0,
   dropped: 0,
   lagged: 0,
+  versionsLagged: 0,
   corrupt: 0,
   bytesWritten: 0,
   bytesRead: 0,
