@@ -106,8 +106,8 @@ export const tiers = [
     name: 'memory that is believed after a power loss',
     why: 'what the machine had written back of the memory when it went down is of many moments',
     file: 'src/pool/open-tiers.ts',
-    from: 'return superblock.rootParts !== 0 && !superblock.clean && superblock.bootId !== bootId;',
-    to: 'return superblock.rootParts < 0 && bootId === superblock.bootId;',
+    from: '  return !(clean && wholeAt === sequence);',
+    to: '  return clean && wholeAt === sequence + 1;',
     test: persist,
     killer: 'a part that was persisted is as it was persisted last, whatever came after',
   },
@@ -172,7 +172,8 @@ export const tiers = [
     from: '    removeVersions(this.#disk, key, version);\n',
     to: '',
     test: 'test/tier/versions.test.ts',
-    killer: 'the versions of a part go by delete, and leave nothing behind',
+    killer:
+      'the versions of a part go by delete when they are on the disk, and leave nothing behind',
   },
   {
     name: 'a snapshot of many moments',

@@ -14,6 +14,7 @@ const nothing: DiskStats = {
   dropped: 0,
   versionsLagged: 0,
   lagged: 0,
+  versionsLagged: 0,
   corrupt: 0,
   bytesWritten: 0,
   bytesRead: 0,

@@ -65,25 +65,36 @@ describe('the versions of a part', () => {
     lease?.release();
   });
 
-  it.each([
-    ['delete', (of: Pool) => of.delete('a', 'p')],
-    ['delete of the context', (of: Pool) => of.delete('a')],
-    ['invalidate', (of: Pool) => of.invalidate({ tag: 't' })],
-  ])('go by %s, and leave nothing behind', async (_, remove) => {
-    const of = await keeping(5);
-    const old = of.put('a', 'p', filled(mib, 1), { tags: ['t'] });
-    of.put('a', 'p', filled(mib, 2), { tags: ['t'] });
-    of.put('a', 'p', filled(mib, 3), { tags: ['t'] });
-    expect(remove(of)).toBe(1);
-    expect(of.versions('a', 'p')).toEqual([]);
-    expect(await of.load('a', 'p', { version: old })).toBeUndefined();
-    await of.persist('a');
-    expect(of.versions('a', 'p')).toEqual([]);
-    expect(of.stats().disk?.usedBytes).toBe(0);
-    // A part of the same name has versions of its own.
-    of.put('a', 'p', 'new');
-    expect(of.versions('a', 'p')).toHaveLength(1);
-  });
+  const removals: readonly (readonly [string, (of: Pool) => number])[] = [
+    ['delete', (of) => of.delete('a', 'p')],
+    ['delete of the context', (of) => of.delete('a')],
+    ['invalidate', (of) => of.invalidate({ tag: 't' })],
+  ];
+  const cases = removals.flatMap(([name, remove]) =>
+    [true, false].map(
+      (isThere) => [name, isThere ? 'on the disk' : 'on their way', remove, isThere] as const,
+    ),
+  );
+  it.each(cases)(
+    'go by %s when they are %s, and leave nothing behind',
+    async (_, __, remove, isThere) => {
+      const of = await keeping(5);
+      const old = of.put('a', 'p', filled(mib, 1), { tags: ['t'] });
+      of.put('a', 'p', filled(mib, 2), { tags: ['t'] });
+      of.put('a', 'p', filled(mib, 3), { tags: ['t'] });
+      // On the disk already; in the second round on their way.
+      if (isThere) await of.persist('a');
+      expect(remove(of)).toBe(1);
+      expect(of.versions('a', 'p')).toEqual([]);
+      expect(await of.load('a', 'p', { version: old })).toBeUndefined();
+      await of.persist('a');
+      expect(of.versions('a', 'p')).toEqual([]);
+      expect(of.stats().disk?.usedBytes).toBe(0);
+      // A part of the same name has versions of its own.
+      of.put('a', 'p', 'new');
+      expect(of.versions('a', 'p')).toHaveLength(1);
+    },
+  );
 
   it('are not kept unless it is asked for', async () => {
     const of = await diskPool(freshPath());
