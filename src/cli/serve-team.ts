@@ -21,7 +21,11 @@ interface Member {
   readonly worker: Worker;
   readonly startedMs: number;
   readonly gone: Promise<void>;
+  /** Ends when it listens, or never will. */
+  starting: Promise<unknown>;
   isListening: boolean;
+  /** Its successor is on the way. */
+  isReplaced: boolean;
   /** It was told to stop. */
   isLeaving: boolean;
   numbers: ServerNumbers | undefined;
@@ -81,10 +85,28 @@ export class Team {
       await previous;
     } catch {} // told to whoever asked for it
     for (const member of Array.from(this.#members.values())) {
-      if (this.#isStopping || !this.#members.has(member.number)) continue;
-      await this.#fork();
+      await member.starting;
+      if (this.#isStopping || !this.#isHere(member)) continue;
+      await this.#succeed(member);
       await this.#leave(member);
     }
+  }
+
+  /** Starts another in its place. Should it die meanwhile, that is the one that takes it. */
+  async #succeed(member: Member): Promise<void> {
+    member.isReplaced = true;
+    try {
+      await this.#fork();
+    } catch (error) {
+      member.isReplaced = false;
+      if (!this.#isHere(member)) this.#replaceLost();
+      throw error;
+    }
+  }
+
+  /** False once it is gone, also where another one has its number. */
+  #isHere(member: Member): boolean {
+    return this.#members.get(member.number) === member;
   }
 
   async #leave(member: Member): Promise<void> {
@@ -109,12 +131,14 @@ export class Team {
       worker,
       startedMs,
       gone,
+      starting: gone,
       isListening: false,
+      isReplaced: false,
       isLeaving: false,
       numbers: undefined,
     };
     this.#members.set(number, member);
-    return new Promise((resolve, reject) => {
+    const starting = new Promise<Listening>((resolve, reject) => {
       worker.on('error', reject);
       worker.on('message', (message: FromWorker) => {
         if (message.type === 'listening') {
@@ -131,6 +155,8 @@ export class Team {
         this.#lost(member, how);
       });
     });
+    member.starting = starting.catch(() => {});
+    return starting;
   }
 
   /** None that a living worker has; 0 is this process. */
@@ -192,6 +218,7 @@ export class Team {
     if (member.numbers !== undefined) this.#past = pastOf([...this.#past, member.numbers]);
     for (const id of this.#gatherings.keys()) this.#answered(id, member);
     if (this.#isStopping || member.isLeaving || !member.isListening) return;
+    if (member.isReplaced) return;
     const livedMs = this.#io.clock.nowMs() - member.startedMs;
     this.#failures = livedMs < livesMs ? this.#failures + 1 : 0;
     const waitMs =

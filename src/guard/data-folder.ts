@@ -7,6 +7,8 @@ import { join } from 'node:path';
 
 import { systemClock, type Clock } from '../base/clock.ts';
 import { makeFolder } from '../base/folders.ts';
+import { nodeFiles } from '../memory/files.ts';
+import { holdsPool, readPoolFile } from '../memory/pool-files.ts';
 import { doing, locked, readIfThere, replaceFile } from './durable-file.ts';
 import type { KeyRecord } from './keyring.ts';
 import { dataLayout, type DataLayout } from './layout.ts';
@@ -77,6 +79,12 @@ export class DataFolder {
   stamp(): string {
     const { keysFile, tenantsFile } = this.layout;
     return [keysFile, tenantsFile].map(stampOf).join(' ');
+  }
+
+  /** The capacity of the pool of `default`; undefined when there is none. @throws not_a_pool, pool_corrupt */
+  poolCapacity(): number | undefined {
+    const path = this.layout.poolFolder;
+    return holdsPool(nodeFiles, path) ? readPoolFile(nodeFiles, path).capacityBytes : undefined;
   }
 
   poolFolder(tenant: string): string {

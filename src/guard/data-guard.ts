@@ -2,8 +2,6 @@
 
 import { systemClock, type Clock } from '../base/clock.ts';
 import { hasCode } from '../errors.ts';
-import { nodeFiles } from '../memory/files.ts';
-import { holdsPool, readPoolFile } from '../memory/pool-files.ts';
 import type { PoolStats } from '../pool/api.ts';
 import {
   scopes,
@@ -68,7 +66,7 @@ interface KnownCaller {
  */
 export async function openGuard(dataFolder: string, options: GuardOptions): Promise<DataGuard> {
   const folder = new DataFolder(dataFolder, options.clock ?? systemClock);
-  const own = options.poolType === 'shared' ? undefined : ownCapacity(folder.layout.poolFolder);
+  const own = options.poolType === 'shared' ? undefined : folder.poolCapacity();
   const { tenants } = await folder.read();
   const totalBytes =
     options.capacityBytes ?? tenants.capacityBytes ?? own ?? options.newCapacityBytes;
@@ -77,11 +75,6 @@ export async function openGuard(dataFolder: string, options: GuardOptions): Prom
   const guard = new DataGuard(folder, totalBytes, options);
   await guard.start();
   return guard;
-}
-
-/** The capacity of a pool that exists. @throws not_a_pool, pool_corrupt */
-function ownCapacity(path: string): number | undefined {
-  return holdsPool(nodeFiles, path) ? readPoolFile(nodeFiles, path).capacityBytes : undefined;
 }
 
 export class DataGuard implements ServedGuard {
@@ -119,6 +112,9 @@ export class DataGuard implements ServedGuard {
         pathOf: (tenant) => folder.poolFolder(tenant),
         tiersOf: options.tiersOf ?? ((): TierChoices => ({})),
         totalBytes,
+        takeChanges: async () => {
+          if (folder.stamp() !== this.#stamp) await this.reload().catch(() => {}); // `maintain` tells
+        },
       },
       this.#tenants,
     );

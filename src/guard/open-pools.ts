@@ -24,6 +24,8 @@ export interface PoolPolicy {
   readonly tiersOf: (tenant: string) => TierChoices;
   /** The bound on all pools. */
   readonly totalBytes: number;
+  /** Takes what another process has changed in the records: a tenant may be gone. */
+  readonly takeChanges: () => Promise<void>;
 }
 
 export class OpenPools implements PoolSource {
@@ -37,6 +39,7 @@ export class OpenPools implements PoolSource {
 
   async open(tenant: Tenant): Promise<Pool> {
     await this.#makeRoom(tenant);
+    await this.#policy.takeChanges();
     // Its folder may be gone by now: opening would make another.
     if (!tenant.isHere) fail('unauthorized', 'The tenant was removed.');
     const { type, exclusive, pathOf, tiersOf, totalBytes } = this.#policy;

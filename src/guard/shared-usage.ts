@@ -2,10 +2,11 @@
  * What the workers of one server must know of each other to keep the quotas of a tenant: a file of words, DATA/control, that all of them map.
  *
  * ```
- * word 0        16            16 + 80           …       one row per tenant, found by the hash of its name
+ * word 0        16            16 + 144          …       one row per tenant, found by the hash of its name
  * ┌────────────┬─────────────┬─────────────┬───┐
  * │ (reserved) │ row 0       │ row 1       │ … │         row:  0 state: free, being taken, taken    1–2 hash of the name
  * └────────────┴─────────────┴─────────────┴───┘               3 arrival: see `take`                16 + w  KiB in flight at worker w
+ *                                                                                                   80 + w  KiB that are to be parts, at worker w
  * ```
  * The words of a worker have one writer; whoever starts workers clears those of the dead. Rows are taken for as long as the server runs.
  */
@@ -19,10 +20,10 @@ export const workersMax = 64;
 /** Tenants that have a row. Those beyond it have their quotas at each worker by itself. */
 const rowsMax = 4096;
 const headWords = 16;
-const rowWords: number = 16 + workersMax;
+const rowWords: number = 16 + 2 * workersMax;
 const fileBytes: number = 4 * (headWords + rowsMax * rowWords);
 
-const field = { state: 0, hash: 1, arrival: 3, inFlight: 16 } as const;
+const field = { state: 0, hash: 1, arrival: 3, inFlight: 16, reserved: 16 + workersMax } as const;
 const rowState = { free: 0, claimed: 1, taken: 2 } as const;
 
 /** Arrival times are in sixteenths of a millisecond, modulo 2^32. */
@@ -76,7 +77,9 @@ export class SharedUsage {
   /** A worker is dead: what it had in flight is over. */
   clear(worker: number): void {
     for (let row = 0; row < rowsMax; row++) {
-      store(this.#file.words, headWords + row * rowWords + field.inFlight + worker, 0);
+      const at = headWords + row * rowWords + worker;
+      store(this.#file.words, at + field.inFlight, 0);
+      store(this.#file.words, at + field.reserved, 0);
     }
   }
 
@@ -91,19 +94,24 @@ const claimLooks = 1_000_000;
 export class TenantUsage {
   readonly #words: Words;
   readonly #at: number;
-  readonly #own: number;
+  readonly #worker: number;
   /** Operations of a parcel that are left. */
   #parcel = 0;
 
   constructor(words: Words, at: number, worker: number) {
     this.#words = words;
     this.#at = at;
-    this.#own = at + field.inFlight + worker;
+    this.#worker = worker;
   }
 
   /** Says what is in flight here. */
   hold(ownBytes: number): void {
-    store(this.#words, this.#own, Math.ceil(ownBytes / unitBytes));
+    this.#say(field.inFlight, ownBytes);
+  }
+
+  /** Says what is reserved here and no part of the pool yet. */
+  reserve(ownBytes: number): void {
+    this.#say(field.reserved, ownBytes);
   }
 
   /**
@@ -111,12 +119,12 @@ export class TenantUsage {
    * one sees the other.
    */
   heldByOthers(): number {
-    let units = 0;
-    const first = this.#at + field.inFlight;
-    for (let at = first; at < first + workersMax; at++) {
-      if (at !== this.#own) units += load(this.#words, at);
-    }
-    return units * unitBytes;
+    return this.#ofOthers(field.inFlight);
+  }
+
+  /** Likewise bytes that are reserved. */
+  reservedByOthers(): number {
+    return this.#ofOthers(field.reserved);
   }
 
   /**
@@ -151,5 +159,18 @@ export class TenantUsage {
   /** The rate was changed. */
   drop(): void {
     this.#parcel = 0;
+  }
+
+  #say(cells: number, ownBytes: number): void {
+    store(this.#words, this.#at + cells + this.#worker, Math.ceil(ownBytes / unitBytes));
+  }
+
+  #ofOthers(cells: number): number {
+    let units = 0;
+    const first = this.#at + cells;
+    for (let worker = 0; worker < workersMax; worker++) {
+      if (worker !== this.#worker) units += load(this.#words, first + worker);
+    }
+    return units * unitBytes;
   }
 }

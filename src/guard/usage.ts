@@ -2,6 +2,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { fail } from '../errors.ts';
+import type { Pool } from '../pool/api.ts';
 import type { Budget } from '../store/hooks.ts';
 import type { Quotas, TenantRefusal } from './api.ts';
 import type { TenantUsage } from './shared-usage.ts';
@@ -11,6 +12,9 @@ import { TokenBucket } from './token-bucket.ts';
 /** What one that may do nothing is told to wait. */
 const hourMs = 3_600_000;
 
+/** What a pool that others write to holds, and what is to be part of it. */
+type SharedPool = Pick<Pool, 'partBytes' | 'draftBytes'>;
+
 export class Usage {
   readonly #clock: Clock;
   /** What other workers of the server must know of it, and it of them. */
@@ -19,8 +23,8 @@ export class Usage {
   #maxInFlightBytes = Infinity;
   #bucket: TokenBucket | undefined;
   #storedBytes: number | undefined;
-  /** Where others write to the pool too: what it holds. */
-  #poolBytes: (() => number) | undefined;
+  /** Where others write to the pool too: the pool. */
+  #pool: SharedPool | undefined;
   running = 0;
   inFlightBytes = 0;
   operations = 0;
@@ -47,17 +51,21 @@ export class Usage {
     }
     this.#maxInFlightBytes = inFlightBytes ?? Infinity;
     this.#quotas = quotas;
+    // Not kept up where nothing is bounded: others would find what was before.
+    this.#shared?.hold(inFlightBytes === undefined ? 0 : this.inFlightBytes);
+    this.#sayReserved();
   }
 
   get storedBytes(): number | undefined {
-    return this.#poolBytes?.() ?? this.#storedBytes;
+    return this.#pool?.partBytes ?? this.#storedBytes;
   }
 
   /** The pool is open, or about to be closed. What others write to it is in it, and not in what was reserved here. */
-  follow(pool: { readonly partBytes: number } | undefined): void {
+  follow(pool: SharedPool | undefined): void {
     if (this.#shared === undefined) return;
     this.#storedBytes = this.storedBytes;
-    this.#poolBytes = pool === undefined ? undefined : (): number => pool.partBytes;
+    this.#pool = pool;
+    this.#sayReserved();
   }
 
   /** One operation and its bytes. @throws budget_exceeded, rate_limited: nothing is reserved then */
@@ -80,6 +88,7 @@ export class Usage {
 
   end(inFlightBytes: number): void {
     this.#release(inFlightBytes);
+    if (this.#quotas.storedBytes !== undefined) this.#sayReserved();
     this.running--;
   }
 
@@ -122,9 +131,23 @@ export class Usage {
   #checkStored(sizeBytes: number): void {
     const { storedBytes: max } = this.#quotas;
     if (max === undefined) return;
-    const held = this.storedBytes ?? 0;
+    this.#sayReserved(sizeBytes);
+    const held = (this.storedBytes ?? 0) + this.#reservedBytes();
     if (held + sizeBytes <= max) return;
+    this.#sayReserved();
     this.#refuse(`Parts hold ${held} of ${max} bytes; ${sizeBytes} more do not fit.`);
+  }
+
+  /** What all workers have reserved and is no part yet: none of it is counted by the pool. */
+  #reservedBytes(): number {
+    if (this.#pool === undefined) return 0;
+    return this.#pool.draftBytes + (this.#shared?.reservedByOthers() ?? 0);
+  }
+
+  /** Tells the others what is reserved here, and is about to be: said before the sum is looked at, as what is in flight. */
+  #sayReserved(moreBytes = 0): void {
+    const isBounded = this.#quotas.storedBytes !== undefined;
+    this.#shared?.reserve(isBounded ? (this.#pool?.draftBytes ?? 0) + moreBytes : 0);
   }
 
   #checkContexts(contexts: number): void {

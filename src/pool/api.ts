@@ -11,7 +11,14 @@ import type { Hooks } from '../store/hooks.ts';
 import type { ElementType, PartData, PartView } from '../store/element.ts';
 
 import type { OperationName } from '../store/counters.ts';
-import type { DiskHandle, DiskStats, TierOptions } from './tier-api.ts';
+import type {
+  DiskHandle,
+  DiskStats,
+  LoadOptions,
+  PartVersion,
+  PersistOptions,
+  TierOptions,
+} from './tier-api.ts';
 
 export type * from './tier-api.ts';
 export type { KindName } from '../alloc/kind.ts';
@@ -186,13 +193,6 @@ export interface SnapshotOptions {
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
 }
 
-export interface PersistOptions {
-  /** Only this part. */
-  readonly part?: string;
-  /** Ends the wait: what was written by then stays. */
-  readonly signal?: AbortSignal;
-}
-
 /** Structured-cloneable: post it to a worker thread, which joins with `openPool({ handle })`. */
 export interface PoolHandle {
   readonly region: RegionHandle;
@@ -268,7 +268,12 @@ export interface Pool extends AsyncDisposable {
   hint(id: string, hint: Hint): number;
   /** Deletes every part that carries the tag. Returns how many. */
   invalidate(what: { readonly tag: string }): number;
+  /** @throws part_corrupt where the record on the disk is damaged */
   where(id: string, part: string): Place | undefined;
+  /** What is kept of a part, the current version first: with `tiers.disk.versions` also earlier ones, as far as they are on the disk. */
+  versions(id: string, part: string): PartVersion[];
+  /** Names of the parts of a context that are on the disk only, in no order. */
+  coldParts(id: string): string[];
   /** Whether the context has a part, in one look however many it has. */
   has(id: string): boolean;
   /**
@@ -282,11 +287,7 @@ export interface Pool extends AsyncDisposable {
    * Aborting ends the wait and changes nothing.
    * @throws tier_unavailable when not hot and without a disk tier; part_corrupt, key_unavailable, io_failed, aborted
    */
-  load(
-    id: string,
-    part: string,
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<Lease | undefined>;
+  load(id: string, part: string, options?: LoadOptions): Promise<Lease | undefined>;
   /** Removes parts whose time is over, at most `limit` entries looked at. Returns how many went. */
   sweepExpired(limit?: number): number;
   /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */
@@ -316,6 +317,8 @@ export interface Pool extends AsyncDisposable {
   readonly contextCount: number;
   /** Bytes of all parts, likewise without the statistics of the allocator; hooks may ask for it. 0 when the pool is closed. */
   readonly partBytes: number;
+  /** Bytes that drafts begun by this owner have reserved, beside these; hooks may ask for it. */
+  readonly draftBytes: number;
   readonly handle: PoolHandle;
   readonly path: string | undefined;
   /** Whether parts may be on the disk, where `get` does not see them, and `load` does. */

@@ -39,6 +39,7 @@ export function diskOf({ path, tiers, handle }: OpenOptions): DiskHandle | undef
     diskPath: resolve(asked.path ?? join(path, diskFolderName)),
     maxBytes: asked.maxBytes ?? defaultMaxBytes,
     reserveBytes: asked.reserveBytes,
+    versions: asked.versions ?? 1,
   };
 }
 
@@ -152,7 +153,8 @@ export async function attachDisk(
   await disk.setWhole(undefined);
   await disk.belongTo(shapeOf(store.region));
   const sealing = { keys: options.keyProvider, tenant: options.tenant ?? defaultTenant };
-  const tier = new DiskTier(store, disk, new Doomed(store, disk, choice.diskPath), sealing, step);
+  const doomed = new Doomed(store, disk, choice.diskPath);
+  const tier = new DiskTier(store, { disk, doomed, sealing, step, versions: choice.versions });
   store.lowerTier = tier;
   await tier.cleanUp();
   const reserveBytes = choice.reserveBytes ?? Math.floor(capacityBytes / defaultReserveShare);

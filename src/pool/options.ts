@@ -27,6 +27,7 @@ const scanDefault = 100;
 /** Parts told of each context in a list. */
 const listedPartsDefault = 100;
 const listMax = 10_000;
+const versionsMax = 1000;
 const noTags: readonly Tag[] = [];
 
 /** How a part is to be written. @throws invalid_argument */
@@ -238,6 +239,13 @@ function checkTiers({ tiers, path, handle, readOnly, keyProvider, tenant }: Open
   }
   if (disk.path !== undefined && textGiven(disk.path, 'tiers.disk.path') === '') {
     fail('invalid_argument', 'tiers.disk.path must name a folder.');
+  }
+  const { versions = 1 } = disk;
+  if (!(Number.isInteger(versions) && versions >= 1 && versions <= versionsMax)) {
+    fail(
+      'invalid_argument',
+      `tiers.disk.versions must be 1 to ${versionsMax}; got ${show(versions)}.`,
+    );
   }
   for (const name of ['maxBytes', 'reserveBytes'] as const) {
     const bytes = disk[name];

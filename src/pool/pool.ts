@@ -37,9 +37,11 @@ import type {
   Hint,
   Lease,
   ListOptions,
+  LoadOptions,
   PartData,
   PartInfo,
   PartsOptions,
+  PartVersion,
   PersistOptions,
   Place,
   Pool,
@@ -65,10 +67,10 @@ import {
 } from './options.ts';
 import { checkReport } from './check-report.ts';
 import { checkedDraft } from './checked-draft.ts';
-import { contextCountOf, partBytesOf, statsOf } from './stats.ts';
-import { checkDestination, writeSnapshot } from './snapshot.ts';
+import { contextCountOf, draftBytesOf, handleOf, partBytesOf, statsOf } from './stats.ts';
+import { checkDestination, snapshotRuns, writeSnapshot } from './snapshot.ts';
 import { Tiers } from './tiers.ts';
-import { throwIfAborted } from '../tier/disk-tier.ts';
+import { throwIfAborted } from '../tier/persisted.ts';
 import { WatchedWorkers } from './watched-workers.ts';
 
 const noOptions = {};
@@ -103,7 +105,7 @@ export class StorePool implements Pool {
     this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
-    this.#written('put', id, part, version, bytes.length);
+    this.#tiers.written('put', id, part, version, bytes.length);
     return version;
   }
 
@@ -119,7 +121,7 @@ export class StorePool implements Pool {
       beforeAbort: () => {
         if (store.hooks.running) this.#readable();
       },
-      committed: (version) => this.#written('put', id, part, version, draft.sizeBytes),
+      committed: (version) => this.#tiers.written('put', id, part, version, draft.sizeBytes),
     });
   }
 
@@ -130,7 +132,7 @@ export class StorePool implements Pool {
     this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
-    this.#written('append', id, part, version, bytes.length);
+    this.#tiers.written('append', id, part, version, bytes.length);
     return version;
   }
 
@@ -208,6 +210,11 @@ export class StorePool implements Pool {
     return this.#tiers.where(id, part);
   }
 
+  coldParts(id: string): string[] {
+    this.#readable();
+    return this.#tiers.coldParts(id);
+  }
+
   has(id: string): boolean {
     const store = this.#readable();
     return store.follower.settled(() => isThere(store, id));
@@ -221,11 +228,18 @@ export class StorePool implements Pool {
   async load(
     id: string,
     part: string,
-    options: { readonly signal?: AbortSignal } = noOptions,
+    options: LoadOptions = noOptions,
   ): Promise<Lease | undefined> {
     checkOptions(options);
     throwIfAborted(options.signal);
-    return this.get(id, part) ?? this.#tiers.load(id, part, options.signal);
+    this.#readable();
+    const lease = options.version === undefined ? this.get(id, part) : undefined;
+    return lease ?? this.#tiers.load(id, part, options);
+  }
+
+  versions(id: string, part: string): PartVersion[] {
+    this.#readable();
+    return this.#tiers.versions(id, part);
   }
 
   sweepExpired(limit: number = sweepDefault): number {
@@ -308,21 +322,12 @@ export class StorePool implements Pool {
     return this.#store.closed ? 0 : partBytesOf(this.#store);
   }
 
-  get handle(): PoolHandle {
-    const { region } = this.#readable();
-    const disk = this.#tiers.choice;
-    return { region: region.handle, ...(disk !== undefined && { disk }) };
+  get draftBytes(): number {
+    return draftBytesOf(this.#store);
   }
 
-  #written(
-    action: 'put' | 'append',
-    id: string,
-    part: string,
-    version: number,
-    sizeBytes: number,
-  ): void {
-    if (this.hasDisk) this.#tiers.wrote(sizeBytes);
-    this.#store.hooks.record(action, id, part, version);
+  get handle(): PoolHandle {
+    return handleOf(this.#readable().region, this.#tiers.choice);
   }
 
   #setPinned(id: string, part: string | undefined, pinned: boolean): number {
@@ -331,8 +336,7 @@ export class StorePool implements Pool {
   }
 
   #readable(): Store {
-    if (this.#store.closed || this.#closing !== undefined)
-      fail('pool_closed', 'This pool was closed.');
+    if (this.#closing ?? this.#store.closed) fail('pool_closed', 'This pool was closed.');
     if (this.#store.hooks.running) fail('called_from_hook', 'A hook of this pool called it.');
     return this.#store;
   }
@@ -342,8 +346,4 @@ export class StorePool implements Pool {
     if (this.readOnly) fail('read_only', 'This pool was opened for reading.');
     return store;
   }
-}
-
-function snapshotRuns(): never {
-  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
 }

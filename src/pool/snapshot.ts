@@ -215,3 +215,7 @@ async function copyVerified(
     await file.close();
   }
 }
+
+export function snapshotRuns(): never {
+  fail('snapshot_in_progress', 'A snapshot of this pool is being written.');
+}

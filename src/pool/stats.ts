@@ -6,7 +6,7 @@ import { formatVersion } from '../memory/superblock-codec.ts';
 import { peek } from '../memory/words.ts';
 import { readCell, sumOperations } from '../store/counters.ts';
 import type { Store } from '../store/store.ts';
-import type { DiskStats, PoolStats } from './api.ts';
+import type { DiskHandle, DiskStats, PoolHandle, PoolStats } from './api.ts';
 
 export function statsOf(store: Store, disk?: DiskStats): PoolStats {
   const at = (name: keyof typeof control): number =>
@@ -35,6 +35,18 @@ export function contextCountOf(store: Store): number {
 
 export function partBytesOf(store: Store): number {
   return readCell(store.control, store.controlAt + control.partBytesLow);
+}
+
+/** By which another thread joins. */
+export function handleOf(region: Region, disk: DiskHandle | undefined): PoolHandle {
+  return { region: region.handle, ...(disk !== undefined && { disk }) };
+}
+
+/** What this owner's drafts have reserved. */
+export function draftBytesOf({ drafts }: Store): number {
+  let sum = 0;
+  for (const { reservedBytes } of drafts) sum += reservedBytes;
+  return sum;
 }
 
 function countOwners(region: Region): number {

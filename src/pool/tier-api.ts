@@ -11,6 +11,8 @@ export interface DiskTierOptions {
    * capacity; 0: parts come to the disk by `persist` only.
    */
   readonly reserveBytes?: number;
+  /** How many versions of a part are kept, the current one included: 1 (default) to 1,000. Earlier ones go with the part when it is deleted. */
+  readonly versions?: number;
   /** Called at labelled steps: for tests that end the process there. */
   readonly onStep?: (name: string) => void;
 }
@@ -25,6 +27,7 @@ export interface DiskHandle {
   readonly diskPath: string;
   readonly maxBytes: number;
   readonly reserveBytes: number | undefined;
+  readonly versions: number;
 }
 
 /** The disk tier of a pool: what it holds, and what has happened since the pool was opened. */
@@ -42,8 +45,31 @@ export interface DiskStats {
   readonly dropped: number;
   /** Parts evicted before they could be written (`demote_lagged`): lost. */
   readonly lagged: number;
+  /** Versions that were replaced before they could be kept: what waited to be written was too much. */
+  readonly versionsLagged: number;
   /** Records found damaged. */
   readonly corrupt: number;
   readonly bytesWritten: number;
   readonly bytesRead: number;
+}
+
+export interface LoadOptions {
+  /** One of those that `versions` tells. It comes as a copy, and does not become the current one. */
+  readonly version?: number;
+  /** Ends the wait and changes nothing. */
+  readonly signal?: AbortSignal;
+}
+
+/** A version of a part that can be loaded. */
+export interface PartVersion {
+  readonly version: number;
+  readonly sizeBytes: number;
+  readonly place: 'hot' | 'disk';
+}
+
+export interface PersistOptions {
+  /** Only this part. */
+  readonly part?: string;
+  /** Ends the wait: what was written by then stays. */
+  readonly signal?: AbortSignal;
 }

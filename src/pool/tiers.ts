@@ -4,15 +4,25 @@ import { fail } from '../errors.ts';
 import { partOf } from '../store/contexts.ts';
 import type { Region } from '../memory/region.ts';
 import { withPen } from '../store/pen.ts';
+import { recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import type { Disk, DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
-import { type DiskTier, throwIfAborted } from '../tier/disk-tier.ts';
-import { load } from '../tier/promote.ts';
+import type { DiskTier } from '../tier/disk-tier.ts';
+import { throwIfAborted } from '../tier/persisted.ts';
+import { load, loadVersion } from '../tier/promote.ts';
+import type {
+  DiskHandle,
+  DiskStats,
+  Lease,
+  LoadOptions,
+  PartVersion,
+  PersistOptions,
+  Place,
+} from './api.ts';
+import { checkOptions, textGiven, wholeFrom } from './options.ts';
 import { syncMemory } from './sync-memory.ts';
-import type { DiskHandle, DiskStats, Lease, PersistOptions, Place } from './api.ts';
-import { checkOptions, textGiven } from './options.ts';
 
 export class Tiers {
   readonly #store: Store;
@@ -61,13 +71,14 @@ export class Tiers {
   async load(
     id: string,
     part: string,
-    signal: AbortSignal | undefined,
+    { version, signal }: LoadOptions,
   ): Promise<Lease | undefined> {
+    if (version !== undefined) return this.#loadVersion(id, part, version, signal);
     const disk = this.disk;
     if (disk !== undefined) {
       const lease = await load(disk, id, part, signal);
       // It may have come back to memory.
-      if (lease !== undefined) this.wrote(lease.sizeBytes);
+      if (lease !== undefined) this.#demoter?.wrote(lease.sizeBytes);
       return lease;
     }
     const lease = this.#store.get(id, part);
@@ -78,11 +89,47 @@ export class Tiers {
     );
   }
 
+  /** A version that is kept; undefined: it is not. @throws as `load` */
+  async #loadVersion(
+    id: string,
+    part: string,
+    version: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Lease | undefined> {
+    wholeFrom(1, version, 'version');
+    const lease = this.#store.get(id, part);
+    if (lease?.version === version) return lease;
+    lease?.release();
+    return this.disk === undefined
+      ? undefined
+      : loadVersion(this.disk, partKey(id, part), version, signal);
+  }
+
+  /** The current version first. */
+  versions(id: string, part: string): PartVersion[] {
+    const hot = this.#store.follower.settled(() => recordNamed(this.#store, id, part));
+    const current: PartVersion[] =
+      hot === undefined ? [] : [{ version: hot.version, sizeBytes: hot.sizeBytes, place: 'hot' }];
+    const kept = this.disk?.keptVersions(partKey(id, part)) ?? [];
+    const known = new Set(current.map(({ version }) => version));
+    for (const { version, sizeBytes } of kept) {
+      if (known.has(version)) continue;
+      known.add(version);
+      current.push({ version, sizeBytes, place: 'disk' });
+    }
+    return current;
+  }
+
   /** @throws part_corrupt */
   where(id: string, part: string): Place | undefined {
     const ref = this.#store.follower.settled(() => partOf(this.#store, id, part));
     if (ref !== 0) return 'hot';
     return this.disk?.has(id, part) === true ? 'disk' : undefined;
+  }
+
+  coldParts(id: string): string[] {
+    this.#store.key.setContext(id);
+    return this.disk?.coldParts(id) ?? [];
   }
 
   /** Deletes what is on the disk only. @returns how many parts */
@@ -121,13 +168,21 @@ export class Tiers {
       ...disk.counts,
       usedBytes: disk.disk.usedBytes,
       maxBytes: this.choice?.maxBytes ?? 0,
+      versionsLagged: disk.versions.lagged,
       doomed: disk.doomed.count,
     };
   }
 
   /** To be told of every write. */
-  wrote(sizeBytes: number): void {
-    this.#demoter?.wrote(sizeBytes);
+  written(
+    action: 'put' | 'append',
+    id: string,
+    part: string,
+    version: number,
+    sizeBytes: number,
+  ): void {
+    if (this.#demoter !== undefined) this.#demoter.wrote(sizeBytes);
+    this.#store.hooks.record(action, id, part, version);
   }
 
   /**
@@ -139,6 +194,7 @@ export class Tiers {
     if (disk === undefined) return closeStore();
     try {
       await this.#demoter?.stop();
+      await disk.versions.idle();
       await disk.doomed.flush().catch(() => undefined);
       await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);
       disk.doomed.close();

@@ -49,6 +49,11 @@ export class PartDraft {
     return this.#sizeBytes;
   }
 
+  /** Memory that it has and that is no part yet. */
+  get reservedBytes(): number {
+    return this.#payload.blockBytes;
+  }
+
   write(chunk: Uint8Array): void {
     if (!this.#open) fail('invalid_argument', closedMessage);
     const sizeBytes = this.#sizeBytes + chunk.length;

@@ -59,4 +59,6 @@ export interface LowerTier {
    * change: must not throw, nor wait.
    */
   leaving(ref: Ref, words: Words, at: number, reason: RemovalReason): void;
+  /** Told of a part that gets another version, before it has. Likewise. */
+  replacing(ref: Ref): void;
 }

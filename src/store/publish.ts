@@ -179,6 +179,7 @@ export function freePayload(
  * @throws pool_full: nothing has changed, the payload is the caller's
  */
 export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref): number {
+  if (old !== 0) store.lowerTier?.replacing(old);
   const inPlace = old === 0 ? needsEntry : replaceInPlace(store, spec, payload, old);
   if (inPlace !== needsEntry) return inPlace;
   const entry = prepareEntry(store, spec, payload, old);

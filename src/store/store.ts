@@ -78,7 +78,7 @@ export class Store {
   /** Entries with bytes that were replaced while they were leased. */
   readonly parked: WaitingList;
   /** Drafts that are neither committed nor aborted: closing aborts them. */
-  readonly drafts: Set<{ abort(): void }> = new Set();
+  readonly drafts: Set<{ readonly reservedBytes: number; abort(): void }> = new Set();
   /** Spared by eviction: the part that the running operation changes. */
   protectedEntry: Ref = 0;
   closed = false;

@@ -12,7 +12,8 @@ import { partOf } from '../store/contexts.ts';
 import { field, segmentOf, versionOf, wordOf } from '../store/entry.ts';
 import { withPen } from '../store/pen.ts';
 import { namesOf, retire } from '../store/remove.ts';
-import { type DiskTier, isPersisted } from './disk-tier.ts';
+import type { DiskTier } from './disk-tier.ts';
+import { isPersisted } from './persisted.ts';
 
 /** Parts that are on their way to the disk at once, and their bytes: what is held in memory twice while it is sealed and written. */
 const batchParts = 128;

@@ -5,6 +5,7 @@
  * part    │ idLen 16, big endian │ id │ part            → its record
  * tag     │ tagLen 16            │ tag │ key of a part  → nothing
  * chunk   │ stow id, 8 bytes     │ number 32            → bytes
+ * version │ length 16            │ key of a part │ version 64, big endian → its record
  * ```
  */
 
@@ -25,6 +26,17 @@ export function contextPrefix(id: string | Uint8Array): Buffer {
 export function namesOfKey(key: Uint8Array): { readonly id: string; readonly part: string } {
   const end = 2 + (((key[0] as number) << 8) | (key[1] as number));
   return { id: decodeUtf8(key.subarray(2, end)), part: decodeUtf8(key.subarray(end)) };
+}
+
+/** Key of an earlier version of a part: those of a part stand together, the oldest first. */
+export function versionKey(key: Uint8Array, version: number): Buffer {
+  const number = Buffer.alloc(8);
+  number.writeBigUInt64BE(BigInt(version));
+  return Buffer.concat([versionPrefix(key), number]);
+}
+
+export function versionPrefix(key: Uint8Array): Buffer {
+  return withLength(Buffer.from(key));
 }
 
 export function tagKey(tag: string, key: Uint8Array): Buffer {

@@ -13,7 +13,7 @@
 import { kinds } from '../alloc/kind.ts';
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
-import { load, peek, poke, type Words } from '../memory/words.ts';
+import { peek, type Words } from '../memory/words.ts';
 import { partOf, type PartRecord, recordOf } from '../store/contexts.ts';
 import { elementCode } from '../store/element.ts';
 import { field, segmentOf, tierMask, versionOf, wordOf } from '../store/entry.ts';
@@ -26,8 +26,11 @@ import type { Store } from '../store/store.ts';
 import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
 import type { Doomed } from './doomed.ts';
-import type { DiskRecord, StowedBytes } from './record.ts';
+import { decodeRecord, type DiskRecord, type StowedBytes } from './record.ts';
 import { abandon, type Sealing, stow } from './stow.ts';
+import { isPersisted, notePersisted, throwIfAborted } from './persisted.ts';
+import { versionsOf } from './version-rows.ts';
+import { Versions } from './versions.ts';
 
 /** Parts of a context that are written at once. */
 const writesAtOnce = 8;
@@ -50,12 +53,22 @@ export interface DiskCounts {
   bytesRead: number;
 }
 
+export interface DiskTierChoices {
+  readonly disk: Disk;
+  readonly doomed: Doomed;
+  readonly sealing: Sealing;
+  readonly step: Step;
+  /** How many versions of a part are kept, with the current one. */
+  readonly versions: number;
+}
+
 export class DiskTier implements LowerTier {
   readonly store: Store;
   readonly disk: Disk;
   readonly doomed: Doomed;
   readonly sealing: Sealing;
   readonly step: Step;
+  readonly versions: Versions;
   readonly counts: DiskCounts = {
     persisted: 0,
     promoted: 0,
@@ -68,12 +81,13 @@ export class DiskTier implements LowerTier {
   /** Parts that are being written, by key. */
   readonly #writing = new Map<string, Promise<void>>();
 
-  constructor(store: Store, disk: Disk, doomed: Doomed, sealing: Sealing, step: Step) {
+  constructor(store: Store, choices: DiskTierChoices) {
     this.store = store;
-    this.disk = disk;
-    this.doomed = doomed;
-    this.sealing = sealing;
-    this.step = step;
+    this.disk = choices.disk;
+    this.doomed = choices.doomed;
+    this.sealing = choices.sealing;
+    this.step = choices.step;
+    this.versions = new Versions(this, choices.versions);
   }
 
   /**
@@ -93,6 +107,7 @@ export class DiskTier implements LowerTier {
       for (const name of queue) await this.write(id, name, signal);
     };
     await Promise.all(Array.from({ length: Math.min(writesAtOnce, names.length) }, write));
+    await this.versions.idle();
     await this.doomed.flush();
   }
 
@@ -131,6 +146,31 @@ export class DiskTier implements LowerTier {
     }
   }
 
+  /** What the disk has of a part that counts, the newest first. */
+  keptVersions(key: Uint8Array): DiskRecord[] {
+    const doomedByOthers = this.doomed.byOthers(key);
+    this.disk.refresh();
+    const value = this.disk.parts.get(key);
+    const current = value === undefined ? undefined : decodeRecord(key, value);
+    const all = [...(current === undefined ? [] : [current]), ...versionsOf(this.disk, key)];
+    const nowMs = this.store.options.clock.nowMs();
+    return all
+      .filter(({ version }) => version > doomedByOthers && !this.doomed.has(key, version))
+      .filter(({ expiresAtMs }) => expiresAtMs === 0 || expiresAtMs > nowMs)
+      .sort((a, b) => b.version - a.version);
+  }
+
+  /** Names of the parts of a context that are on the disk and not in memory. */
+  coldParts(id: string): string[] {
+    this.disk.refresh();
+    const start = contextPrefix(id);
+    const keys = [...this.disk.parts.getKeys({ start, end: prefixEnd(start) })];
+    const names = keys.map((key) => namesOfKey(key).part);
+    return names.filter(
+      (part) => partOf(this.store, id, part) === 0 && this.versionOf(partKey(id, part)) > 0,
+    );
+  }
+
   /** Deletes what the disk has of a part, or of a context. @returns how many parts */
   delete(id: string, part: string | undefined): number {
     this.disk.refresh();
@@ -159,6 +199,10 @@ export class DiskTier implements LowerTier {
     const key = partKey(id, part);
     if (!this.#mayHave(key, words, at)) return;
     this.doomed.add(key, versionOf(words, at));
+  }
+
+  replacing(ref: Ref): void {
+    this.versions.replacing(ref);
   }
 
   /** Writes a part, unless the disk has its version. @throws as `persist` */
@@ -260,6 +304,7 @@ export class DiskTier implements LowerTier {
       writtenAtMs: Math.max(0, Math.floor(this.store.options.clock.nowMs())),
       tags: known.tags,
     };
+    if (this.disk.versionAt(key) < record.version) this.versions.archive(key);
     this.disk.putRecord(key, record);
     return record;
   }
@@ -302,21 +347,4 @@ export class DiskTier implements LowerTier {
     this.doomed.add(key, version);
     return 1;
   }
-}
-
-/** True when the disk has exactly what the entry says. */
-export function isPersisted(words: Words, at: number): boolean {
-  return peek(words, at + field.persisted) === (load(words, at + field.selector) >>> 1) + 1;
-}
-
-/** Notes in an entry that the disk has its version. */
-export function notePersisted(store: Store, ref: Ref): void {
-  const { words } = segmentOf(store.region, ref);
-  const at = wordOf(store.region, ref);
-  noteOnDisk(store, ref);
-  poke(words, at + field.persisted, (load(words, at + field.selector) >>> 1) + 1);
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) fail('aborted', 'The operation was cancelled.', signal.reason);
 }

@@ -57,6 +57,8 @@ export class Disk {
   readonly parts: Table;
   readonly tags: Table;
   readonly chunks: Table;
+  /** Earlier versions of parts (versions.ts). */
+  readonly versions: Table;
   readonly #pending: Table;
   readonly #meta: Table;
   readonly #environment: Environment;
@@ -76,6 +78,7 @@ export class Disk {
     this.parts = table('parts');
     this.tags = table('tags');
     this.chunks = table('chunks');
+    this.versions = table('versions');
     this.#pending = table('pending');
     this.#meta = table('meta');
     this.#used = readNumber(this.#meta.get(metaUsed));
@@ -209,6 +212,28 @@ export class Disk {
     this.#added += cost(value);
   }
 
+  /** Within a transaction: counts what a table beside these has grown by. @throws tier_full when it does not fit */
+  grow(sizeBytes: number): void {
+    this.#reserve(sizeBytes);
+    this.#added += sizeBytes;
+  }
+
+  /** Within a transaction: chunks have a record now that is not in `parts`. */
+  adopt(stowId: Uint8Array): void {
+    this.#pending.remove(stowId);
+  }
+
+  /** Within a transaction: takes the record out of `parts` and leaves its chunks. @returns what it was, where it was sound */
+  detach(key: Uint8Array): DiskRecord | undefined {
+    const value = this.parts.get(key);
+    const record = value === undefined ? undefined : decodeRecord(key, value);
+    if (value === undefined || record === undefined) return undefined;
+    for (const tag of record.tags) this.tags.remove(tagKey(tag, key));
+    this.parts.remove(key);
+    this.#added -= cost(value);
+    return record;
+  }
+
   /** Within a transaction: removes the record under a key with all that belongs to it. */
   removeRecord(key: Uint8Array): void {
     const old = this.parts.get(key);
@@ -260,11 +285,15 @@ export class Disk {
 
   #removeChunks(stowId: Uint8Array): void {
     const keys = [...this.chunks.getKeys({ start: stowId, end: prefixEnd(stowId) })];
-    for (const key of keys.map((each) => Buffer.from(each))) {
-      const value = this.chunks.get(key);
-      if (value !== undefined) this.#added -= cost(value);
-      this.chunks.remove(key);
-    }
+    for (const key of keys.map((each) => Buffer.from(each))) this.removeChunk(key);
+  }
+
+  /** Within a transaction. */
+  removeChunk(key: Uint8Array): void {
+    const value = this.chunks.get(key);
+    if (value === undefined) return;
+    this.#added -= cost(value);
+    this.chunks.remove(key);
   }
 
   #reserve(sizeBytes: number): void {
@@ -302,7 +331,7 @@ function parseRebuild(value: Uint8Array | undefined): Rebuild | undefined {
 }
 
 /** What a value takes on the disk, about. */
-function cost(value: Uint8Array): number {
+export function cost(value: Uint8Array): number {
   return value.length + overheadBytes;
 }
 

@@ -33,6 +33,7 @@ import type { Store } from '../store/store.ts';
 import { namesOfKey } from './disk-key.ts';
 import type { Disk } from './disk.ts';
 import { decodeRecord } from './record.ts';
+import { removeVersions } from './version-rows.ts';
 
 const journalPrefix = 'doomed-';
 const journalMode = 0o600;
@@ -214,6 +215,7 @@ export class Doomed {
   }
 
   #removeOne(key: Buffer, version: number): void {
+    removeVersions(this.#disk, key, version);
     const value = this.#disk.parts.get(key);
     if (value === undefined) return;
     const record = decodeRecord(key, value);

@@ -13,11 +13,13 @@ import { withPen } from '../store/pen.ts';
 import type { PartSpec } from '../store/publish.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
-import { type DiskTier, notePersisted, throwIfAborted } from './disk-tier.ts';
+import type { DiskTier } from './disk-tier.ts';
+import { notePersisted, throwIfAborted } from './persisted.ts';
 import { partKey } from './disk-key.ts';
 import type { ReadTransaction } from './lmdb.ts';
-import type { DiskRecord } from './record.ts';
+import { decodeRecord, type DiskRecord } from './record.ts';
 import { unstow } from './stow.ts';
+import { versionAt as earlierVersion } from './version-rows.ts';
 
 /** How often a part is looked for again when it changes while it is read. */
 const attemptsMax = 100;
@@ -45,6 +47,23 @@ export async function load(
     if (copy !== undefined) return copy;
   }
   return changing(part);
+}
+
+/** A copy of a version that is kept; undefined: it is not. @throws part_corrupt, key_unavailable, aborted */
+export async function loadVersion(
+  tier: DiskTier,
+  key: Uint8Array,
+  version: number,
+  signal: AbortSignal | undefined,
+): Promise<CopiedLease | undefined> {
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    throwIfAborted(signal);
+    const record = tier.keptVersions(key).find((kept) => kept.version === version);
+    if (record === undefined) return undefined;
+    const copy = await copyOf(tier, key, record, signal);
+    if (copy !== undefined) return copy;
+  }
+  return changing(String(version));
 }
 
 function find(tier: DiskTier, key: Uint8Array): DiskRecord | undefined {
@@ -173,7 +192,7 @@ async function read(
 ): Promise<boolean> {
   const transaction = given ?? tier.disk.snapshot();
   try {
-    const now = given === undefined ? tier.disk.record(key, transaction) : record;
+    const now = given === undefined ? rowOf(tier, key, record, transaction) : record;
     if (now?.version !== record.version || Buffer.compare(now.stowId, record.stowId) !== 0) {
       return false;
     }
@@ -189,6 +208,18 @@ async function read(
   } finally {
     if (given === undefined) transaction.done();
   }
+}
+
+/** The record as it is in a transaction: in its place, or among earlier versions. */
+function rowOf(
+  { disk }: DiskTier,
+  key: Uint8Array,
+  { version }: DiskRecord,
+  transaction: ReadTransaction,
+): DiskRecord | undefined {
+  const value = disk.parts.get(key, { transaction });
+  const current = value === undefined ? undefined : decodeRecord(key, value);
+  return current?.version === version ? current : earlierVersion(disk, key, version, transaction);
 }
 
 function changing(part: string): never {

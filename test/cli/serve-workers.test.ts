@@ -213,6 +213,22 @@ describe('serve --workers', () => {
     expect((await server.stop()).code).toBe(0);
   });
 
+  it('has as many workers as before where one is killed while its successor starts', async () => {
+    using scratch = new Scratch();
+    const { server, pair } = await startPair(scratch);
+    for (const connection of pair) connection.close();
+    const before = workersOf(server);
+    process.kill(server.child.pid as number, 'SIGHUP');
+    process.kill(before[0] as number, 'SIGKILL');
+    await until(() => {
+      const now = workersOf(server);
+      return now.length >= 2 && before.every((pid) => !now.includes(pid));
+    });
+    expect(server.stderr).not.toContain('another takes its place');
+    expect(workersOf(server)).toHaveLength(2);
+    expect((await server.stop()).code).toBe(0);
+  });
+
   it('refuses a second server on its data, and settings that cannot be', async () => {
     using scratch = new Scratch();
     const { server, pair } = await startPair(scratch);

@@ -126,6 +126,14 @@ const appends: Scenario[] = [
         void pool.append('a', 'p', pattern('more', 2000)),
   },
   {
+    name: 'append that grows a large block',
+    fill: both(bystanders, put('a', 'p', 'old', 70_000, { ...tagged, pinned: true })),
+    begin:
+      ({ pool }) =>
+      () =>
+        void pool.append('a', 'p', pattern('more', 20_000)),
+  },
+  {
     name: 'append that grows a secret',
     fill: both(bystanders, put('a', 'p', 'secret old', 1000, { sensitive: true })),
     begin:

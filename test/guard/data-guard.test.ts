@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 import { DataFolder } from '../../src/guard/data-folder.ts';
+import type { Caller } from '../../src/guard/api.ts';
 import { keyRecord } from '../../src/guard/keyring.ts';
+import { SharedUsage } from '../../src/guard/shared-usage.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { until } from '../support/until.ts';
 import { callerOf, codeOf, freshFolder, mib, open, testClock, using } from './support/guards.ts';
@@ -46,6 +48,22 @@ describe('callers', () => {
     pool?.put('c', 'p', 'x');
     caller?.end(0);
     expect(caller?.isValid).toBe(false);
+  });
+
+  it('make no pool of a tenant that another process has removed, before they hear of it', async () => {
+    const test = await open();
+    await test.admin.putTenant('acme', share);
+    const { key } = await test.admin.createKey({ tenant: 'acme', scopes: ['ctx:write'] });
+    const worker = SharedUsage.create(join(test.folder, 'control'));
+    onTestFinished(() => worker.close());
+    const { guard } = await open(test.folder, { worker });
+    const caller = guard.identify(key) as Caller;
+    await test.admin.deleteTenant('acme');
+    expect(caller.isValid).toBe(true);
+    expect(await codeOf(() => using(caller, () => {}))).toBe('unauthorized');
+    expect(caller.isValid).toBe(false);
+    expect(existsSync(join(test.folder, 'tenants', 'acme'))).toBe(false);
+    await test.admin.putTenant('acme', share);
   });
 
   it('are anonymous where no key is asked for', async () => {

@@ -28,6 +28,12 @@ function team(count: number): { readonly shares: SharedUsage[]; readonly path: s
   return { shares, path };
 }
 
+interface Writer {
+  readonly usage: Usage;
+  readonly mine: { draftBytes: number };
+  readonly reserve: (sizeBytes: number) => void;
+}
+
 const rowOf = (share: SharedUsage, name = 'acme'): TenantUsage => share.tenant(name) as TenantUsage;
 
 describe('what workers share', () => {
@@ -60,6 +66,55 @@ describe('what workers share', () => {
     alive.grow(6000);
     main.clear(1);
     expect(await codeOf(() => alive.grow(2000))).toBe('budget_exceeded');
+  });
+
+  it('bounds what is stored by all of them together, what is being written included', async () => {
+    const { shares } = team(3);
+    const pool = { partBytes: 2048, draftBytes: 0 };
+    const [, one, two] = shares.map((share) => {
+      const usage = new Usage({ storedBytes: 10 * 1024 }, testClock(), rowOf(share));
+      const mine = { draftBytes: 0 };
+      usage.follow({
+        get partBytes() {
+          return pool.partBytes;
+        },
+        get draftBytes() {
+          return mine.draftBytes;
+        },
+      });
+      const budget = usage.budget();
+      return { usage, mine, reserve: (sizeBytes: number) => budget.reserve('tokens', sizeBytes) };
+    }) as [Writer, Writer, Writer];
+    one.reserve(6144);
+    one.mine.draftBytes = 6144;
+    // Its own drafts count, and those of others.
+    expect(await codeOf(() => one.reserve(4096))).toBe('budget_exceeded');
+    expect(await codeOf(() => two.reserve(4096))).toBe('budget_exceeded');
+    two.reserve(2048);
+    two.mine.draftBytes = 2048;
+    expect(await codeOf(() => one.reserve(1))).toBe('budget_exceeded');
+    // Published: it is the pool that counts it now.
+    one.mine.draftBytes = 0;
+    pool.partBytes += 6144;
+    one.usage.begin(0);
+    one.usage.end(0);
+    expect(await codeOf(() => two.reserve(1))).toBe('budget_exceeded');
+    pool.partBytes -= 1024;
+    two.reserve(1024);
+    (shares[0] as SharedUsage).clear(2);
+    one.reserve(3072);
+  });
+
+  it('forgets what was in flight when a quota came or went meanwhile', () => {
+    const { shares } = team(3);
+    const [, one, two] = shares.map(
+      (share) => new Usage({ inFlightBytes: 10_000 }, testClock(), rowOf(share)),
+    ) as [Usage, Usage, Usage];
+    one.begin(10_000);
+    one.quotas = {};
+    one.end(10_000);
+    one.quotas = { inFlightBytes: 10_000 };
+    two.begin(10_000);
   });
 
   it('keeps tenants apart', () => {

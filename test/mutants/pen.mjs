@@ -4,8 +4,8 @@ const together = 'test/pool/many-interleaved.test.ts';
 const beside = 'test/crash/beside.crash.test.ts';
 const owners = 'test/store/many-owners.test.ts';
 const steps = 'test/pool/four-steps.test.ts';
-const interleaved = 'test/pool/interleaved.test.ts';
-const followers = 'test/pool/interleaved-followers.test.ts';
+const often = 'test/pool/interleaved-often.test.ts';
+const moments = 'test/pool/many-moments.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const pens = [
@@ -24,8 +24,8 @@ export const pens = [
     file: 'src/store/pen.ts',
     from: '    this.isHeld = true;\n    if (peek(words, lastWord) !== this.#token) this.#handOver();\n  }\n\n  /** For what can wait',
     to: '    this.isHeld = true;\n  }\n\n  /** For what can wait',
-    test: owners,
-    killer: 'owners of one store inherit the pen of the dead, and only theirs',
+    test: together,
+    killer: 'while one owner puts a part another grows the index',
   },
   {
     name: 'an heir who tells nobody',
@@ -42,9 +42,9 @@ export const pens = [
     file: 'src/store/pen.ts',
     from: 'return load(this.#words, penWord) === 0 ? taken : -1;',
     to: 'return taken;',
-    test: followers,
+    test: moments,
     killer:
-      'a thread that looks while the writer deletes the context sees one state after the other, and in the end the last one',
+      'context, while the holder of the pen appends to another part, and to it, sees the state before or after',
   },
   {
     name: 'a moment that is not looked at again',
@@ -52,8 +52,8 @@ export const pens = [
     file: 'src/store/follower.ts',
     from: 'return this.#pen.isStill(moment) ? found : unsettled;',
     to: 'return found;',
-    test: interleaved,
-    killer: 'while the writer deletes the context context sees the state before or after',
+    test: often,
+    killer: 'a context is of one moment, whenever the writer appends to another part, then the one',
   },
   {
     name: 'a recovery that ends the leases of the living',
@@ -90,15 +90,6 @@ export const pens = [
     to: '',
     test: beside,
     killer: 'killed beside another owner at every access delete a part',
-  },
-  {
-    name: 'a superblock that the dead left half written',
-    why: 'the newer copy counts, and the survivors look at the other',
-    file: 'src/store/recover-beside.ts',
-    from: '  region.commit({}); // whoever died',
-    to: '  // whoever died',
-    test: beside,
-    killer: 'killed beside another owner at every access put that adds entries',
   },
   {
     name: 'segments that only the dead knew',

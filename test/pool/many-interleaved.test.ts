@@ -35,6 +35,9 @@ const ones: readonly Change[] = [
   ],
 ];
 
+/** Of this size on what a part holds is copied without the pen. */
+const largeBytes: number = 64 * 2 ** 10;
+
 /** What the other does meanwhile. */
 const others: readonly Change[] = [
   ['replaces the part', (of) => of.put('a', 'p', filled(700, 4), { tags: ['t', 'v'] })],
@@ -105,6 +108,44 @@ describe.each(ones)('while one owner %s', (...one) => {
       count++;
     }
     covered.push(`  ${one[0]} · ${other[0]}: ${count} of ${accesses}, ${between} in between`);
+  });
+});
+
+describe('while one owner appends to a large part', () => {
+  const one: Change = ['appends', (of) => of.append('large', 'p', filled(1000, 8))];
+  const meanwhile: readonly Change[] = [
+    ['appends to it', (of) => of.append('large', 'p', filled(30, 2))],
+    ['replaces it', (of) => of.put('large', 'p', filled(largeBytes + 4096, 5))],
+    ['deletes it', (of) => of.delete('large')],
+    ['pins and expires it', (of) => [of.pin('large'), of.expire('large', 5000)]],
+    ['moves it', (of) => of.compact()],
+  ];
+
+  it.each(meanwhile)('another %s', (...other) => {
+    const stage = new Stage(0, (of) => of.put('large', 'p', filled(largeBytes, 1)));
+    const right = [inTurn(stage, one, other, true), inTurn(stage, other, one, false)];
+    const counted = stage.writer();
+    stage.another();
+    interrupt(Infinity, () => undefined);
+    one[1](counted.pool);
+    const accesses = accessCount();
+    disarm();
+    let between = 0;
+    for (let k = 1; k <= accesses; k++) {
+      const { pool, store } = stage.writer();
+      const neighbour = stage.another();
+      let isDone = false;
+      interrupt(k, () => (isDone = unlessBusy(() => other[1](neighbour.pool))));
+      one[1](pool);
+      disarm();
+      if (isDone) between++;
+      else other[1](neighbour.pool);
+      const seen = told(pool);
+      assert(right.includes(seen), `access ${k} of ${accesses}: ${seen.length}`);
+      assert.deepEqual(pool.check().errors, [], `access ${k} of ${accesses}`);
+      assert.deepEqual(leakedBlocks(store), []);
+    }
+    covered.push(`  appends to a large part · ${other[0]}: ${accesses}, ${between} in between`);
   });
 });
 

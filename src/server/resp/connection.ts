@@ -9,6 +9,8 @@ import { Socket } from 'node:net';
 
 import { type CenoteError, fail } from '../../errors.ts';
 import type { Caller } from '../../guard/api.ts';
+import { bringToMemory } from './cold.ts';
+import type { Place } from './command.ts';
 import { asError } from './draft-sink.ts';
 import { Output } from './output.ts';
 import { Parser } from './parser.ts';
@@ -49,6 +51,8 @@ export class Connection implements Session {
   /** Bytes that came while no command could run. */
   #kept: Buffer | undefined;
   #isOpening = false;
+  /** What the next command asks for was brought to memory, as far as there is room. */
+  #isWarm = false;
   #hasEnded = false;
   /** The next read goes straight into a pool. */
   #isDirect = false;
@@ -164,17 +168,27 @@ export class Connection implements Session {
     const fromMs = clock.nowMs();
     let at = 0;
     let untimed = 0;
-    while (at < end && !this.isEnding) {
+    let start = 0;
+    while ((at < end || this.#parser.isComplete) && !this.isEnding) {
       const mustOpen = this.#mustOpen();
       if (mustOpen || this.#mustWait) {
         this.#kept = Buffer.from(chunk.subarray(at, end));
         if (mustOpen) this.#openPool();
         return;
       }
-      const from = at;
-      at = this.#parser.read(chunk, at, end);
-      this.#runner.countRead(at - from);
+      if (!this.#parser.isComplete) {
+        const from = at;
+        if (!this.#parser.isWithin) start = at;
+        at = this.#parser.read(chunk, at, end);
+        this.#runner.countRead(at - from);
+      }
       if (!this.#parser.isComplete) continue;
+      const cold = this.#isWarm ? nothingCold : this.#runner.coldParts(this.#parser.args);
+      if (cold.length > 0) {
+        this.#loadFirst(cold, chunk, start, at, end);
+        return;
+      }
+      this.#isWarm = false;
       const isQuick = this.#runner.execute(this.#parser.args);
       this.#parser.next();
       if (this.service.phase === 'closing') this.isEnding = true;
@@ -221,6 +235,23 @@ export class Connection implements Session {
       this.#runner.openError = undefined;
     };
     this.caller?.open().then(() => goOn(), goOn);
+  }
+
+  /** Lets the command that is complete wait for parts that are on the disk. One that lies in the chunk is read again: the chunk will be another's. */
+  #loadFirst(cold: readonly Place[], chunk: Buffer, start: number, at: number, end: number): void {
+    const isInChunk = this.#parser.args.buffer === chunk;
+    if (isInChunk) this.#parser.next();
+    this.#kept = Buffer.from(chunk.subarray(isInChunk ? start : at, end));
+    this.#isOpening = true;
+    const goOn = (error?: unknown): void => {
+      this.#isOpening = false;
+      this.#isWarm = true;
+      this.#runner.loadError = error === undefined ? undefined : asError(error);
+      this.#resume();
+    };
+    const pool = this.caller?.pool;
+    const loading = pool === undefined ? Promise.resolve() : bringToMemory(pool, cold);
+    loading.then(() => goOn(), goOn);
   }
 
   /** Goes on with what was kept, and with reading. */
@@ -302,6 +333,8 @@ export class Connection implements Session {
     this.service.traffic.connections--;
   };
 }
+
+const nothingCold: readonly Place[] = [];
 
 /** The clock is looked at after so many quick commands: after each it would cost a tenth of them. */
 const untimedMax = 16;

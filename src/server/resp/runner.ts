@@ -3,10 +3,11 @@
 import { CenoteError, errorTable } from '../../errors.ts';
 import type { Caller, Scope } from '../../guard/api.ts';
 import type { Arguments, BulkSink } from './arguments.ts';
-import { type Command, takesCount } from './command.ts';
+import { coldParts } from './cold.ts';
+import { type Command, type Place, takesCount } from './command.ts';
 import { commands } from './commands/index.ts';
 import { RespError } from './commands/sessions.ts';
-import { DraftSink, RefusedSink } from './draft-sink.ts';
+import { asError, DraftSink, RefusedSink } from './draft-sink.ts';
 import { type Session, unauthorized } from './session.ts';
 import type { CloseReason } from './traffic.ts';
 
@@ -27,6 +28,8 @@ export class Runner {
   unknownSinceMs: number | undefined;
   /** Why the pool of the caller could not be opened: what its commands are told. */
   openError: Error | undefined;
+  /** Why a part could not be brought from the disk: what the command is told that asks for it. */
+  loadError: Error | undefined;
   readonly #session: Session;
   /** Bytes that came before anybody had authenticated. */
   #unknownBytes = 0;
@@ -55,6 +58,20 @@ export class Runner {
       else this.reply(error);
     }
     return command?.isQuick === true;
+  }
+
+  /** What has to come from the disk before the command runs. */
+  coldParts(args: Arguments): readonly Place[] {
+    const pool = this.#session.caller?.pool;
+    if (pool?.hasDisk !== true) return [];
+    const command = commands.find(args);
+    try {
+      return command === undefined ? [] : coldParts(pool, command, args);
+    } catch (error) {
+      // The command finds it itself, or does not care.
+      this.loadError = asError(error);
+      return [];
+    }
   }
 
   /** Where a large argument goes. @throws unauthorized: the connection cannot go on */
@@ -150,6 +167,9 @@ export class Runner {
   #demand(caller: Caller, scope: Scope): void {
     if (this.openError !== undefined) throw this.openError;
     caller.demand(scope);
+    const { loadError } = this;
+    this.loadError = undefined;
+    if (loadError !== undefined) throw loadError;
   }
 
   /** @throws unauthorized */

@@ -121,10 +121,11 @@ export class Stage {
   readonly #memory = newMemory({ capacityBytes: 4 * mib });
   readonly #start: readonly Uint8Array[];
 
-  /** @param others contexts beside those that are changed */
-  constructor(others: number = few) {
+  /** @param others contexts beside those that are changed @param extra what else there is */
+  constructor(others: number = few, extra?: (of: Pool) => unknown) {
     const { pool } = ownPool(ownRegion(this.#memory), options);
     fill(pool, others);
+    extra?.(pool);
     pool.close().catch((error: unknown) => assert.fail(String(error)));
     this.#start = copyMemory(this.#memory);
   }

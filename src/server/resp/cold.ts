@@ -1,0 +1,45 @@
+/** Parts that a command asks for and that are on the disk only: they come to memory before it runs, since commands run at once or not at all. */
+
+import type { Pool } from '../../pool/api.ts';
+import type { Arguments } from './arguments.ts';
+import type { Command, Place } from './command.ts';
+import { valuePart } from './values.ts';
+
+/** They take no notice of what was there. */
+const overwriting: ReadonlySet<string> = new Set(['del', 'unlink', 'mset', 'setex', 'psetex']);
+
+/** They look at strings only; others may look at all parts of a context. */
+const ofStrings: ReadonlySet<string> = new Set([
+  'get',
+  'set',
+  'setnx',
+  'mget',
+  'strlen',
+  'getrange',
+  'append',
+]);
+
+/** What has to come to memory before the command runs. Empty for nearly all. */
+export function coldParts(pool: Pool, command: Command, args: Arguments): Place[] {
+  const [first, last, step] = command.keys;
+  // Large values are on their way into memory: they replace what was there.
+  if (first === 0 || args.hasSinks || overwriting.has(command.name)) return [];
+  if (command.name === 'set' && args.count === 3) return [];
+  const end = last < 0 ? args.count + last : last;
+  const found: Place[] = [];
+  for (let i = first; i <= Math.min(end, args.count - 1); i += step) {
+    const id = args.name(i);
+    for (const part of coldOf(pool, id, ofStrings.has(command.name))) found.push({ id, part });
+  }
+  return found;
+}
+
+function coldOf(pool: Pool, id: string, isString: boolean): readonly string[] {
+  if (!isString) return pool.coldParts(id);
+  return pool.where(id, valuePart) === 'disk' ? [valuePart] : [];
+}
+
+/** @throws part_corrupt, key_unavailable */
+export async function bringToMemory(pool: Pool, places: readonly Place[]): Promise<void> {
+  for (const { id, part } of places) (await pool.load(id, part))?.release();
+}

@@ -1,0 +1,94 @@
+/** Over RESP, parts that are on the disk only are found as if they were in memory; connections go on in step, however their bytes are cut. */
+
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { evictAll } from '../../tier/support/pools.ts';
+import { temporaryFolder } from '../support/serve.ts';
+import { encode, plain, type Word } from './support/client.ts';
+import { pattern, serveResp, type RespTestServer } from './support/serve.ts';
+
+async function serveDisk(): Promise<RespTestServer> {
+  const path = join(await temporaryFolder(), 'pool');
+  const tiers = { disk: { reserveBytes: 0 } };
+  return serveResp({}, { pool: { path, capacityBytes: 16 * 2 ** 20, tiers } });
+}
+
+/** Strings s0…s9 and hashes h0…h9 on the disk only. */
+async function withCold(): Promise<RespTestServer> {
+  const server = await serveDisk();
+  const { pool } = server;
+  for (let i = 0; i < 10; i++) {
+    pool.put(`s${i}`, 'value', Buffer.from(`string ${i}`));
+    pool.put(`h${i}`, 'a', Buffer.from(`field a of ${i}`));
+    pool.put(`h${i}`, 'b', Buffer.from(`field b of ${i}`));
+    await Promise.all([pool.persist(`s${i}`), pool.persist(`h${i}`)]);
+  }
+  evictAll(pool);
+  expect(pool.contextCount).toBe(0);
+  return server;
+}
+
+const lines: readonly (readonly [string, unknown])[] = [
+  ['GET s0', '"string 0"'],
+  ['GET nothing', null],
+  ['STRLEN s1', 8],
+  ['GETRANGE s2 0 2', '"str"'],
+  ['APPEND s3 !', 9],
+  ['GET s3', '"string 3!"'],
+  ['MGET s4 nothing s5', ['"string 4"', null, '"string 5"']],
+  ['EXISTS s6 h6 nothing', 2],
+  ['TYPE s6', 'string'],
+  ['TYPE h6', 'hash'],
+  ['SET s7 new NX', null],
+  ['SET s7 new GET', '"string 7"'],
+  ['SET s8 new', 'OK'],
+  ['GET s8', '"new"'],
+  ['DEL s9 nothing', 1],
+  ['GET s9', null],
+  ['HGET h0 a', '"field a of 0"'],
+  ['HLEN h1', 2],
+  ['HMGET h2 a c b', ['"field a of 2"', null, '"field b of 2"']],
+  ['HEXISTS h3 b', 1],
+  ['HSET h4 a other c new', 1],
+  ['HDEL h5 a', 1],
+  ['HLEN h5', 1],
+  ['EXPIRE h7 100', 1],
+  ['DEL h8', 1],
+  ['HLEN h8', 0],
+];
+
+describe('parts on the disk', () => {
+  it('are found, one command after the other', async () => {
+    const server = await withCold();
+    const client = await server.connect();
+    for (const [command, reply] of lines) {
+      expect(plain(await client.call(...(command.split(' ') as Word[]))), command).toEqual(reply);
+    }
+    expect(server.errors).toEqual([]);
+  });
+
+  it.each([1, 7, 100, 10_000])('are found in one stream, in pieces of %i bytes', async (size) => {
+    const server = await withCold();
+    const client = await server.connect();
+    const all = Buffer.concat(lines.map(([command]) => encode(...(command.split(' ') as Word[]))));
+    for (let at = 0; at < all.length; at += size) client.send(all.subarray(at, at + size));
+    const replies = (await client.replies(lines.length)).map(plain);
+    for (const [i, [command, reply]] of lines.entries()) {
+      expect(replies[i], command).toEqual(reply);
+    }
+    expect(server.errors).toEqual([]);
+  });
+
+  it('wait for one another on their own connection only', async () => {
+    const server = await withCold();
+    const [one, other] = [await server.connect(), await server.connect()];
+    const large = pattern(300_000);
+    one.send(
+      Buffer.concat([encode('GET', 's0'), encode('SET', 'large', large), encode('GET', 'large')]),
+    );
+    expect(await other.call('PING')).toBe('PONG');
+    const replies = await one.replies(3);
+    expect(plain(replies[0] as Buffer)).toBe('"string 0"');
+    expect((replies[2] as Buffer).equals(large)).toBe(true);
+  });
+});
