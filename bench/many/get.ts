@@ -9,13 +9,13 @@ import { Histogram } from '../../src/base/histogram.ts';
 import { fitting } from '../harness/machine.ts';
 import { randomOrder } from '../harness/random.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
-import { median, ratioOfMedians } from '../harness/stats.ts';
+import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { conversationIds } from '../store/ids.ts';
 import { openLmdb } from '../store/lmdb.ts';
 import { part, sizeName } from '../store/pools.ts';
 import { startRedisAt } from './redis.ts';
-import { Writer } from './writer.ts';
+import { pin, Writer } from './writer.ts';
 
 export interface ManyGetCase {
   readonly sizeBytes: number;
@@ -51,6 +51,7 @@ async function runGet(it: ManyGetCase, context: Context): Promise<Row[]> {
   const wanted = context.quick ? Math.ceil(it.count / 10) : it.count;
   const count = fitting(wanted, it.sizeBytes * 3.6, memoryShare);
   if (count < wanted) context.log(`  only ${count} of ${wanted} ids fit into memory`);
+  pin(process.pid, 1);
   const readers = [
     await poolReader(it, context, count),
     await lmdbReader(it, context, count),
@@ -96,14 +97,16 @@ function rowsOf(
 ): Row[] {
   const ours = measured[0] as Measured;
   const limits = [undefined, it.lmdbBar, it.redisBar];
+  // The median of batches: what else runs on the machine takes turns with two processes more than with one.
+  const typicalNs = ({ histogram }: Measured): number => histogram.quantile(0.5) / batch;
   const bars: Bar[] = [
-    { what: 'ns/op', value: median(ours.roundsNs), limit: barNs, direction: 'atMost' },
+    { what: 'ns/op at p50', value: typicalNs(ours), limit: barNs, direction: 'atMost' },
   ];
   for (const [i, { name }] of readers.entries()) {
     const limit = limits[i];
     if (limit === undefined) continue;
-    const value = ratioOfMedians((measured[i] as Measured).roundsNs, ours.roundsNs);
-    bars.push({ what: `× faster than ${name}`, value, limit, direction: 'atLeast' });
+    const value = typicalNs(measured[i] as Measured) / typicalNs(ours);
+    bars.push({ what: `× faster than ${name} at p50`, value, limit, direction: 'atLeast' });
   }
   return readers.map(({ name }, i) => {
     const one = measured[i] as Measured;

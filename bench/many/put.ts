@@ -22,7 +22,7 @@ async function runPut(it: ManyPutCase, context: Context): Promise<Row[]> {
   const path = `${context.folder}/pool`;
   const writers = [
     await Writer.start('pool', path, it.count, it.sizeBytes, 11),
-    await Writer.start('pool', path, it.count, it.sizeBytes, 12),
+    await Writer.start('pool', path, it.count, it.sizeBytes, 12, 1),
   ];
   const rounds = context.quick ? 3 : 7;
   const one = await measure(writers.slice(0, 1), rounds);

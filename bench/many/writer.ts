@@ -1,10 +1,15 @@
 /** A writer in a process of its own. */
 
-import { fork, type ChildProcess } from 'node:child_process';
+import { fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const script = fileURLToPath(new URL('./writer-child.js', import.meta.url));
+
+/** Keeps a process on one core, where the system can do that: a reader and a writer that take turns on one say nothing of two. */
+export function pin(pid: number | undefined, core: number): void {
+  if (pid !== undefined) spawnSync('taskset', ['-apc', String(core), String(pid)]);
+}
 
 export class Writer {
   readonly #child: ChildProcess;
@@ -20,10 +25,12 @@ export class Writer {
     count: number,
     sizeBytes: number,
     seed = 11,
+    core = 0,
   ): Promise<Writer> {
     const words = [what, where, String(count), String(sizeBytes), String(seed)];
     const child = fork(script, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     await once(child, 'message');
+    pin(child.pid, core);
     return new Writer(child);
   }
 

@@ -12,6 +12,7 @@ import { partKey } from '../tier/disk-key.ts';
 import type { DiskTier } from '../tier/disk-tier.ts';
 import { throwIfAborted } from '../tier/persisted.ts';
 import { load, loadVersion } from '../tier/promote.ts';
+import { syncMemory } from './sync-memory.ts';
 import type {
   DiskHandle,
   DiskStats,
@@ -22,7 +23,6 @@ import type {
   Place,
 } from './api.ts';
 import { checkOptions, textGiven, wholeFrom } from './options.ts';
-import { syncMemory } from './sync-memory.ts';
 
 export class Tiers {
   readonly #store: Store;

@@ -56,7 +56,7 @@ export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
 
 /** What is left of the numbers of workers that are gone: what they have counted, and nothing that is under way. */
 export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
-  const { http, resp, tenants } = sumOf(all);
+  const { http, resp, tenants, pools } = sumOf(all);
   return [
     {
       workers: 0,
@@ -70,16 +70,21 @@ export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
         runningOperations: 0,
         inFlightBytes: 0,
       })),
-      pools: {},
+      pools,
     },
   ];
 }
 
-function tenantsOf(all: readonly ServerNumbers[]): TenantStatus[] {
-  const byName = new Map<string, TenantStatus[]>();
-  const here = new Set(
+/** Those that a living worker knows. */
+function tenantsHere(all: readonly ServerNumbers[]): ReadonlySet<string> {
+  return new Set(
     all.flatMap(({ workers, tenants }) => (workers === 0 ? [] : tenants.map(({ name }) => name))),
   );
+}
+
+function tenantsOf(all: readonly ServerNumbers[]): TenantStatus[] {
+  const byName = new Map<string, TenantStatus[]>();
+  const here = tenantsHere(all);
   for (const { tenants } of all) {
     for (const tenant of tenants) {
       if (!here.has(tenant.name)) continue; // removed since
@@ -103,27 +108,32 @@ function tenantsOf(all: readonly ServerNumbers[]): TenantStatus[] {
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
+/** Those of a worker that has the pool open before those of one that had it. */
 function poolsOf(all: readonly ServerNumbers[]): Record<string, PoolStats> {
-  const pools: Record<string, PoolStats> = {};
-  for (const { tenants, pools: own } of all) {
-    for (const { name, isOpen } of tenants) {
+  const here = tenantsHere(all);
+  const told = all.flatMap(({ tenants, pools: own }) =>
+    tenants.flatMap(({ name, isOpen }) => {
       const stats = own[name];
-      if (stats === undefined || (pools[name] !== undefined && !isOpen)) continue;
-      const disk = summedDisk(pools[name]?.disk, stats.disk);
-      pools[name] = { ...stats, ...(disk !== undefined && { disk }) };
-    }
+      return stats === undefined || !here.has(name) ? [] : [{ name, isOpen, stats }];
+    }),
+  );
+  const pools: Record<string, PoolStats> = {};
+  for (const { name, stats } of told.sort((a, b) => Number(b.isOpen) - Number(a.isOpen))) {
+    const known = pools[name];
+    const disk = summedDisk(known?.disk, stats.disk);
+    pools[name] = { ...(known ?? stats), ...(disk !== undefined && { disk }) };
   }
   return pools;
 }
 
-/** Sizes are those of the disk; what has happened is counted by each process. */
+/** Sizes are those of the disk, as the one says; what has happened is counted by each process. */
 function summedDisk(
   one: DiskStats | undefined,
   other: DiskStats | undefined,
 ): DiskStats | undefined {
   if (one === undefined || other === undefined) return one ?? other;
-  const { usedBytes, maxBytes, doomed } = other;
-  return { ...other, ...sumFields([one, other]), usedBytes, maxBytes, doomed };
+  const { usedBytes, maxBytes, doomed } = one;
+  return { ...sumFields([one, other]), usedBytes, maxBytes, doomed };
 }
 
 /** The sum of each field that is a number; the rest is of the first. */

@@ -88,7 +88,7 @@ function openWithPen(
     return recover(region, choices, options, pen);
   }
   const allocator = openAllocator(region, choices);
-  if (!isFirst && region.slotAbandoned) allocator.clearOwner(region.ownerSlot);
+  if (region.slotAbandoned) allocator.clearOwner(region.ownerSlot);
   const store = new Store(region, allocator, options, pen);
   if (region.slotAbandoned) store.releaseAll();
   if (pen.isBroken) recoverBeside(store);
@@ -161,14 +161,12 @@ function leave(store: Store): void {
   for (const draft of store.drafts) draft.abort();
   const hasPen = takesPen(pen);
   try {
-    if (hasPen) sweepRetired(store);
-    allocator.leave();
     // Nobody else, but for the dead: what they left is cleared, or the pool is not in order.
-    if (hasPen && !othersHaveOpened(region)) {
-      reapOwners(store);
-      sweepRetired(store);
-      region.commit({ clean: true });
-    }
+    const isLast = hasPen && !othersHaveOpened(region);
+    if (isLast) reapOwners(store);
+    if (hasPen) sweepRetired(store);
+    allocator.leave(); // after all that frees: what is freed waits in this owner's cache
+    if (isLast) region.commit({ clean: true });
     noteClosed(region);
   } finally {
     if (hasPen) pen.give();

@@ -113,8 +113,8 @@ export const pens = [
     name: 'a pool called closed while others have it open',
     why: 'if they die it must be recovered',
     file: 'src/store/open.ts',
-    from: 'if (hasPen && !othersHaveOpened(region)) {',
-    to: 'if (hasPen) {',
+    from: 'const isLast = hasPen && !othersHaveOpened(region);',
+    to: 'const isLast = hasPen;',
     test: owners,
     killer:
       'owners of one store leave it as it is when one of several closes, and in order when the last one does',

@@ -127,13 +127,13 @@ describe('a shared pool', () => {
     expectSound(of);
   });
 
-  it('is trimmed by any owner, and not while it is copied', async () => {
+  it('is trimmed by any owner, also while it is copied', async () => {
     const of = await pool();
     const other = await pool({ handle: of.handle, lockWaitMs: 0 });
     expect(other.trim()).toBeGreaterThanOrEqual(0);
     const copying = of.snapshot(memoryPath());
-    refuses(() => of.trim(), 'snapshot_in_progress');
-    refuses(() => other.trim(), 'pool_busy');
+    expect(of.trim()).toBeGreaterThanOrEqual(0);
+    expect(other.trim()).toBeGreaterThanOrEqual(0);
     await copying;
     await other.close();
     await of.close();

@@ -99,3 +99,18 @@ it('tells of the disk in its metrics', async () => {
   expect(page).toContain('cenote_disk_moves_total{tenant="default",reason="persisted"} 1');
   expect(page).toMatch(/cenote_disk_used_bytes\{tenant="default"\} [1-9]/);
 });
+
+it('finds parts that are on the disk only in a batch', async () => {
+  const { call, pool } = await serveDisk(await temporaryFolder());
+  await call('PUT', `${path}?durability=disk`, { body: 'cold' });
+  evictAll(pool);
+  const body = JSON.stringify({
+    parts: [
+      { id: 'c', part: 'p' },
+      { id: 'c', part: 'q' },
+    ],
+  });
+  const headers = { 'content-type': 'application/json' };
+  const answer = String((await call('POST', '/v1/batch/get', { headers, body })).body);
+  expect(answer).toMatch(/^\{[^\n]*"status":200[^\n]*\}\ncold\{[^\n]*"status":404/);
+});

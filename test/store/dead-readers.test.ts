@@ -53,6 +53,16 @@ describe('the leases of a reader that was killed', () => {
     expect(pool.check().errors).toEqual([]);
   });
 
+  it('end when the last owner closes, and their memory is free for the next', async () => {
+    const reader = await joined();
+    for (const id of ids) pool.delete(id);
+    await reader.terminate();
+    await pool.close();
+    pool = await openPool({ path: folder });
+    expect(pool.stats().retiredParts).toBe(0);
+    expect(pool.check().errors).toEqual([]);
+  });
+
   it('end when the pool is opened anew', async () => {
     const reader = await joined();
     for (const id of ids) pool.delete(id);

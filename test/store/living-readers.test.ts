@@ -7,8 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { openMappedRegion } from '../../src/memory/mapped.ts';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
+import { checkStore } from '../../src/store/check.ts';
+import { closeStore, openStore } from '../../src/store/open.ts';
+import type { StoreOptions } from '../../src/store/options.ts';
 
 const library = pathToFileURL(join(process.cwd(), 'dist/index.js')).href;
 const script = fileURLToPath(new URL('support/doomed-writer.mjs', import.meta.url));
@@ -57,4 +62,23 @@ test('a reader’s leases outlive the writer and its recovery', async () => {
   expect(pool.check().errors).toEqual([]);
   await reader.close();
   await pool.close();
+});
+
+test('who takes the place of the dead writer while the last other one closes clears what the writer had', async () => {
+  const writer = fork(script, [library, folder]);
+  await once(writer, 'message');
+  const other = await openPool({ path: folder });
+  for (const id of ids) other.delete(id);
+  writer.kill('SIGKILL');
+  await once(writer, 'exit');
+
+  const region = openMappedRegion(folder, 'own');
+  await other.close();
+  const choices = { zeroKinds: 0 };
+  const options = { clock: systemClock, seed: 1, eviction: 'lru', checksums: true, hooks: {} };
+  const { store, isFirst } = openStore(region, choices, options as StoreOptions);
+  expect(isFirst).toBe(true);
+  expect(checkStore(store).errors).toEqual([]);
+  closeStore(store);
+  region.close();
 });

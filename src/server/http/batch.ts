@@ -7,6 +7,7 @@ import { BatchParser, batchLineMaxBytes, batchType, type BatchSink } from './bat
 import { announcedBytes, readJson, receive } from './body.ts';
 import type { PoolExchange } from './exchange.ts';
 import { writeParameters } from './parameters.ts';
+import { bringBack } from './parts.ts';
 import { problemOf } from './problem.ts';
 import { checkObject, nameSchema, type ObjectSchema } from './schema.ts';
 import { sendBytes, sendHead, sendJson } from './send.ts';
@@ -69,9 +70,10 @@ export async function batchGet(exchange: PoolExchange): Promise<void> {
   if (names.length > maxBatchParts) tooMany(maxBatchParts);
   const found: Found[] = [];
   try {
+    const damaged = await bringAllBack(exchange, names);
     let sizeBytes = 0;
     for (const name of names) {
-      const one = find(exchange, name);
+      const one = find(exchange, name, damaged.get(name));
       found.push(one);
       sizeBytes += one.lease?.sizeBytes ?? 0;
     }
@@ -92,7 +94,23 @@ export async function batchGet(exchange: PoolExchange): Promise<void> {
   }
 }
 
-function find({ pool }: PoolExchange, { id, part }: PartName): Found {
+/** What is on the disk only comes to memory. @returns why it could not, for parts that are damaged or whose key is not here */
+async function bringAllBack(
+  { pool }: PoolExchange,
+  names: readonly PartName[],
+): Promise<Map<PartName, unknown>> {
+  const damaged = new Map<PartName, unknown>();
+  if (!pool.hasDisk) return damaged;
+  for (const name of names) {
+    await bringBack({ pool, ...name }).catch((error: unknown) => damaged.set(name, error));
+  }
+  return damaged;
+}
+
+function find({ pool }: PoolExchange, { id, part }: PartName, damage: unknown): Found {
+  if (damage !== undefined) {
+    return { line: { id, part, ...outcomeOf(damage), sizeBytes: 0 }, lease: undefined };
+  }
   try {
     const lease = pool.get(id, part);
     if (lease === undefined) {

@@ -123,7 +123,11 @@ function asksForDisk({ pool, query }: PoolExchange): boolean {
 }
 
 /** What is on the disk only comes to memory, where the rest looks for it. @throws part_corrupt, key_unavailable */
-async function bringBack({ pool, id, part }: PoolExchange): Promise<void> {
+export async function bringBack({
+  pool,
+  id,
+  part,
+}: Pick<PoolExchange, 'pool' | 'id' | 'part'>): Promise<void> {
   if (!pool.hasDisk || pool.describe(id, part) !== undefined) return;
   (await pool.load(id, part))?.release();
 }
