@@ -12,7 +12,6 @@ const nothing: DiskStats = {
   persisted: 0,
   promoted: 0,
   dropped: 0,
-  versionsLagged: 0,
   lagged: 0,
   versionsLagged: 0,
   corrupt: 0,
