@@ -19,6 +19,8 @@ export function isWorker(): boolean {
 export async function work(config: ServeConfig, io: Io): Promise<number> {
   // A terminal sends its signals to all; when to stop is for one to say.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => {});
+  // A message to one that has just died, ours or one of node:cluster: that it is gone is told by 'disconnect'.
+  cluster.worker?.on('error', () => {});
   const parent = new Parent();
   const shared = SharedUsage.open(config.layout.controlFile, Number(io.env[workerVariable]));
   try {
@@ -56,7 +58,10 @@ class Parent {
 
   constructor() {
     this.stop = new Promise((resolve) => {
-      process.once('disconnect', resolve);
+      process.once('disconnect', () => {
+        for (const answer of this.#waiting.values()) answer(undefined);
+        resolve();
+      });
       process.on('message', (message: ToWorker) => {
         if (message.type === 'stop') resolve();
         else this.#take(message);

@@ -23,6 +23,8 @@ class Connection {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #server: Serving;
   readonly #key: string;
+  /** The last request is on its way. */
+  sent: Promise<unknown> = Promise.resolve();
 
   constructor(server: Serving, key: string) {
     this.#server = server;
@@ -32,6 +34,7 @@ class Connection {
   async send(method: string, path: string, body?: string): Promise<Answer> {
     const headers = { authorization: `Bearer ${this.#key}` };
     const sent = request(`${this.#server.url}${path}`, { method, headers, agent: this.#agent });
+    this.sent = once(sent, 'finish');
     sent.end(body);
     const [response] = (await once(sent, 'response')) as [
       NodeJS.ReadableStream & { statusCode: number },
@@ -252,6 +255,24 @@ describe('serve --workers', () => {
     expect((await cenote([...words, '--workers', '0'])).code).toBe(2);
     expect((await cenote([...words, '--workers', '32'])).code).toBe(2);
     await server.stop();
+  });
+
+  it('has workers that end in order when they find out by writing that it is gone', async () => {
+    using scratch = new Scratch();
+    const { server, pair } = await startPair(scratch);
+    const workers = workersOf(server);
+    for (const pid of workers) process.kill(pid, 'SIGSTOP');
+    const asked = pair.map((connection) => connection.send('GET', '/metrics'));
+    await Promise.all(pair.map((connection) => connection.sent));
+    const exit = once(server.child, 'exit');
+    server.child.kill('SIGKILL');
+    await exit;
+    for (const pid of workers) process.kill(pid, 'SIGCONT');
+    // Answered, or cut where its end was seen first.
+    await Promise.allSettled(asked);
+    await until(() => workers.every((pid) => !existsSync(`/proc/${pid}`)));
+    expect(server.stderr).not.toContain('EPIPE');
+    for (const connection of pair) connection.close();
   });
 
   it('ends its workers with itself, however it ends', async () => {
