@@ -76,6 +76,8 @@ export class Tiers {
     if (version !== undefined) return this.#loadVersion(id, part, version, signal);
     const disk = this.disk;
     if (disk !== undefined) {
+      // What comes back must not push out what has no record yet: a load can wait for the demoter, as a put cannot.
+      await this.#demoter?.idle();
       const lease = await load(disk, id, part, signal);
       // It may have come back to memory.
       if (lease !== undefined) this.#demoter?.wrote(lease.sizeBytes);
