@@ -43,6 +43,8 @@ const outputChars = 4000;
 
 /** A mutant that makes its test hang is killed too. */
 const limitSeconds = 120;
+/** All of them at once, without a mutant, may take so many times as long. */
+const wholeRuns = 5;
 
 /** What a copy needs to run tests. */
 const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
@@ -152,10 +154,13 @@ async function runTests(folder, { files, names, brief, bail }) {
     stream.on('data', (chunk) => (output = (output + String(chunk)).slice(-outputChars)));
   let hung = false;
   // vitest runs tests in processes of its own: the group goes, not the child alone.
-  const timer = setTimeout(() => {
-    hung = true;
-    process.kill(-(/** @type {number} */ (child.pid)), 'SIGKILL');
-  }, limitSeconds * 1000);
+  const timer = setTimeout(
+    () => {
+      hung = true;
+      process.kill(-(/** @type {number} */ (child.pid)), 'SIGKILL');
+    },
+    limitSeconds * (bail ? 1 : wholeRuns) * 1000,
+  );
   await new Promise((resolve) => child.once('close', resolve));
   clearTimeout(timer);
   return { tests: hung ? [] : readReport(report), hung, output };
