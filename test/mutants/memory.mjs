@@ -136,8 +136,8 @@ export const memory = [
     file: 'src/memory/mapped.ts',
     from: 'if (!lockFirstSlot(system, folder, lockFd, patience)) {',
     to: 'if (!lockFirstSlot(system, folder, lockFd, patience) && folder === "") {',
-    test: 'test/pool/opening.test.ts',
-    killer: 'a pool that is owned has no second owner',
+    test: 'test/memory/mapped-processes.test.ts',
+    killer: 'processes share memory, and only one of them owns it',
   },
   {
     name: 'a segment that is followed by its name',
