@@ -127,6 +127,15 @@ describe('folder and files', () => {
 });
 
 describe('reopening', () => {
+  it('gives the first slot to one owner at a time', () => {
+    const folder = poolFolder();
+    const region = openMappedRegion(folder, 'own', options);
+    expect(codeOf(() => openMappedRegion(folder, 'own', options))).toBe('pool_busy');
+    expect(region.ownerSlot).toBe(0);
+    region.close();
+    openMappedRegion(folder, 'own', options).close();
+  });
+
   it('finds everything as it was, whatever options say', () => {
     const folder = poolFolder();
     const region = openMappedRegion(folder, 'own', {

@@ -136,8 +136,8 @@ export const memory = [
     file: 'src/memory/mapped.ts',
     from: 'if (!lockFirstSlot(system, folder, lockFd, patience)) {',
     to: 'if (!lockFirstSlot(system, folder, lockFd, patience) && folder === "") {',
-    test: 'test/memory/mapped-processes.test.ts',
-    killer: 'processes share memory, and only one of them owns it',
+    test: 'test/memory/mapped.test.ts',
+    killer: 'reopening gives the first slot to one owner at a time',
   },
   {
     name: 'a segment that is followed by its name',
