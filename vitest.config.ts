@@ -17,6 +17,8 @@ const config: ViteUserConfig = defineConfig({
     testTimeout: testTimeoutMs,
     hookTimeout: testTimeoutMs,
     globalSetup: ['scripts/vitest-setup.mjs'],
+    setupFiles: ['test/support/watched.ts'],
+    reporters: ['default', './scripts/vitest-watch.mjs'],
     coverage: {
       provider: 'v8',
       include: ['src/**/*.ts'],

@@ -17,15 +17,21 @@ import { ensureBuilt, ensureInstalled, npmCommand, root, say } from './setup.mjs
 const scratch = mkdtempSync(path.join(os.tmpdir(), 'cenote-test-'));
 const summaryFile = path.join(scratch, 'summary.json');
 
-/** One command, its output passed on. @returns {boolean} true when it ended with status 0 */
+/** Bounds a run that hangs in spite of the limits for tests and files; a soak takes as long as it takes. */
+const runLimitMs = 70 * 60_000;
+
+/** One command, its output passed on; ended after `timeout` ms, if that is not 0. @returns {boolean} true when it ended with status 0 */
 function succeeds(
   /** @type {readonly string[]} */ [command, ...args],
   /** @type {NodeJS.ProcessEnv} */ env = process.env,
+  timeout = 0,
 ) {
   const { status } = spawnSync(/** @type {string} */ (command), args, {
     cwd: root,
     stdio: ['ignore', 'inherit', 'inherit'],
     env,
+    timeout,
+    killSignal: 'SIGKILL',
   });
   return status === 0;
 }
@@ -69,11 +75,15 @@ function runTests(/** @type {readonly string[]} */ args, /** @type {boolean} */ 
   const env = {
     ...process.env,
     CENOTE_TEST_SUMMARY: summaryFile,
-    ...(soak ? { CENOTE_SOAK: '1' } : {}),
+    ...(soak ? { CENOTE_SOAK: '1', CENOTE_FILE_LIMIT_MS: 'Infinity' } : {}),
   };
   const vitest = path.join(root, 'node_modules', '.bin', 'vitest');
-  const reporters = ['--reporter=default', '--reporter=./scripts/vitest-summary.mjs'];
-  const isClean = succeeds([vitest, 'run', ...reporters, ...args], env);
+  const reporters = ['default', './scripts/vitest-watch.mjs', './scripts/vitest-summary.mjs'];
+  const isClean = succeeds(
+    [vitest, 'run', ...reporters.map((name) => `--reporter=${name}`), ...args],
+    env,
+    soak ? 0 : runLimitMs,
+  );
   if (!existsSync(summaryFile)) return { passed: 0, failed: 1, skipped: [] };
   const counts = /** @type {Counts} */ (JSON.parse(readFileSync(summaryFile, 'utf8')));
   if (!isClean && counts.failed === 0) counts.failed = 1;

@@ -1,0 +1,90 @@
+/**
+ * Reporter of vitest that ends what hangs. A time limit of vitest ends a test that waits, not one whose process loops or is blocked: that would
+ * hold up the run for ever. Says which tests have been running for long; once a file is beyond its limit its process is ended, vitest counts the
+ * file as failed, and goes on.
+ */
+
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { watchFolder } from './vitest-setup.mjs';
+
+/** @typedef {import('vitest/node').TestModule} TestModule */
+
+/** How often to look. */
+const intervalMs = 5000;
+/** A file is mentioned when it has run for so long, and then each time as long again. */
+const longMs = 120_000;
+/** For one file; the longest takes a third of it on a slow machine. */
+const usualLimitMs = (process.env['CI'] === 'true' ? 15 : 5) * 60_000;
+const limitMs = Number(process.env['CENOTE_FILE_LIMIT_MS'] ?? usualLimitMs);
+
+export default class WatchReporter {
+  /** By file. @type {Map<string, { startedMs: number, saidMs: number, isEnded: boolean }>} */
+  #running = new Map();
+  /** @type {NodeJS.Timeout | undefined} */
+  #timer;
+
+  onTestRunStart() {
+    this.#timer = setInterval(() => this.#look(), intervalMs);
+    this.#timer.unref();
+  }
+
+  /** @param {TestModule} testModule */
+  onTestModuleStart({ moduleId }) {
+    const now = performance.now();
+    this.#running.set(moduleId, { startedMs: now, saidMs: now, isEnded: false });
+  }
+
+  /** @param {TestModule} testModule */
+  onTestModuleEnd({ moduleId }) {
+    this.#running.delete(moduleId);
+  }
+
+  onTestRunEnd() {
+    clearInterval(this.#timer);
+  }
+
+  #look() {
+    const now = performance.now();
+    for (const [file, state] of this.#running) {
+      const isBeyond = now - state.startedMs > limitMs && !state.isEnded;
+      if (!isBeyond && now - state.saidMs < longMs) continue;
+      state.saidMs = now;
+      const runner = runnerOf(file);
+      const seconds = Math.round((now - state.startedMs) / 1000);
+      console.log(
+        `running for ${seconds} s: ${path.relative('.', file)}: ${runner?.test ?? 'not yet started'}`,
+      );
+      if (!isBeyond || runner === undefined) continue;
+      state.isEnded = true;
+      console.log('beyond its limit: its process is ended, and those that it has started');
+      for (const pid of [...childrenOf(runner.pid), runner.pid]) kill(pid);
+    }
+  }
+}
+
+/** The process that runs a file, and its test of now. @param {string} file */
+function runnerOf(file) {
+  for (const pid of readdirSync(watchFolder)) {
+    const [said, test] = readFileSync(path.join(watchFolder, pid), 'utf8').split('\n');
+    if (said === file) return { pid: Number(pid), test };
+  }
+  return undefined;
+}
+
+/** Processes that a process has started, and those that they have started. @param {number} pid @returns {number[]} */
+function childrenOf(pid) {
+  if (process.platform !== 'linux') return [];
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  if (children === '') return [];
+  return children.split(' ').flatMap((child) => [...childrenOf(Number(child)), Number(child)]);
+}
+
+/** @param {number} pid */
+function kill(pid) {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}

@@ -1,0 +1,16 @@
+/** Tells scripts/vitest-watch.mjs which file and test this process runs. */
+
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, expect } from 'vitest';
+
+const file = join(tmpdir(), `cenote-watch-${process.ppid}`, String(process.pid));
+
+function say(): void {
+  const { testPath, currentTestName } = expect.getState();
+  writeFileSync(file, `${testPath}\n${currentTestName ?? 'before its first test'}`);
+}
+
+say();
+beforeEach(say);
