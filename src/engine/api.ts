@@ -69,6 +69,8 @@ export interface GenerateRequest {
   readonly stop?: readonly string[];
   /** Goes on past the model's own end of text. */
   readonly ignoreEnd?: boolean;
+  /** Makes `logitsDigest` of the result, to tell whether two answers were computed alike to the last bit. */
+  readonly logitsDigest?: boolean;
   /** Who shares a conversation: tells the statistics of sessions apart, and sticks to an instance where that one is free. It opens no state. */
   readonly sessionId?: string;
   /** State is found again by the same tenant only. From the credential, never from the request's own fields. Default ''. */
@@ -110,6 +112,8 @@ export interface GenerationResult {
   /** `stop`: the model's end of text, or a stop text. `length`: maxTokens, or the context is full. */
   readonly finishReason: 'stop' | 'length';
   readonly usage: Usage;
+  /** SHA-256 of the logits of all steps, where it was asked for. */
+  readonly logitsDigest?: string;
 }
 
 /**
