@@ -7,7 +7,7 @@
  * last digits of logits (by at most 0.02 where it was measured), never which state belongs to whom.
  */
 
-import type { Clock } from '../base/clock.ts';
+import type { Timers } from '../base/timers.ts';
 import type { Pool } from '../pool/api.ts';
 
 /** How numbers of the attention state are stored. `q8_0` halves its size. */
@@ -41,7 +41,7 @@ export interface EngineOptions {
   readonly scaleUpAfterMs?: number;
   /** An instance above the minimum ends when it has had nothing to do for so long. Default 30,000. */
   readonly idleAfterMs?: number;
-  readonly clock?: Clock;
+  readonly timers?: Timers;
 }
 
 export interface ChatMessage {
@@ -76,7 +76,7 @@ export interface GenerateRequest {
   /** State is found again by the same tenant only. From the credential, never from the request's own fields. Default ''. */
   readonly tenant?: string;
   readonly signal?: AbortSignal;
-  /** Ends the request with `engine_deadline` at this time of the engine's clock. */
+  /** Ends the request with `engine_deadline` at this time of the engine's timers (by default milliseconds since 1970). */
   readonly deadlineMs?: number;
 }
 

@@ -3,7 +3,7 @@
 import { availableParallelism } from 'node:os';
 import { basename } from 'node:path';
 import { show } from '../base/show.ts';
-import { systemClock, type Clock } from '../base/clock.ts';
+import { systemTimers, type Timers } from '../base/timers.ts';
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ChatMessage, EngineOptions, GenerateRequest, KvType } from './api.ts';
@@ -43,7 +43,7 @@ export interface EngineConfig {
   readonly writeQueueBytes: number;
   readonly scaleUpAfterMs: number;
   readonly idleAfterMs: number;
-  readonly clock: Clock;
+  readonly timers: Timers;
 }
 
 /** @throws invalid_argument unless it is a whole number from `least` to `most` */
@@ -72,7 +72,7 @@ export function configOf(options: EngineOptions): EngineConfig {
   }
   const { instances = {}, contextTokens, sequences = 8, batchTokens = 64 } = options;
   const { kvType = 'f16', queueMax = 256, writeQueueBytes = 256 * 2 ** 20 } = options;
-  const { scaleUpAfterMs = 100, idleAfterMs = 30_000, clock = systemClock } = options;
+  const { scaleUpAfterMs = 100, idleAfterMs = 30_000, timers = systemTimers } = options;
   const modelPath = text(options.modelPath, 'modelPath');
   whole(instances.min, 'instances.min', 1, instancesMax);
   const min = instances.min ?? 1;
@@ -96,14 +96,23 @@ export function configOf(options: EngineOptions): EngineConfig {
   whole(writeQueueBytes, 'writeQueueBytes', 0, writeQueueBytesMax);
   whole(scaleUpAfterMs, 'scaleUpAfterMs', 0, timeMaxMs);
   whole(idleAfterMs, 'idleAfterMs', 0, timeMaxMs);
-  if (typeof clock?.nowMs !== 'function') {
-    fail('invalid_argument', `clock must have a method nowMs; got ${show(clock)}.`);
+  if (typeof timers?.wakeAt !== 'function') {
+    fail('invalid_argument', `timers must have a method wakeAt; got ${show(timers)}.`);
   }
   // A core stays free for whoever waits on the answers: where all compute, one that is late holds up all others.
   const threads = options.threads ?? Math.max(1, Math.floor((availableParallelism() - 1) / max));
   return {
-    ...{ modelPath, contextTokens, sequences, batchTokens, kvType, threads, queueMax },
-    ...{ writeQueueBytes, scaleUpAfterMs, idleAfterMs, clock },
+    modelPath,
+    contextTokens,
+    sequences,
+    batchTokens,
+    kvType,
+    threads,
+    queueMax,
+    writeQueueBytes,
+    scaleUpAfterMs,
+    idleAfterMs,
+    timers,
     name: text(options.name ?? basename(modelPath, '.gguf'), 'name'),
     pool: options.pool,
     instancesMin: min,
@@ -127,12 +136,16 @@ export function workOf(request: GenerateRequest): Work {
     fail('invalid_argument', `seed must be a whole number; got ${show(seed)}.`);
   }
   return {
-    ...{ maxTokens, temperature, topP, topK, seed },
+    maxTokens,
+    temperature,
+    topP,
+    topK,
+    seed,
     prompt: promptOf(request),
     stop: stopsOf(stop),
-    ignoreEnd: ignoreEnd === true,
+    ignoreEnd,
     tenant: text(tenant, 'tenant'),
-    logitsDigest: logitsDigest === true,
+    logitsDigest,
   };
 }
 

@@ -49,12 +49,12 @@ export class Instance {
   readonly #places: number;
   readonly #events: InstanceEvents;
   readonly #receivers = new Map<number, Receiver>();
-  /** Cancelled requests whose sequences are not free yet, as far as is known: their places count until the instance has seen it. */
   readonly #askers = new Map<number, Asker>();
   readonly #exited: Promise<void>;
   #state: 'starting' | 'ready' | 'closing' | 'ended' = 'starting';
   #failure: Failure | undefined;
-  #nextQuestion = 1;
+  /** Below those of requests. */
+  #nextQuestion = -1;
 
   constructor(setup: InstanceSetup, pool: Pool | undefined, events: InstanceEvents) {
     this.#places = setup.sequences;
@@ -106,7 +106,7 @@ export class Instance {
 
   ask(question: Question): Promise<Answer> {
     if (this.#state !== 'ready') fail('engine_worker_lost', 'The instance has ended.');
-    const id = this.#nextQuestion++;
+    const id = this.#nextQuestion--;
     return new Promise((resolve, reject) => {
       this.#askers.set(id, { resolve, reject });
       this.#send({ type: 'question', id, question });

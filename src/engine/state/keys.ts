@@ -23,9 +23,8 @@ export interface ModelIdentity {
 export function fingerprintOf(identity: ModelIdentity): Uint8Array {
   const { digest, libraryVersion, flashAttention, shape } = identity;
   const { types, rowBytes } = shape;
-  const text = JSON.stringify({
-    ...{ formatVersion, blockTokens, digest, libraryVersion, flashAttention, types, rowBytes },
-  });
+  const parts = [formatVersion, blockTokens, digest, libraryVersion, flashAttention];
+  const text = JSON.stringify([...parts, types, rowBytes]);
   return createHash('sha256').update(text).digest().subarray(0, fingerprintBytes);
 }
 

@@ -83,7 +83,7 @@ export class Running {
    * @param isEnd whether the model ends with it
    */
   take(token: number, piece: Uint8Array, isEnd: boolean): Emitted {
-    const index = this.#length - this.promptTokens;
+    const index = this.completionTokens;
     this.tokens[this.#length] = token;
     this.#length += 1;
     let text = isEnd ? '' : this.#text.push(piece);
@@ -94,7 +94,11 @@ export class Running {
     return { token, text, index };
   }
 
-  /** @param nowMs of the clock that `startedMs` was of */
+  get completionTokens(): number {
+    return this.#length - this.promptTokens;
+  }
+
+  /** Once. @param nowMs of the clock that `startedMs` was of */
   result(nowMs: number): GenerationResult {
     const { restoredMs, prefilledMs, firstMs } = this;
     return {
@@ -103,7 +107,7 @@ export class Running {
       usage: {
         promptTokens: this.promptTokens,
         cachedTokens: this.cachedTokens,
-        completionTokens: this.#length - this.promptTokens,
+        completionTokens: this.completionTokens,
         timings: {
           queuedMs: 0,
           restoreMs: restoredMs,

@@ -3,7 +3,7 @@
  * block of state. So an answer never waits for more than a piece of somebody's prompt, and pieces end at the same places whoever else is there.
  */
 
-import { CenoteError, fail } from '../../errors.ts';
+import { CenoteError, fail, hasCode } from '../../errors.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import type { LlamaModel } from '../llama/model.ts';
 import type { StateKeeper } from '../state/keeper.ts';
@@ -84,7 +84,7 @@ export class Sequencer {
   }
 
   cancelAll(): void {
-    for (const id of [...this.#known]) this.cancel(id);
+    for (const id of this.#known) this.cancel(id);
   }
 
   /** One step. @returns false when there was nothing to do */
@@ -174,10 +174,9 @@ export class Sequencer {
   #end(running: Running): void {
     const { context, keeper, counters } = this.#options;
     const { id, work, sequence, tokens, computed } = running;
-    const { usage } = running.result(0);
-    counters.add('promptTokens', usage.promptTokens);
-    counters.add('cachedTokens', usage.cachedTokens);
-    counters.add('completionTokens', usage.completionTokens);
+    counters.add('promptTokens', running.promptTokens);
+    counters.add('cachedTokens', running.cachedTokens);
+    counters.add('completionTokens', running.completionTokens);
     try {
       keeper?.take(context, sequence, work.tenant, tokens.slice(0, computed));
     } finally {
@@ -196,11 +195,12 @@ export class Sequencer {
     this.#known.delete(id);
   }
 
-  /** Where llama.cpp refuses a batch, those in it fail, and their state is not trusted. */
+  /** Where llama.cpp refuses a batch, those in it fail, and their state is not trusted. Any other error ends the instance. */
   #guarded(concerned: readonly Running[], work: () => void): void {
     try {
       work();
     } catch (error) {
+      if (!hasCode(error, 'engine_failed')) throw error;
       for (const running of concerned) {
         const index = this.#active.indexOf(running);
         if (index < 0) continue;
