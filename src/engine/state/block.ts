@@ -85,13 +85,12 @@ export function refusalOf(
   if (bytes.length < blockHeadBytes) return 'truncated';
   expected.fill(0);
   writeIdentity(expected, identity, index);
+  if (!areEqual(bytes, expected, 0, crcAt)) return 'foreign';
   if (!areEqual(bytes, expected, fingerprintAt, fingerprintBytes)) return 'fingerprint';
   if (bytes.length !== blockBytes(shape)) return 'truncated';
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (view.getInt32(crcAt, true) !== crc32(bytes.subarray(positionAt))) return 'checksum';
-  const isOurs =
-    areEqual(bytes, expected, 0, crcAt) &&
-    areEqual(bytes, expected, positionAt, blockHeadBytes - positionAt);
+  const isOurs = areEqual(bytes, expected, positionAt, blockHeadBytes - positionAt);
   return isOurs ? undefined : 'foreign';
 }
 
