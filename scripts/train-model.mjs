@@ -30,8 +30,8 @@ const shape = {
 };
 /** Factor on the first weights. */
 const gain = 0.5;
-const rateMax = 1.5e-3;
-const warmUpSteps = 100;
+const rateMax = 2e-3;
+const warmUpSteps = 60;
 /** Part of the highest rate that is left at the end. */
 const rateRest = 0.1;
 /** Part of the paragraphs, from the end, that is never learned from. */
@@ -44,7 +44,7 @@ const stepsPerLine = 25;
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '1200' },
+    steps: { type: 'string', default: '600' },
     out: { type: 'string', default: path.join(root, 'models') },
   },
 });

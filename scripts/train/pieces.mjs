@@ -24,23 +24,26 @@ function countWords(paragraphs) {
   return Array.from(counts, ([word, count]) => ({ pieces: [...word], count }));
 }
 
-/** What is counted most often; of equals the first by code units. @param {Map<string, number>} counts */
-function ranked(counts) {
-  return [...counts].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+/** @param {[string, number]} a @param {[string, number]} b negative: a is more frequent; of equals the first by code units */
+function byFrequency([a, x], [b, y]) {
+  return y - x || (a < b ? -1 : 1);
 }
 
-/** @param {Word[]} words @param {(word: Word) => string[]} keysOf @returns {Map<string, number>} */
-function countKeys(words, keysOf) {
-  const counts = new Map();
-  for (const word of words) {
-    for (const key of keysOf(word)) counts.set(key, (counts.get(key) ?? 0) + word.count);
-  }
-  return counts;
-}
+/** The left and the right of a pair stand in a key with this between them. */
+const between = '\0';
 
 /** @param {Word} word */
 function pairsOf({ pieces }) {
-  return pieces.slice(1).map((right, index) => `${pieces[index]}\0${right}`);
+  return pieces.slice(1).map((right, index) => pieces[index] + between + right);
+}
+
+/** @param {Map<string, number>} counts @param {readonly string[]} keys @param {number} by */
+function count(counts, keys, by) {
+  for (const key of keys) {
+    const sum = (counts.get(key) ?? 0) + by;
+    if (sum === 0) counts.delete(key);
+    else counts.set(key, sum);
+  }
 }
 
 /** @param {Word} word @param {string} left @param {string} right */
@@ -59,18 +62,31 @@ function join(word, left, right) {
  */
 export function trainPieces(paragraphs, size) {
   const words = countWords(paragraphs);
-  const characters = ranked(countKeys(words, ({ pieces }) => pieces))
-    .filter(([, count]) => count >= characterMin)
-    .map(([character]) => character);
-  const pieces = new Set(characters);
+  /** @type {Map<string, number>} */
+  const characters = new Map();
+  for (const word of words) count(characters, word.pieces, word.count);
+  const pieces = new Set(
+    [...characters]
+      .filter(([, times]) => times >= characterMin)
+      .sort(byFrequency)
+      .map(([character]) => character),
+  );
   // What is spelled in bytes is part of no piece.
   const known = words.filter((word) => word.pieces.every((character) => pieces.has(character)));
+  /** @type {Map<string, number>} */
+  const pairs = new Map();
+  for (const word of known) count(pairs, pairsOf(word), word.count);
   while (pieces.size < size) {
-    const best = ranked(countKeys(known, pairsOf))[0];
-    if (best === undefined) throw new Error(`the text has only ${pieces.size} pieces`);
-    const [left = '', right = ''] = best[0].split('\0');
+    const entries = [...pairs];
+    const first = entries.reduce((best, pair) => (byFrequency(pair, best) < 0 ? pair : best));
+    const [left = '', right = ''] = first[0].split(between);
     pieces.add(left + right);
-    for (const word of known) join(word, left, right);
+    for (const word of known) {
+      if (!word.pieces.includes(left) || !pairsOf(word).includes(first[0])) continue;
+      count(pairs, pairsOf(word), -word.count);
+      join(word, left, right);
+      count(pairs, pairsOf(word), word.count);
+    }
   }
   return [...pieces];
 }

@@ -15,6 +15,9 @@ export const endToken = 2;
 export const firstByteToken = 3;
 export const firstPieceToken: number = firstByteToken + 256;
 
+/** What the token at the end of a text looks like. */
+export const endText = '</s>';
+
 /** A chat template for a model that continues text: a turn is a paragraph, and the end of text ends it. */
 export const plainTurns =
   "{% for message in messages %}{{ message['content'] | trim + eos_token }}{% endfor %}";
@@ -37,7 +40,7 @@ export function tokenizerOf(
   return {
     'tokenizer.ggml.model': { string: 'llama' },
     'tokenizer.ggml.pre': { string: 'default' },
-    'tokenizer.ggml.tokens': { strings: ['<unk>', '<s>', '</s>', ...bytes, ...pieces] },
+    'tokenizer.ggml.tokens': { strings: ['<unk>', '<s>', endText, ...bytes, ...pieces] },
     'tokenizer.ggml.scores': {
       f32s: [0, 0, 0, ...bytes.map(() => 0), ...pieces.map((_, rank) => -rank)],
     },
