@@ -3,12 +3,11 @@
  * an instance killed in between: each finds its own state and nobody else's. What is kept is what the tokens make, within the tolerance of batches.
  */
 
-import type { Worker } from 'node:worker_threads';
 import { describe, expect, it, vi } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { hasCode } from '../../src/errors.ts';
 import type { LlamaEngine } from '../../src/engine/api.ts';
-import { StateKeeper } from '../../src/engine/state/keeper.ts';
+import type { StateKeeper } from '../../src/engine/state/keeper.ts';
 import { blockTokens } from '../../src/engine/state/block.ts';
 import { nameOf } from '../../src/engine/state/keys.ts';
 import type { Pool } from '../../src/pool/api.ts';
@@ -16,22 +15,12 @@ import { rowsPart } from '../../src/engine/state/restore.ts';
 import { mib, pool, read } from '../pool/support/pools.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { engine, missingEngine, someTokens } from './support/models.ts';
+import { threads } from './support/threads.ts';
 import { batchTokens, Played } from './support/played.ts';
 
-const threads: Worker[] = vi.hoisted(() => []);
-
-vi.mock('node:worker_threads', async (original) => {
-  const real = await original<typeof import('node:worker_threads')>();
-  return {
-    ...real,
-    Worker: class extends real.Worker {
-      constructor(...options: ConstructorParameters<typeof Worker>) {
-        super(...options);
-        threads.push(this);
-      }
-    },
-  };
-});
+vi.mock('node:worker_threads', async (original) =>
+  (await import('./support/threads.ts')).watched(await original()),
+);
 
 const sessions = 200;
 const tenants = ['a', 'b', 'c', 'd'];

@@ -1,6 +1,5 @@
 /** How requests end that are not answered, and how instances come and go. */
 
-import type { Worker } from 'node:worker_threads';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Generation } from '../../src/engine/api.ts';
 import { mib, pool } from '../pool/support/pools.ts';
@@ -8,22 +7,11 @@ import { seed } from '../support/seed.ts';
 import { until } from '../support/until.ts';
 import { ManualTime } from './batch/manual-time.ts';
 import { answer, codeOf, engine, missingEngine, someTokens } from './support/models.ts';
+import { threads } from './support/threads.ts';
 
-/** Threads that engines have started, the last one last. */
-const threads: Worker[] = vi.hoisted(() => []);
-
-vi.mock('node:worker_threads', async (original) => {
-  const real = await original<typeof import('node:worker_threads')>();
-  return {
-    ...real,
-    Worker: class extends real.Worker {
-      constructor(...options: ConstructorParameters<typeof Worker>) {
-        super(...options);
-        threads.push(this);
-      }
-    },
-  };
-});
+vi.mock('node:worker_threads', async (original) =>
+  (await import('./support/threads.ts')).watched(await original()),
+);
 
 beforeEach(() => void threads.splice(0));
 
@@ -144,9 +132,7 @@ describe.skipIf(missingEngine() !== undefined)('a request', () => {
     const codes = [codeOf(running.result), codeOf(waiting.result)];
     await Promise.all([one.close(), one.close()]);
     expect(await Promise.all(codes)).toEqual(['engine_closed', 'engine_closed']);
-    expect(() => one.generate(long)).toThrowError(
-      expect.objectContaining({ code: 'engine_closed' }),
-    );
+    expect(() => one.generate(long)).toThrow(expect.objectContaining({ code: 'engine_closed' }));
     expect(await codeOf(one.tokenize('a'))).toBe('engine_closed');
     const { usage } = await answer(await engine({ pool: kept }), { tokens, maxTokens: 1 });
     expect(usage.cachedTokens).toBe(128);

@@ -20,7 +20,7 @@ export class Played {
   readonly context: LlamaContext;
   readonly shape: RowShape;
   readonly counters: Counters = new Counters();
-  #keepers = new Map<Pool, StateKeeper>();
+  readonly #keepers = new Map<Pool, StateKeeper>();
 
   constructor(shape: Partial<ContextShape> = {}, path: string = smallModel()) {
     this.model = new LlamaModel(path);
