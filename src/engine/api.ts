@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly kvType?: KvType;
   /** Threads of an instance. Default: the cores but one, divided by the instances. */
   readonly threads?: number;
+  /** The file of the pool's keyring, for a pool that seals what goes to its disk: instances open it too. */
+  readonly keyringPath?: string;
   /** Secret of whoever shares the pool: state is found by those only who open with the same. Default none. */
   readonly salt?: string;
   /** Requests that may wait for a place in an instance; the next is `engine_busy`. Default 256. */

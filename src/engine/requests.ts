@@ -38,6 +38,7 @@ export interface EngineConfig {
   readonly batchTokens: number;
   readonly kvType: KvType;
   readonly threads: number;
+  readonly keyringPath: string | undefined;
   readonly salt: string;
   readonly queueMax: number;
   readonly writeQueueBytes: number;
@@ -117,6 +118,8 @@ export function configOf(options: EngineOptions): EngineConfig {
     pool: options.pool,
     instancesMin: min,
     instancesMax: max,
+    keyringPath:
+      options.keyringPath === undefined ? undefined : text(options.keyringPath, 'keyringPath'),
     salt: text(options.salt ?? '', 'salt'),
   };
 }

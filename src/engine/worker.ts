@@ -1,6 +1,7 @@
 /** The thread of an instance: a model, a context, and the pool that their state is kept in. */
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { openKeyring } from '../codec/keyring.ts';
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
@@ -152,8 +153,9 @@ function rowShapeOf(context: LlamaContext): RowShape | undefined {
 
 async function begin(port: MessagePort, setup: InstanceSetup): Promise<void> {
   try {
-    const { handle } = setup;
-    const pool = handle === undefined ? undefined : await openPool({ handle });
+    const { handle, keyringPath } = setup;
+    const keys = keyringPath === undefined ? {} : { keyProvider: openKeyring(keyringPath) };
+    const pool = handle === undefined ? undefined : await openPool({ handle, ...keys });
     const instance = new Instance(port, setup, pool);
     port.on('message', (message: ToInstance) => {
       instance.take(message).catch((error: unknown) => end(port, error));

@@ -33,9 +33,9 @@ class Other {
     const tokens = Array.from(request.tokens ?? []);
     const whole = { maxTokens: 64, ignoreEnd: true, logitsDigest: true, ...request, tokens };
     this.#process.stdin?.write(`${JSON.stringify(whole)}\n`);
-    const { value, done } = await this.#lines.next();
-    if (done === true) throw new Error('the process has ended');
-    return JSON.parse(value) as GenerationResult;
+    const line = await this.#lines.next();
+    if (line.done === true) throw new Error('the process has ended');
+    return JSON.parse(line.value) as GenerationResult;
   }
 
   async end(signal?: NodeJS.Signals): Promise<void> {

@@ -134,7 +134,7 @@ export class Crew {
 
   start(): void {
     const { modelPath, pool, contextTokens, sequences, batchTokens } = this.#config;
-    const { kvType, threads, salt, writeQueueBytes, timers } = this.#config;
+    const { kvType, threads, keyringPath, salt, writeQueueBytes, timers } = this.#config;
     const counters = new Counters();
     const setup: InstanceSetup = {
       modelPath,
@@ -143,6 +143,7 @@ export class Crew {
       batchTokens,
       kvType,
       threads,
+      keyringPath,
       salt,
       digest: this.#digest,
       handle: pool?.handle,

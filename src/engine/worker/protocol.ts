@@ -10,6 +10,7 @@ export interface InstanceSetup {
   /** SHA-256 of the file, in hex. */
   readonly digest: string;
   readonly handle: PoolHandle | undefined;
+  readonly keyringPath: string | undefined;
   readonly contextTokens: number | undefined;
   readonly sequences: number;
   readonly batchTokens: number;

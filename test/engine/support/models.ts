@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { afterAll, onTestFinished } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
 import { openEngine } from '../../../src/engine/engine.ts';
-import type { EngineOptions, GenerateRequest, LlamaEngine } from '../../../src/engine/api.ts';
-import type { GenerationResult } from '../../../src/engine/api.ts';
+import type {
+  EngineOptions,
+  GenerateRequest,
+  GenerationResult,
+  LlamaEngine,
+} from '../../../src/engine/api.ts';
 import { writeRandomModel } from '../../../src/engine/gguf/llama-model.ts';
 import { foreign } from '../../../src/engine/llama/foreign.ts';
-import type { ErrorCode } from '../../../src/errors.ts';
-import { CenoteError } from '../../../src/errors.ts';
+import { CenoteError, type ErrorCode } from '../../../src/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'cenote-models-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

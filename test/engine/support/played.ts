@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { onTestFinished } from 'vitest';
 import { LlamaContext, type ContextShape } from '../../../src/engine/llama/context.ts';
+import { foreign } from '../../../src/engine/llama/foreign.ts';
 import { LlamaModel } from '../../../src/engine/llama/model.ts';
 import { Counters } from '../../../src/engine/state/counters.ts';
 import { StateKeeper } from '../../../src/engine/state/keeper.ts';
@@ -19,7 +20,7 @@ export class Played {
   readonly context: LlamaContext;
   readonly shape: RowShape;
   readonly counters: Counters = new Counters();
-  #keepers = new Map<Pool, StateKeeper>();
+  readonly #keepers = new Map<Pool, StateKeeper>();
 
   constructor(shape: Partial<ContextShape> = {}, path: string = smallModel()) {
     this.model = new LlamaModel(path);
@@ -42,13 +43,15 @@ export class Played {
     });
   }
 
-  keeper(pool: Pool, digest = 'd'): StateKeeper {
+  readonly libraryVersion: string = foreign().version;
+
+  keeper(pool: Pool, digest = 'd', libraryVersion = 'v'): StateKeeper {
     const known = this.#keepers.get(pool);
     if (known !== undefined) return known;
     const flashAttention = this.context.shape.flashAttention ?? true;
     const keeper = new StateKeeper({
       pool,
-      model: { digest, libraryVersion: 'v', flashAttention, shape: this.shape },
+      model: { digest, libraryVersion, flashAttention, shape: this.shape },
       salt: 's',
       writeQueueBytes: 2 ** 28,
       counters: this.counters,
