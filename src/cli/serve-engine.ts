@@ -74,7 +74,9 @@ export async function openServedEngine(
   );
   if (pool === undefined) return undefined;
   try {
-    const engine = await openEngine({ modelPath, pool });
+    // What is said with the small model is short: its state is found again in steps of 16 tokens.
+    const steps = modelPath === shippedModel ? { batchTokens: 16 } : {};
+    const engine = await openEngine({ modelPath, pool, ...steps });
     return {
       engine,
       async close() {
