@@ -21,7 +21,7 @@ function countWords(paragraphs) {
       counts.set(word, (counts.get(word) ?? 0) + 1);
     }
   }
-  return Array.from(counts, ([word, count]) => ({ pieces: [...word], count }));
+  return Array.from(counts, ([word, times]) => ({ pieces: [...word], count: times }));
 }
 
 /** @param {[string, number]} a @param {[string, number]} b negative: a is more frequent; of equals the first by code units */
