@@ -55,6 +55,7 @@ class Instance {
       keeper: this.#keeper,
       counters,
       post: (message) => this.#post(message),
+      wake: () => this.#wake(),
       nowMs: () => performance.now(),
     });
     this.#post({
@@ -118,7 +119,7 @@ class Instance {
       const worked = this.#sequencer.step();
       if (this.#keeper?.isFlushed ?? true) this.#sayFlushed();
       if (worked) this.#wake();
-      else if (this.#isClosing) void this.#close();
+      else if (this.#isClosing && this.#sequencer.isIdle) void this.#close();
     });
   }
 

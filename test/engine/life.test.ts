@@ -1,12 +1,15 @@
 /** How requests end that are not answered, and how instances come and go. */
 
-import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Generation } from '../../src/engine/api.ts';
 import { mib, pool } from '../pool/support/pools.ts';
 import { seed } from '../support/seed.ts';
 import { until } from '../support/until.ts';
 import { ManualTime } from './batch/manual-time.ts';
-import { answer, codeOf, engine, missingEngine, someTokens } from './support/models.ts';
+import { answer, codeOf, engine, missingEngine, smallModel, someTokens } from './support/models.ts';
 import { threads } from './support/threads.ts';
 
 vi.mock('node:worker_threads', async (original) =>
@@ -107,19 +110,20 @@ describe.skipIf(missingEngine() !== undefined)('a request', () => {
     expect(one.stats()).toMatchObject({ instances: 1, instancesStarted: 2, instancesLost: 1 });
   });
 
-  it('is refused when instances do not come up any more', async () => {
-    const one = await engine({ sequences: 1, instances: { max: 2 } });
+  it('is refused when its model has gone, and no instance can begin', async () => {
+    const modelPath = join(mkdtempSync(join(tmpdir(), 'cenote-gone-')), 'model.gguf');
+    onTestFinished(() => rmSync(dirname(modelPath), { recursive: true, force: true }));
+    copyFileSync(smallModel(), modelPath);
+    const one = await engine({ sequences: 1, modelPath });
     const running = one.generate(long);
-    await begun(running);
     const waiting = one.generate(long);
-    for (let dead = 0; dead < 4; dead++) {
-      const { length } = threads;
-      void threads.at(-1)?.terminate();
-      await until(() => threads.length > length || one.stats().instances === 0);
-    }
+    await begun(running);
+    rmSync(modelPath);
+    await threads.at(-1)?.terminate();
     expect(await codeOf(running.result)).toBe('engine_worker_lost');
-    expect(await codeOf(waiting.result)).toBe('engine_worker_lost');
-    expect(await codeOf(one.generate(long).result)).toBe('engine_worker_lost');
+    expect(await codeOf(waiting.result)).toBe('engine_model_invalid');
+    expect(await codeOf(one.generate(long).result)).toBe('engine_model_invalid');
+    expect(one.stats()).toMatchObject({ instances: 0, queued: 0, running: 0 });
   });
 
   it('ends with its engine, and what was computed is kept', async () => {

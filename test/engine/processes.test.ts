@@ -82,6 +82,17 @@ describe.skipIf(missingEngine() !== undefined)('an answer', () => {
     },
   );
 
+  it('is the same after kill -9', async () => {
+    const path = freshPath();
+    const prompt = { tokens: someTokens(promptTokens, seed() + 9) };
+    const one = new Other(path, 'f16');
+    const expected = await one.answer(prompt);
+    await one.end('SIGKILL');
+    const after = await new Other(path, 'f16').answer(prompt);
+    expect(after.usage.cachedTokens).toBe(restorable);
+    expect(after.logitsDigest).toBe(expected.logitsDigest);
+  });
+
   it('goes on after kill -9, turn by turn', async () => {
     const path = freshPath();
     let tokens = [...someTokens(100, seed() + 2)];

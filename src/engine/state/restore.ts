@@ -11,6 +11,8 @@ import { type RowShape, rowOffsets, stateBytes, writeFrame } from './rows.ts';
 /** The part of a block's context that holds its rows. */
 export const rowsPart = 'rows';
 
+const growth = 1.5;
+
 export class Restorer {
   readonly #pool: Pool;
   readonly #shape: RowShape;
@@ -71,7 +73,8 @@ export class Restorer {
   }
 
   #room(bytes: number): Uint8Array {
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(bytes);
+    // Conversations grow turn by turn, and fresh memory costs more than what is copied into it.
+    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(Math.ceil(bytes * growth));
     return this.#scratch.subarray(0, bytes);
   }
 

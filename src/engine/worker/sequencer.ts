@@ -19,6 +19,8 @@ export interface SequencerOptions {
   readonly keeper: StateKeeper | undefined;
   readonly counters: Counters;
   readonly post: (message: FromInstance) => void;
+  /** There may be something to do for `step`. */
+  readonly wake: () => void;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
@@ -28,6 +30,8 @@ export class Sequencer {
   readonly #free: number[];
   /** Those that are being restored are not among them. */
   readonly #active: Running[] = [];
+  /** Came before a cancelled one had given its sequence back. */
+  readonly #waiting: { readonly id: number; readonly work: Work }[] = [];
   readonly #cancelled = new Set<number>();
   readonly #known = new Set<number>();
   readonly #logits: Float32Array;
@@ -39,18 +43,22 @@ export class Sequencer {
     this.#logits = new Float32Array(options.model.vocabulary);
   }
 
-  get hasWork(): boolean {
-    return this.#active.length > 0;
+  /** True when no request is under way. */
+  get isIdle(): boolean {
+    return this.#known.size === 0;
   }
 
-  /** Whoever calls it keeps count: never more requests than sequences. */
+  /** Whoever calls it keeps count: never more requests than sequences, but for those that were cancelled. */
   async start(id: number, work: Work): Promise<void> {
-    const { context, keeper, post, nowMs } = this.#options;
-    const startedMs = nowMs();
+    const { context, keeper, post, wake, nowMs } = this.#options;
     const sequence = this.#free.pop();
+    if (sequence === undefined) {
+      this.#waiting.push({ id, work });
+      return;
+    }
+    const startedMs = nowMs();
     this.#known.add(id);
     try {
-      if (sequence === undefined) fail('engine_busy', 'All sequences of the instance are taken.');
       const prompt = this.#tokensOf(work.prompt);
       const room = context.shape.contextTokens;
       const running = new Running(id, work, sequence, prompt, room, startedMs);
@@ -65,10 +73,11 @@ export class Sequencer {
       if (this.#cancelled.has(id)) this.#end(running);
       else this.#active.push(running);
     } catch (error) {
-      if (sequence !== undefined) this.#giveBack(sequence);
+      this.#giveBack(sequence);
       this.#forget(id);
       post({ type: 'failed', id, failure: failureOf(error) });
     }
+    wake();
   }
 
   /** Its sequence is free from then on; the one who cancels knows why, so nothing is said. */
@@ -76,6 +85,8 @@ export class Sequencer {
     const index = this.#active.findIndex((running) => running.id === id);
     const running = this.#active[index];
     if (running === undefined) {
+      const waiting = this.#waiting.findIndex((each) => each.id === id);
+      if (waiting >= 0) this.#waiting.splice(waiting, 1);
       if (this.#known.has(id)) this.#cancelled.add(id);
       return;
     }
@@ -84,6 +95,7 @@ export class Sequencer {
   }
 
   cancelAll(): void {
+    this.#waiting.length = 0;
     for (const id of this.#known) this.cancel(id);
   }
 
@@ -188,6 +200,8 @@ export class Sequencer {
   #giveBack(sequence: number): void {
     this.#options.context.remove(sequence);
     this.#free.push(sequence);
+    const next = this.#waiting.shift();
+    if (next !== undefined) void this.start(next.id, next.work);
   }
 
   #forget(id: number): void {
