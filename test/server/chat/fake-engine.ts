@@ -14,8 +14,8 @@ export interface FakeEngine extends LlamaEngine {
   readonly requests: readonly GenerateRequest[];
   /** The next request fails so, after so many tokens. */
   failNext(code: ErrorCode, afterTokens: number): void;
-  /** Tokens wait until this is called. */
-  hold(): () => void;
+  /** Tokens after so many wait until what this returns is called. */
+  hold(afterTokens?: number): () => void;
 }
 
 const model: ModelInfo = {
@@ -37,6 +37,7 @@ export function fakeEngine(): FakeEngine {
   const requests: GenerateRequest[] = [];
   let failure: { code: ErrorCode; afterTokens: number } | undefined;
   let held: Promise<undefined> = Promise.resolve(undefined);
+  let heldFrom = 0;
 
   async function* run(
     request: GenerateRequest,
@@ -54,7 +55,7 @@ export function fakeEngine(): FakeEngine {
     stopped.catch(() => {});
     for (const [index, word] of words.entries()) {
       if (failing?.afterTokens === index) throw new CenoteError(failing.code, 'It failed.');
-      await Promise.race([held, stopped]);
+      if (index >= heldFrom) await Promise.race([held, stopped]);
       yield { token: index, text: index === 0 ? word : ` ${word}`, index };
     }
     const timings = { queuedMs: 0, restoreMs: 0, prefillMs: 1, firstTokenMs: 2, totalMs: 3 };
@@ -93,7 +94,8 @@ export function fakeEngine(): FakeEngine {
     failNext(code, afterTokens) {
       failure = { code, afterTokens };
     },
-    hold() {
+    hold(afterTokens = 0) {
+      heldFrom = afterTokens;
       const { promise, resolve } = deferred<undefined>();
       held = promise;
       return () => resolve(undefined);

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { until } from '../../support/until.ts';
 import { RawClient, testKey } from '../support/client.ts';
 import { serve, type TestServer, type TestServerOptions } from '../support/serve.ts';
+import { serveTenants } from '../support/tenants.ts';
 import { fakeEngine, type FakeEngine } from './fake-engine.ts';
 
 interface Chat extends TestServer {
@@ -205,4 +206,38 @@ test('texts come in pieces too, and a list of tokens is a prompt', async () => {
   expect(engine.requests[0]?.messages).toEqual([{ role: 'user', content: 'call me' }]);
   await client.completions.create({ model: 'parrot', prompt: [1, 2, 3] });
   expect(engine.requests[1]?.tokens).toEqual([1, 2, 3]);
+});
+
+test('a key that is revoked gets no more tokens', async () => {
+  const engine = fakeEngine();
+  const { guard, tenant, url } = await serveTenants({ engine });
+  const apiKey = await tenant('acme');
+  const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+  const release = engine.hold(1);
+  const texts: string[] = [];
+  const reading = async (): Promise<void> => {
+    const stream = await client.chat.completions.create({ ...asked, stream: true });
+    for await (const { choices } of stream) texts.push(choices[0]?.delta.content ?? '');
+  };
+  const read = expect(reading()).rejects.toMatchObject({ code: 'unauthorized' });
+  await until(() => texts.includes('call'));
+  const deleted = guard.administration.deleteTenant('acme');
+  await until(() => guard.identify(apiKey) === undefined);
+  release();
+  await read;
+  await deleted;
+  expect(texts.join('')).toBe('call');
+  expect(engine.requests[0]?.tenant).toBe('acme');
+});
+
+test('events are lines of JSON, and the last one says that it is over', async () => {
+  const { call } = await serveChat();
+  const body = JSON.stringify({ ...asked, stream: true });
+  const answer = await call('POST', '/v1/chat/completions', { body });
+  expect(answer.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+  const events = answer.body.toString().split('\n\n');
+  expect(events.splice(-2)).toEqual(['data: [DONE]', '']);
+  for (const event of events) {
+    expect(JSON.parse(event.replace(/^data: /, ''))).toMatchObject({ model: 'parrot' });
+  }
 });
