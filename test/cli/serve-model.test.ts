@@ -1,13 +1,14 @@
-/** A server with a model: conversations that go on, also after kill -9, and each tenant for itself. */
+/** A server with a model, as its users have it: conversations that go on, also after kill -9, and each tenant for itself. */
 
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { afterAll, expect, it } from 'vitest';
 import { writeRandomModel } from '../../src/engine/gguf/llama-model.ts';
+import { readMarkdown } from '../support/markdown.ts';
 import { missingEngine } from '../engine/support/models.ts';
 import { until } from '../support/until.ts';
-import { cenote, program, Scratch, Serving, shell } from './support/cli.ts';
+import { cenote, program, runNode, Scratch, Serving, shell } from './support/cli.ts';
 
 type Message = OpenAI.ChatCompletionMessageParam;
 
@@ -140,6 +141,25 @@ it.skipIf(missing)('serves a model from several processes', async () => {
   );
   for (const { cachedTokens } of answers) expect(cachedTokens).toBeGreaterThan(0);
   expect((await server.stop()).code).toBe(0);
+});
+
+it.skipIf(missing)('takes the lines of the README as they stand there', async () => {
+  using data = new Scratch();
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const { blocks } = readMarkdown(`${root}README.md`);
+  const lines = blocks.find(({ code }) => code.includes("from 'openai'"))?.code ?? '';
+  // An empty variable counts as not set: the model that ships is taken.
+  const words = ['--http', '0', '--data', data.join('data')];
+  const server = await Serving.start(words, { CENOTE_MODEL: '' });
+  const file = data.join('lines.mjs');
+  writeFileSync(file, lines.replace('http://127.0.0.1:8080', server.url));
+  symlinkSync(`${root}node_modules`, data.join('node_modules'));
+  const outcome = await runNode([file], { CENOTE_API_KEY: server.key });
+  expect(outcome).toMatchObject({ code: 0, stderr: '' });
+  const kept = [...outcome.stdout.matchAll(/^(\d+) of (\d+) tokens were kept$/gm)];
+  expect(kept.map(([, cached]) => Number(cached))).toEqual([0, expect.any(Number)]);
+  expect(Number(kept[1]?.[1])).toBeGreaterThan(0);
+  await server.stop();
 });
 
 it('does not start with a model that is none', async () => {
