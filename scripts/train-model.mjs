@@ -30,10 +30,16 @@ const shape = {
 };
 /** Factor on the first weights. */
 const gain = 0.5;
-const rateMax = 2e-3;
+const rateMax = 3e-3;
 const warmUpSteps = 60;
 /** Part of the highest rate that is left at the end. */
 const rateRest = 0.1;
+/** Short texts first, since they cost less; then such as fill the context. Each step has as many tokens. */
+const stages = [
+  { window: 256, texts: 4, part: 0.85 },
+  { window: 1024, texts: 1, part: 0.15 },
+];
+const tokensPerStep = 1024;
 /** Part of the paragraphs, from the end, that is never learned from. */
 const heldOut = 0.04;
 /** Windows that the loss is measured over. */
@@ -44,7 +50,7 @@ const stepsPerLine = 25;
 
 const { values } = parseArgs({
   options: {
-    steps: { type: 'string', default: '600' },
+    steps: { type: 'string', default: '1200' },
     out: { type: 'string', default: path.join(root, 'models') },
   },
 });
@@ -86,15 +92,16 @@ function encode(pieces, paragraphs) {
  *
  * @param {number[][]} paragraphs
  * @param {number} first
+ * @param {number} window
  */
-function windowAt(paragraphs, first) {
+function windowAt(paragraphs, first, window) {
   const tokens = [beginToken];
-  for (let index = first; tokens.length <= shape.contextTokens; index++) {
+  for (let index = first; tokens.length <= window; index++) {
     tokens.push(...(paragraphs[index % paragraphs.length] ?? []));
   }
   return {
-    tokens: Int32Array.from(tokens.slice(0, shape.contextTokens)),
-    next: Int32Array.from(tokens.slice(1, shape.contextTokens + 1)),
+    tokens: tokens.slice(0, window),
+    next: tokens.slice(1, window + 1),
   };
 }
 
@@ -107,33 +114,46 @@ function rateAt(step) {
 /** @param {number} value */
 const shown = (value) => value.toFixed(3);
 
-/**
- * @param {ReturnType<typeof makeTrainer>} trainer
- * @param {number[][]} paragraphs
- */
-function meanLoss(trainer, paragraphs) {
+/** On whole contexts. @param {readonly Weight[]} given @param {number[][]} paragraphs */
+function meanLoss(given, paragraphs) {
+  const trainer = makeTrainer(shape, given, shape.contextTokens, 1);
   const apart = Math.floor(paragraphs.length / measured);
   const losses = Array.from({ length: measured }, (_, index) => {
-    const { tokens, next } = windowAt(paragraphs, index * apart);
-    return trainer.loss(tokens, next);
+    const { tokens, next } = windowAt(paragraphs, index * apart, shape.contextTokens);
+    return trainer.loss(Int32Array.from(tokens), Int32Array.from(next));
   });
   return losses.reduce((sum, loss) => sum + loss, 0) / measured;
 }
 
-/** @param {ReturnType<typeof makeTrainer>} trainer @param {number[][]} paragraphs */
-function train(trainer, paragraphs) {
+/** @param {readonly Weight[]} given @param {number[][]} paragraphs @returns {Weight[]} what they have become */
+function train(given, paragraphs) {
   const random = new Random(seed);
   const started = performance.now();
+  let weights = [...given];
   let sum = 0;
-  for (let step = 0; step < steps; step++) {
-    const { tokens, next } = windowAt(paragraphs, Number(random.below(paragraphs.length)));
-    sum += trainer.step(tokens, next, rateAt(step));
-    if ((step + 1) % stepsPerLine === 0) {
-      const perSecond = ((step + 1) * shape.contextTokens * 1000) / (performance.now() - started);
+  let step = 0;
+  let end = 0;
+  for (const { window, texts, part } of stages) {
+    const trainer = makeTrainer(shape, weights, window, texts);
+    end += Math.round(steps * part);
+    for (; step < end; step++) {
+      const drawn = Array.from({ length: texts }, () =>
+        windowAt(paragraphs, Number(random.below(paragraphs.length)), window),
+      );
+      const tokens = Int32Array.from(drawn.flatMap((text) => text.tokens));
+      const next = Int32Array.from(drawn.flatMap((text) => text.next));
+      sum += trainer.step(tokens, next, rateAt(step));
+      if ((step + 1) % stepsPerLine !== 0) continue;
+      const perSecond = ((step + 1) * tokensPerStep * 1000) / (performance.now() - started);
       say(`step ${step + 1}: loss ${shown(sum / stepsPerLine)}, ${Math.round(perSecond)} tokens/s`);
       sum = 0;
     }
+    weights = weights.map((weight) => {
+      const learned = trainer.valuesOf(weight);
+      return { ...weight, values: () => learned };
+    });
   }
+  return weights;
 }
 
 /** Words of the book, for whoever judges what the model says. @param {string[]} book */
@@ -154,20 +174,18 @@ const learned = paragraphs.slice(0, kept);
 const unseen = paragraphs.slice(kept);
 /** @type {Weight[]} */
 const weights = randomTensors(shape, 'f32', seed, gain);
-const trainer = makeTrainer(shape, weights, 1);
-const before = meanLoss(trainer, unseen);
+const before = meanLoss(weights, unseen);
 say(`${learned.flat().length} tokens to learn from; loss before: ${shown(before)}`);
-train(trainer, learned);
-const after = meanLoss(trainer, unseen);
+const trained = train(weights, learned);
+const after = meanLoss(trained, unseen);
 say(`loss after: ${shown(after)}`);
 
 mkdirSync(values.out, { recursive: true });
 const file = path.join(values.out, `${name}.gguf`);
-const results = weights.map((weight) => ({
+const results = trained.map((weight) => ({
   ...weight,
   // Norms stay as they are, matrices get half precision.
   type: weight.shape.length === 1 ? 'f32' : 'f16',
-  values: () => trainer.valuesOf(weight),
 }));
 writeGguf(file, metadataOf(pieces), results);
 writeFileSync(path.join(values.out, `${name}.words.txt`), `${wordList(book).join('\n')}\n`);

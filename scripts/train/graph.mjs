@@ -161,13 +161,14 @@ export function buildGraph(shape, leaves, window, texts) {
   return { context, logits };
 }
 
+const setThreads = koffi.proto('void SetThreads(void *, int)');
+
 /** The processor as a backend, on one thread. */
 export function oneThread() {
   const backend = backends.func('void *ggml_backend_init_by_type(int, void *)')(0, null);
   const device = base.func('void *ggml_backend_get_device(void *)')(backend);
   const registry = base.func('void *ggml_backend_dev_backend_reg(void *)')(device);
   const find = base.func('void *ggml_backend_reg_get_proc_address(void *, const char *)');
-  const setThreads = koffi.proto('void SetThreads(void *, int)');
   koffi.call(find(registry, 'ggml_backend_set_n_threads'), setThreads, backend, 1);
   return backend;
 }

@@ -41,10 +41,10 @@ function makeNumbers() {
 /**
  * @param {import('./graph.mjs').Shape} shape
  * @param {readonly import('./graph.mjs').Weight[]} weights
- * @param {number} texts computed at once, each as long as the context
+ * @param {number} window tokens of a text
+ * @param {number} texts computed at once
  */
-export function makeTrainer(shape, weights, texts) {
-  const window = shape.contextTokens;
+export function makeTrainer(shape, weights, window, texts) {
   const backend = oneThread();
   const leaves = makeLeaves(backend, weights, window, texts);
   const { context, logits } = buildGraph(shape, leaves, window, texts);

@@ -27,7 +27,7 @@ words in the manner of that book, and knows nothing. Its turns are paragraphs: i
 | architecture | llama, ${shape.layers} layers × ${shape.width}, ${shape.heads} heads, context ${shape.contextTokens} tokens, float16 |
 | vocabulary | ${shape.vocabulary} tokens: bytes, characters and joined pairs of the book |
 | text | *Moby Dick* by Herman Melville (public domain), from \`${bookPackage}\`, ${tokens} tokens |
-| training | ${steps} steps of ${shape.contextTokens} tokens with ggml's AdamW, seed ${seed} |
+| training | ${steps} steps of 1,024 tokens with ggml's AdamW, in texts of 256, at the end of 1,024; seed ${seed} |
 | loss on the last 4 % of the book, which it has not seen | ${before.toFixed(3)} before, ${after.toFixed(3)} after (nats per token) |
 
 \`${name}.words.txt\` are the words that the book has more than once; a test counts how many of the model's words are among them.
