@@ -13,6 +13,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
+import { engines } from '../test/mutants/engine.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
@@ -62,6 +63,7 @@ const mutants = [
   ...givingBack,
   ...guards,
   ...kv,
+  ...engines,
   ...evictions,
   ...proofs,
   ...tiers,
