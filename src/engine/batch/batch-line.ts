@@ -43,6 +43,7 @@ export abstract class LineRequest<R> implements Prioritised<R>, Due {
   older: R | undefined;
   newer: R | undefined;
   dueMs: number = Infinity;
+  dueTurn = 0;
   heapIndex: number = -1;
   ticket: Ticket<R> | undefined;
   outcome: unknown;

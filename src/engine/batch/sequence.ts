@@ -60,7 +60,7 @@ export class SequenceRequest<I, O, S>
     this.end = flags.end ?? false;
     this.backlogDueMs = due.backlogMs;
     this.finalDueMs = due.finalMs;
-    this.limit = { request: this, dueMs: Infinity, heapIndex: -1 };
+    this.limit = { request: this, dueMs: Infinity, dueTurn: 0, heapIndex: -1 };
     this.caller = new Caller(flags.signal, () => gaveUp(this));
     this.#desk = desk;
   }
@@ -109,6 +109,7 @@ export class Sequence<I, O, S> implements Fair<Sequence<I, O, S>>, Due {
   before: Sequence<I, O, S> | undefined;
   after: Sequence<I, O, S> | undefined;
   dueMs: number = Infinity;
+  dueTurn = 0;
   heapIndex: number = -1;
 
   constructor(key: string, id: SequenceId, tenant: string) {

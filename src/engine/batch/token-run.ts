@@ -35,6 +35,7 @@ export class TokenRun<M> implements Run<M>, Fair<TokenRun<M>>, Due {
   before: TokenRun<M> | undefined;
   after: TokenRun<M> | undefined;
   dueMs: number = Infinity;
+  dueTurn = 0;
   heapIndex: number = -1;
 
   constructor(
