@@ -220,6 +220,21 @@ describe('preemption', () => {
   });
 });
 
+test('given up while its state is being kept: it does not come back', async () => {
+  const world = new TokenWorld({ slots: 1, sliceSteps: 2 });
+  const giveUp = new AbortController();
+  const preempt = world.preempt.bind(world);
+  world.preempt = (run) => {
+    giveUp.abort();
+    preempt(run);
+  };
+  await world.arrive('a', prompt(2), { tenant: 'x', signal: giveUp.signal, maxTokens: 9 });
+  await world.arrive('b', prompt(2), { tenant: 'y', maxTokens: 9 });
+  await world.run();
+  expect(world.ends).toEqual(['a: kept', 'b: finished']);
+  expect(world.told).toEqual(['a: aborted', 'b']);
+});
+
 describe('a model that fails', () => {
   test('at a step fails all that are in it, and nobody who waits', async () => {
     const world = new TokenWorld({ slots: 2 });

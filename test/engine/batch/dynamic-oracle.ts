@@ -44,7 +44,7 @@ export class DynamicOracle {
   readonly told: string[] = [];
   readonly running: (OracleRequest[] | undefined)[];
   /** In time and late, level by level. */
-  #lines: Line[];
+  readonly #lines: readonly Line[];
   readonly #gone = new Set<OracleRequest>();
   readonly #shape: OracleShape;
 

@@ -188,8 +188,9 @@ describe.each([
     await world.finish();
     await world.time.advance(300);
     await world.arrive(7, 'b');
+    await world.time.advance(200);
     await world.finish();
-    await world.time.advance(999);
+    await world.time.advance(799);
     expect(world.ends).toEqual([]);
     await world.time.advance(1);
     expect(world.ends).toEqual(['7: idle']);
@@ -204,8 +205,12 @@ describe.each([
     expect(world.ends).toEqual([]);
     await world.finish();
     await world.time.advance(49);
-    await world.arrive(7, 'b)');
+    await world.arrive(7, 'b');
+    await world.time.advance(5000);
     await world.finish();
+    await world.arrive(7, 'c)');
+    await world.finish();
+    expect(world.told).toEqual(['a', 'b', 'c']);
     expect(world.ends).toEqual(['7: end']);
   });
 
@@ -234,9 +239,10 @@ describe.each([
     world.submit(7, '(a', { tenant: 'a' });
     world.submit(7, '(b', { tenant: 'b' });
     world.submit('7', '(c', { tenant: 'a' });
+    world.submit('7', '(d', { tenant: 'b' });
     await world.time.settle();
-    expect(world.batches).toEqual(['abc']);
-    expect(world.batcher.stats().live).toBe(3);
+    expect(world.batches).toEqual(['abcd']);
+    expect(world.batcher.stats().live).toBe(4);
   });
 
   test('implicit state: new at START, handed on from step to step, and kept as it was when a step fails', async () => {
