@@ -195,6 +195,55 @@ export const store = [
     killer: 'stay suspect when an append extends them in place',
   },
   {
+    name: 'a record of two moments',
+    why: 'what is told of a part is read while its entry stands still',
+    file: 'src/store/stable.ts',
+    from: 'return stateOf(store, ref) === life ? seen : undefined;',
+    to: 'return seen;',
+    test: interleaved,
+    killer:
+      'while the writer lets entries take the place of others describe that must look again sees the state before or after',
+  },
+  {
+    name: 'a record with half an append',
+    why: 'an append changes no state: the selector is compared too',
+    file: 'src/store/stable.ts',
+    from: 'return load(words, at) === before ? seen : undefined;',
+    to: 'return seen;',
+    test: interleaved,
+    killer:
+      'while the writer appends in place describe that must look again sees the state before or after',
+  },
+  {
+    name: 'a context that is walked once',
+    why: 'the same entries are met twice, or the walk was led astray',
+    file: 'src/store/context-chain.ts',
+    from: 'if (second.isSound && isSame(first.met, second.met)) return seen;',
+    to: 'if (second.isSound) return seen;',
+    test: interleaved,
+    killer:
+      'while the writer deletes the context and makes it anew context that must look again sees the state before or after',
+  },
+  {
+    name: 'a context of two moments',
+    why: 'an append changes no state: who sees it must see what was done before it, too',
+    file: 'src/store/context-chain.ts',
+    from: 'met.push(ref, life, load(words, at + field.selector));',
+    to: 'met.push(ref, life, 0);',
+    test: 'test/pool/interleaved-often.test.ts',
+    killer: 'a context is of one moment, whenever the writer appends to another part, then the one',
+  },
+  {
+    name: 'a list that misses a context whose head changes',
+    why: 'a slot of the index is looked at again while another head is put there',
+    file: 'src/store/list.ts',
+    from: 'if (id !== undefined && table.refAt(slot) === ref) return { id, ref };',
+    to: 'return id === undefined ? undefined : { id, ref };',
+    test: interleaved,
+    killer:
+      'while the writer deletes the head of the context list that must look again sees the state before or after',
+  },
+  {
     name: 'a clean pool that was not written to the end',
     why: 'the machine went down since: what the disk lost is found by recovery only',
     file: 'src/store/open.ts',
@@ -209,6 +258,19 @@ export const store = [
     file: 'src/store/replace.ts',
     from: 'leaveReplaced(store, old, words, at);',
     to: 'freeParked(store, old, words, at);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'lease bits that are looked at before bytes are replaced',
+    why: 'no bit before the selector changes says nothing of those that are set until then',
+    file: 'src/store/replace.ts',
+    from: `  store.allocator.keep(payload.ref);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);`,
+    to: `  store.allocator.keep(payload.ref);
+  const isLeased = store.isLeased(words, at);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);
+  if (!isLeased) freeParked(store, words, at);`,
     test: leases,
     killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
   },
@@ -231,6 +293,24 @@ export const store = [
     test: 'test/store/parked.test.ts',
     killer:
       'a part that was replaced under a lease, and is then appended to leaves nothing behind when the lease ends after',
+  },
+  {
+    name: 'recovery that takes waiting bytes from a reader who lives',
+    why: 'bytes that were replaced stay while a living reader has a lease on the entry',
+    file: 'src/store/recover.ts',
+    from: 'if (waiting !== 0) unique = mark(waiting) && unique;',
+    to: '',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'recovery that ends the leases of the living',
+    why: 'only the bits of owners that died are cleared',
+    file: 'src/store/recover.ts',
+    from: 'and(words, at + field.leases, living.low);',
+    to: 'and(words, at + field.leases, 0);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part holds what it shows',
   },
   {
     name: 'bytes that move under a lease',

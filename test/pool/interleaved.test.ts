@@ -53,6 +53,9 @@ function isListOf(seen: string, before: string, after: string): boolean {
 /** Interruptions per read with CI=true: all but those of a list of a growing index. */
 const pointsMax = 2000;
 
+/** Behind the loads by which a look notes what moment it is. */
+const afterMoment = 6;
+
 const covered: string[] = [];
 
 afterAll(() => {
@@ -86,6 +89,37 @@ describe.each(writes)('while the writer %s', (name, write, crowd) => {
       count++;
     }
     covered.push(`  ${reading.padEnd(10)} ${name.padEnd(40)} ${count} of ${accesses}`);
+  });
+
+  // A look that finds the pool changed looks again with other means: it is these that are interrupted here.
+  it.each(reads)('%s that must look again sees the state before or after', (reading, read) => {
+    stage.writer();
+    const reader = stage.join();
+    const before = read(reader);
+    const first = stage.writer().pool;
+    interrupt(afterMoment, () => void first.unpin('b'));
+    read(stage.join());
+    const accesses = accessCount();
+    disarm();
+    write(stage.writer().pool);
+    const after = read(stage.join());
+    let count = 0;
+    for (const k of points(accesses, pointsMax)) {
+      if (k <= afterMoment) continue;
+      const writer = stage.writer().pool;
+      const joined = stage.join();
+      interrupt(afterMoment, () => {
+        writer.unpin('b');
+        interrupt(k, () => write(writer));
+      });
+      const seen = read(joined);
+      disarm();
+      const agrees =
+        reading === 'list' ? isListOf(seen, before, after) : [before, after].includes(seen);
+      assert(agrees, `access ${k} of ${accesses}: ${seen}`);
+      count++;
+    }
+    covered.push(`  ${reading.padEnd(10)} ${name.padEnd(40)} ${count} of ${accesses}, again`);
   });
 
   it('a thread that joins has the state after', () => {
