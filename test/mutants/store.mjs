@@ -300,8 +300,9 @@ export const store = [
     file: 'src/store/recover.ts',
     from: 'if (waiting !== 0) unique = mark(waiting) && unique;',
     to: '',
-    test: leases,
-    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+    test: 'test/store/leases-beside.test.ts',
+    killer:
+      'what a living reader has leased from one who died with the pen stays while the reader itself brings the store in order, and goes with the lease',
   },
   {
     name: 'recovery that ends the leases of the living',
@@ -309,8 +310,9 @@ export const store = [
     file: 'src/store/recover.ts',
     from: 'and(words, at + field.leases, living.low);',
     to: 'and(words, at + field.leases, 0);',
-    test: leases,
-    killer: 'a lease that is taken while the writer replaces the part holds what it shows',
+    test: 'test/store/leases-beside.test.ts',
+    killer:
+      'what a living reader has leased from one who died with the pen stays while one that opens the pool brings the store in order, and goes with the lease',
   },
   {
     name: 'bytes that move under a lease',

@@ -67,6 +67,13 @@ export function putAndMove(of: Pool): void {
   of.compact();
 }
 
+/** Puts other bytes wherever memory of that size is free. */
+export function reuse(of: Pool): void {
+  for (const sizeBytes of [20, 100, 900, 1000, 5000, 9000]) {
+    for (let i = 0; i < 12; i++) of.put(`new-${sizeBytes}-${i}`, 'p', filled(sizeBytes, 0xee));
+  }
+}
+
 /** What a writer does to the part `p` of the context `a`, and around it. */
 export const writes: readonly [name: string, write: (of: Pool) => unknown, others?: number][] = [
   ['replaces the part', (of) => of.put('a', 'p', filled(900, 9))],
