@@ -231,7 +231,8 @@ export const store = [
     from: 'met.push(ref, life, load(words, at + field.selector));',
     to: 'met.push(ref, life, 0);',
     test: 'test/pool/interleaved-often.test.ts',
-    killer: 'a context is of one moment, whenever the writer appends to another part, then the one',
+    killer:
+      'a context is of one moment, whenever the writer appends to another part, then the one, while it is looked at again',
   },
   {
     name: 'a list that misses a context whose head changes',

@@ -14,6 +14,7 @@ import {
   ownRegion,
   restoreMemory,
 } from '../../support/owned-memory.ts';
+import { interrupt } from '../../support/instrumented-words.ts';
 import { seed } from '../../support/seed.ts';
 import { filled, mib } from './pools.ts';
 
@@ -43,6 +44,31 @@ export function unlessBusy(change: () => unknown): boolean {
     throw error;
   }
 }
+
+/** How a look goes that is to be interrupted. */
+export interface Way {
+  /** The last access of the look at which `then` cannot interrupt any more. */
+  readonly from: number;
+  /** Sets off what interrupts the look that comes next: `then` does, with accesses counted from the beginning of the look. */
+  begin(of: Pool, then: () => void): void;
+}
+
+/** One look, at a pool that stands still but for what interrupts it. */
+export const once: Way = { from: 0, begin: (_, then) => then() };
+
+/** Behind the loads by which a look notes what moment it is. */
+const afterMoment = 6;
+
+/** A look that finds the pool changed looks again with other means: it is these that are to be interrupted here. */
+export const again: Way = {
+  from: afterMoment,
+  begin(of, then) {
+    interrupt(afterMoment, () => {
+      of.unpin('b');
+      then();
+    });
+  },
+};
 
 /** Contexts of one part beside those that are changed: the first chunk of entries is full but for one … */
 const few = 16;
