@@ -4,8 +4,7 @@
  */
 
 import { afterAll, describe, it, vi } from 'vitest';
-import { Random } from '../../src/base/random.ts';
-import { seed } from '../support/seed.ts';
+import { pointsOf } from '../support/points.ts';
 import { Trial } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 
@@ -26,10 +25,8 @@ describe('killed at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      const stride = Math.max(1, Math.ceil(trial.accesses / pointsMax));
-      const first = 1 + new Random(seed()).below(stride);
       let points = 0;
-      for (let k = first; k <= trial.accesses; k += stride) {
+      for (const k of pointsOf(trial.accesses, pointsMax)) {
         try {
           trial.crashAt(k);
           trial.verify(points % emptyEvery === 0);

@@ -5,7 +5,7 @@ import { describe, it, vi } from 'vitest';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { reuse, Stage } from '../pool/support/interleaving.ts';
 import { bytesOf, filled } from '../pool/support/pools.ts';
-import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
+import { accessesOf, disarm, interrupt } from '../support/instrumented-words.ts';
 import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -30,14 +30,6 @@ const heirs: readonly [name: string, heir: Heir][] = [
 ];
 
 const replaceInPlace = (of: Pool): unknown => of.put('b', 'p', filled(120, 9));
-
-function accessesOfReplacing(stage: Stage): number {
-  const { pool } = stage.writer();
-  interrupt(Infinity, () => undefined);
-  replaceInPlace(pool);
-  disarm();
-  return accessCount();
-}
 
 /** @param k the access of the replacement in place before which its part is leased @returns undefined where no bytes wait */
 function wreckAt(stage: Stage, k: number): Wreck | undefined {
@@ -67,7 +59,8 @@ function hex(lease: Lease): string {
 describe('what a living reader has leased from one who died with the pen', () => {
   it.each(heirs)('stays while %s brings the store in order, and goes with the lease', (_, heir) => {
     const stage = new Stage();
-    const accesses = accessesOfReplacing(stage);
+    const { pool: whole } = stage.writer();
+    const accesses = accessesOf(() => replaceInPlace(whole));
     let count = 0;
     for (let k = 1; k <= accesses; k++) {
       const wreck = wreckAt(stage, k);

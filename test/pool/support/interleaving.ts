@@ -1,7 +1,6 @@
 /** Two owners of one pool in one thread: while one is at work, the other does something whole between two of its memory accesses. */
 
 import assert from 'node:assert/strict';
-import { Random } from '../../../src/base/random.ts';
 import type { Pool } from '../../../src/pool/api.ts';
 import { hasCode } from '../../../src/errors.ts';
 import {
@@ -15,7 +14,7 @@ import {
   restoreMemory,
 } from '../../support/owned-memory.ts';
 import { interrupt } from '../../support/instrumented-words.ts';
-import { seed } from '../../support/seed.ts';
+import { pointsOf } from '../../support/points.ts';
 import { filled, mib } from './pools.ts';
 
 const ci = process.env['CI'] === 'true';
@@ -190,7 +189,6 @@ export class Stage {
 }
 
 /** Some of the accesses 1…`accesses`, all when there are few: with CI=true up to `ciMost`. */
-export function* points(accesses: number, ciMost: number): Generator<number> {
-  const stride = Math.max(1, Math.ceil(accesses / (ci ? ciMost : most)));
-  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
+export function points(accesses: number, ciMost: number): Generator<number> {
+  return pointsOf(accesses, ci ? ciMost : most);
 }
