@@ -10,7 +10,7 @@ import type { OwnedPool } from '../support/owned-memory.ts';
 import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
 import { abandon } from '../support/owned-memory.ts';
 import { pointsOf } from '../support/points.ts';
-import { dies, Trial } from './harness.ts';
+import { dies, Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 import { pattern } from './steps.ts';
 
@@ -129,21 +129,15 @@ describe('killed beside another owner at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      let points = 0;
-      for (const k of pointsOf(trial.accesses, pointsMax)) {
-        try {
-          let neighbour: Neighbour | undefined;
-          const other = trial.crashBeside(k, (owned) => (neighbour = new Neighbour(owned)));
-          neighbour?.readsOn();
-          neighbour?.end();
-          trial.verifyIn(other, false);
-          neighbour?.holdsOn();
-          if (points % emptyEvery === 0) trial.expectNothingLeft(other);
-        } catch (error) {
-          throw new Error(`killed at access ${k} of ${trial.accesses}`, { cause: error });
-        }
-        points++;
-      }
+      const points = visitAccesses(trial, pointsMax, (k, nth) => {
+        let neighbour: Neighbour | undefined;
+        const other = trial.crashBeside(k, (owned) => (neighbour = new Neighbour(owned)));
+        neighbour?.readsOn();
+        neighbour?.end();
+        trial.verifyIn(other, false);
+        neighbour?.holdsOn();
+        if (nth % emptyEvery === 0) trial.expectNothingLeft(other);
+      });
       covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${trial.accesses}`);
     });
   }

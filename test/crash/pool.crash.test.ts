@@ -4,8 +4,7 @@
  */
 
 import { afterAll, describe, it, vi } from 'vitest';
-import { pointsOf } from '../support/points.ts';
-import { Trial } from './harness.ts';
+import { Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -25,16 +24,10 @@ describe('killed at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      let points = 0;
-      for (const k of pointsOf(trial.accesses, pointsMax)) {
-        try {
-          trial.crashAt(k);
-          trial.verify(points % emptyEvery === 0);
-        } catch (error) {
-          throw new Error(`killed at access ${k} of ${trial.accesses}`, { cause: error });
-        }
-        points++;
-      }
+      const points = visitAccesses(trial, pointsMax, (k, nth) => {
+        trial.crashAt(k);
+        trial.verify(nth % emptyEvery === 0);
+      });
       covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${trial.accesses}`);
     });
   }
