@@ -3,12 +3,12 @@
  * any of the pages written since the last sync, is opened on a machine that was started anew.
  */
 
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { rounds, seed } from '../support/seed.ts';
 import type { Names } from './support/disk.ts';
-import { Judge } from './support/judge.ts';
+import { faultsAfter, Judge } from './support/judge.ts';
 import { kind } from './support/log.ts';
-import { outages, recordProgram, type Recording, withoutCompiler } from './support/recorded.ts';
+import { outages, recordProgram, type Recording, needsCompiler } from './support/recorded.ts';
 
 const writer = new URL('clients/lmdb-writer.mjs', import.meta.url);
 const judge = new URL('clients/lmdb-judge.mjs', import.meta.url);
@@ -27,25 +27,19 @@ async function faults(
   names: Names,
   calls?: number,
 ): Promise<string[]> {
-  const found: string[] = [];
-  const opener = new Judge(judge);
-  for (const { image, acknowledged, name } of outages(recording, count, seed(), names, calls)) {
+  const left = outages(recording, count, seed(), names, calls);
+  return faultsAfter(judge, left, async ({ image, acknowledged }, opener) => {
     // What is in the lock file does not outlive a boot: whoever opens the environment first makes it anew.
     image.delete('environment/lock.mdb');
     const answer = await opener.ask(image);
     const promised = Math.max(0, ...acknowledged.map(Number));
-    if (!/^\d+$/.test(answer)) found.push(`${name}: ${answer}, promised ${promised}`);
-    else if (Number(answer) < promised)
-      found.push(`${name}: promised ${promised}, found ${answer}`);
-  }
-  await opener.end();
-  return found;
+    if (!/^\d+$/.test(answer)) return `${answer}, promised ${promised}`;
+    return Number(answer) < promised ? `promised ${promised}, found ${answer}` : undefined;
+  });
 }
 
 describe('LMDB on a disk that loses its power', () => {
-  beforeEach((context) => {
-    if (withoutCompiler !== undefined) context.skip(withoutCompiler);
-  });
+  needsCompiler();
 
   it.each(['overlapping', 'plain'] as const)(
     'keeps every transaction that was flushed, whole, and opens: %s syncs',
