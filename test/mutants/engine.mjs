@@ -2,6 +2,7 @@
 
 const dynamic = 'test/engine/batch/dynamic.test.ts';
 const life = 'test/engine/batch/dynamic-life.test.ts';
+const model = 'test/engine/batch/dynamic-model.test.ts';
 const fair = 'test/engine/batch/fair-queue.test.ts';
 const heap = 'test/engine/batch/due-heap.test.ts';
 const sequence = 'test/engine/batch/sequence.test.ts';
@@ -75,6 +76,24 @@ export const batchers = [
     to: 'inTime.size + more',
     test: dynamic,
     killer: 'maximum queue size who was delayed counts too',
+  },
+  {
+    name: 'late requests that leave their tenant room',
+    why: 'nobody fills a queue alone, also not with requests that are late',
+    file: 'src/engine/batch/policy-queue.ts',
+    from: 'inTime.sizeOf(tenant) + late.sizeOf(tenant) >= tenantQueueMax',
+    to: 'inTime.sizeOf(tenant) >= tenantQueueMax',
+    test: model,
+    killer: 'a dynamic batcher does what a naive one does',
+  },
+  {
+    name: 'a tenant that takes all sequences',
+    why: 'nobody keeps the others out',
+    file: 'src/engine/batch/sequence-batcher.ts',
+    from: 'all >= sequencesMax || own >= tenantSequencesMax',
+    to: 'all >= sequencesMax',
+    test: sequence,
+    killer: 'oldest: tenants leave each other room',
   },
   {
     name: 'answers that wait and take no room',

@@ -21,6 +21,8 @@ export interface QueuePolicy {
   readonly allowTimeoutOverride?: boolean;
   /** Requests that may wait; one more is refused with engine_busy. Default 1,024. */
   readonly queueMax?: number;
+  /** Of one tenant, so that nobody fills the queue alone. Default `queueMax`. */
+  readonly tenantQueueMax?: number;
 }
 
 /** When those who wait make a batch. */
@@ -123,8 +125,12 @@ export interface SequenceOptions<I, O, S> {
   readonly backlogTimeoutMs?: number;
   /** Sequences that live, work or wait; one more is refused with engine_busy. Default 1,024. */
   readonly sequencesMax?: number;
+  /** Sequences of one tenant. Default `sequencesMax`. */
+  readonly tenantSequencesMax?: number;
   /** Requests that wait, of all sequences; one more is refused with engine_busy. Default 1,024. */
   readonly queueMax?: number;
+  /** Requests that wait, of one tenant. Default `queueMax`. */
+  readonly tenantQueueMax?: number;
   /** Requests that wait, of one sequence. Default 64. */
   readonly sequenceQueueMax?: number;
   readonly timers?: Timers;

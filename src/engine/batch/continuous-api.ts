@@ -63,6 +63,8 @@ export interface ContinuousOptions<M> {
   readonly sliceSteps?: number;
   /** Sequences that wait; one more is refused with engine_busy. Default 256. */
   readonly queueMax?: number;
+  /** Of one tenant, so that nobody fills the queue alone. Default `queueMax`. */
+  readonly tenantQueueMax?: number;
   readonly timers?: Timers;
 }
 

@@ -25,7 +25,7 @@ import type {
 import { boundsFrom, checkRequest, type ContinuousBounds } from './continuous-options.ts';
 import { DueHeap } from './due-heap.ts';
 import { FairQueue } from './fair-queue.ts';
-import { victimFor } from './fair-slots.ts';
+import { occupied, victimFor } from './fair-slots.ts';
 import { asError } from './results.ts';
 import { StepPlan } from './step-plan.ts';
 import { noSlot, TokenRun } from './token-run.ts';
@@ -124,8 +124,7 @@ export class ContinuousBatcher<M> {
       if (signal?.aborted === true) throw abortedBy(signal);
       if (this.#refusal !== undefined) throw this.#refusal;
       if (deadlineMs <= this.#timers.nowMs()) throw deadlineOver();
-      if (this.#waiting.size >= this.#bounds.queueMax)
-        fail('engine_busy', `The queue is full: ${this.#waiting.size} sequences wait.`);
+      this.#checkRoom(request.tenant ?? '');
       const run = new TokenRun(request, this.#bounds.contextTokens, (given) => {
         this.#settle(given, 'cancelled', abortedBy(signal));
       });
@@ -137,6 +136,14 @@ export class ContinuousBatcher<M> {
       this.#counts.refused += 1;
       throw error;
     }
+  }
+
+  #checkRoom(tenant: string): void {
+    const { queueMax, tenantQueueMax } = this.#bounds;
+    if (this.#waiting.size >= queueMax)
+      fail('engine_busy', `The queue is full: ${this.#waiting.size} sequences wait.`);
+    if (this.#waiting.sizeOf(tenant) >= tenantQueueMax)
+      fail('engine_busy', `${tenantQueueMax} sequences of this tenant wait.`);
   }
 
   readonly #wake = (): void => {
@@ -241,20 +248,9 @@ export class ContinuousBatcher<M> {
 
   #fits(run: TokenRun<M>): boolean {
     const { capacityTokens } = this.#bounds;
-    const { tokens, count } = this.#occupied();
+    const { tokens, count } = occupied(this.#slots);
     if (count === 0) return true;
     return tokens + run.length + roomAheadTokens * (count + 1) <= capacityTokens;
-  }
-
-  #occupied(): { readonly tokens: number; readonly count: number } {
-    let tokens = 0;
-    let count = 0;
-    for (const run of this.#slots) {
-      if (run === undefined) continue;
-      tokens += run.length;
-      count += 1;
-    }
-    return { tokens, count };
   }
 
   async #begin(run: TokenRun<M>): Promise<void> {
@@ -293,7 +289,7 @@ export class ContinuousBatcher<M> {
   /** Each step may add a token per sequence: who joined last makes room. Whoever is alone fills all there is. */
   async #makeRoom(): Promise<void> {
     for (;;) {
-      const { tokens, count } = this.#occupied();
+      const { tokens, count } = occupied(this.#slots);
       if (count < 2 || tokens + count <= this.#bounds.capacityTokens) return;
       let last: TokenRun<M> | undefined;
       for (const run of this.#slots)

@@ -20,6 +20,7 @@ export interface ContinuousBounds {
   readonly contextTokens: number;
   readonly sliceSteps: number;
   readonly queueMax: number;
+  readonly tenantQueueMax: number;
 }
 
 function orInfinity(name: string, value: number, min: number): number {
@@ -30,6 +31,7 @@ function orInfinity(name: string, value: number, min: number): number {
 export function boundsFrom<M>(options: ContinuousOptions<M>): ContinuousBounds {
   const { chunkTokens = chunkTokensDefault, capacityTokens = Infinity } = options;
   const { queueMax = queueMaxDefault, sliceSteps } = options;
+  const { tenantQueueMax = queueMax } = options;
   const slots = wholeNumber('slots', options.slots, 1, slotsMax);
   const { stepTokens = Math.max(slots, stepTokensDefault) } = options;
   const capacity = orInfinity('capacityTokens', capacityTokens, 2);
@@ -43,6 +45,7 @@ export function boundsFrom<M>(options: ContinuousOptions<M>): ContinuousBounds {
     contextTokens: wholeNumber('contextTokens', options.contextTokens ?? contextMax, 2, contextMax),
     sliceSteps: orInfinity('sliceSteps', sliceSteps ?? slice, 1),
     queueMax: wholeNumber('queueMax', queueMax, 1, countMax),
+    tenantQueueMax: wholeNumber('tenantQueueMax', tenantQueueMax, 1, countMax),
   };
 }
 

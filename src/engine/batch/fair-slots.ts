@@ -1,6 +1,21 @@
-/** Which sequence makes room for one of another tenant. */
+/** Who has slots, and which sequence makes room for one of another tenant. */
 
 import type { TokenRun } from './token-run.ts';
+
+/** Sequences with slots, and their tokens, computed or not. */
+export function occupied<M>(slots: readonly (TokenRun<M> | undefined)[]): {
+  readonly tokens: number;
+  readonly count: number;
+} {
+  let tokens = 0;
+  let count = 0;
+  for (const run of slots) {
+    if (run === undefined) continue;
+    tokens += run.length;
+    count += 1;
+  }
+  return { tokens, count };
+}
 
 /**
  * Slots are shared evenly: whoever has none, or at least two fewer than another, may have one of his. Of those that have had their slice the one goes

@@ -38,6 +38,7 @@ import {
   type Limits,
   type Strategy,
 } from './sequence-options.ts';
+import { Tally } from './tally.ts';
 
 type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled';
 
@@ -73,7 +74,8 @@ export class SequenceBatcher<I, O, S = undefined> {
   };
   #begun = 0;
   /** Accepted, not with the model, not refused. */
-  #queued = 0;
+  readonly #queued = new Tally();
+  readonly #sequences = new Tally();
   #refusal: CenoteError | undefined;
   readonly #drained: (() => void)[] = [];
 
@@ -102,7 +104,7 @@ export class SequenceBatcher<I, O, S = undefined> {
       current?.isLaunched === true && !current.isTold;
     return {
       ...this.#counts,
-      queued: this.#queued,
+      queued: this.#queued.all,
       running: [...this.#all].filter(isRunning).length,
       batches: this.#strategy.batches,
       live: this.#live.size,
@@ -154,17 +156,13 @@ export class SequenceBatcher<I, O, S = undefined> {
     if (finalMs <= nowMs) throw deadlineOver();
     if (this.#refusal !== undefined && (start || this.#isClosed)) throw this.#refusal;
     const sequence = this.#live.get(key) ?? this.#open(key, flags);
-    const { queueMax, sequenceQueueMax, backlogTimeoutMs } = this.#limits;
-    if (this.#queued >= queueMax || sequence.queue.length >= sequenceQueueMax)
-      fail(
-        'engine_busy',
-        `The queue is full: ${this.#queued} requests, ${sequence.queue.length} of this sequence.`,
-      );
+    this.#checkRoom(sequence);
+    const { backlogTimeoutMs } = this.#limits;
     const due = { backlogMs: nowMs + Math.min(backlogTimeoutMs, ownMs), finalMs };
     const request = new SequenceRequest(sequence, input, flags, due, this.#desk, this.#gaveUp);
     // From here on nothing is refused any more.
     this.#counts.accepted += 1;
-    this.#queued += 1;
+    this.#queued.add(tenant, 1);
     request.arrivedMs = sequence.lastArrivalMs = nowMs;
     sequence.queue.push(request);
     this.#idle.delete(sequence);
@@ -176,6 +174,14 @@ export class SequenceBatcher<I, O, S = undefined> {
     return request;
   }
 
+  #checkRoom({ tenant, queue }: Sequence<I, O, S>): void {
+    const { queueMax, tenantQueueMax, sequenceQueueMax } = this.#limits;
+    const [all, own] = [this.#queued.all, this.#queued.of(tenant)];
+    if (all < queueMax && own < tenantQueueMax && queue.length < sequenceQueueMax) return;
+    const parts = `${own} of this tenant, ${queue.length} of this sequence`;
+    fail('engine_busy', `The queue is full: ${all} requests wait, ${parts}.`);
+  }
+
   /** A sequence that nobody knows yet. */
   #open(key: string, { id, tenant = '', start }: SequenceSubmit): Sequence<I, O, S> {
     if (start !== true)
@@ -183,14 +189,16 @@ export class SequenceBatcher<I, O, S = undefined> {
         'unknown_sequence',
         `Sequence ${show(id)} has not begun: its first request needs START.`,
       );
-    const { sequencesMax } = this.#limits;
-    if (this.#all.size >= sequencesMax)
-      fail('engine_busy', `There are ${sequencesMax} sequences already.`);
+    const { sequencesMax, tenantSequencesMax } = this.#limits;
+    const [all, own] = [this.#sequences.all, this.#sequences.of(tenant)];
+    if (all >= sequencesMax || own >= tenantSequencesMax)
+      fail('engine_busy', `There are ${all} sequences already, ${own} of this tenant.`);
     return new Sequence(key, id, tenant);
   }
 
   #admit(sequence: Sequence<I, O, S>): void {
     this.#all.add(sequence);
+    this.#sequences.add(sequence.tenant, 1);
     this.#backlog.push(sequence);
     this.#fill();
   }
@@ -232,7 +240,7 @@ export class SequenceBatcher<I, O, S = undefined> {
   readonly #desk: Desk<I, O, S> = {
     launch: (request) => {
       request.isLaunched = true;
-      this.#queued -= 1;
+      this.#queued.add(request.tenant, -1);
       request.state = request.sequence.state as S;
     },
     returned: (request, outcome) => {
@@ -287,7 +295,7 @@ export class SequenceBatcher<I, O, S = undefined> {
     if (this.#live.get(sequence.key) === sequence) this.#live.delete(sequence.key);
     this.#strategy.withdraw(sequence);
     for (const request of sequence.queue.splice(0)) {
-      this.#queued -= 1;
+      this.#queued.add(sequence.tenant, -1);
       this.#tell(request, why, error);
     }
     if (sequence.current === undefined) this.#leave(sequence, ending);
@@ -296,6 +304,7 @@ export class SequenceBatcher<I, O, S = undefined> {
   #leave(sequence: Sequence<I, O, S>, ending: SequenceEnd): void {
     sequence.ending = ending;
     this.#all.delete(sequence);
+    this.#sequences.add(sequence.tenant, -1);
     this.#backlog.remove(sequence);
     this.#idle.delete(sequence);
     this.#endState(sequence, ending);

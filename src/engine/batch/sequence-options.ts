@@ -22,7 +22,9 @@ export interface Limits {
   readonly graceMs: number;
   readonly backlogTimeoutMs: number;
   readonly sequencesMax: number;
+  readonly tenantSequencesMax: number;
   readonly queueMax: number;
+  readonly tenantQueueMax: number;
   readonly sequenceQueueMax: number;
 }
 
@@ -31,12 +33,15 @@ export function limitsFrom<I, O, S>(options: SequenceOptions<I, O, S>): Limits {
   const { idleMs = idleMsDefault, graceMs = graceMsDefault } = options;
   const { sequencesMax = sequencesMaxDefault, queueMax = queueMaxDefault } = options;
   const { sequenceQueueMax = sequenceQueueMaxDefault, backlogTimeoutMs = Infinity } = options;
+  const { tenantSequencesMax = sequencesMax, tenantQueueMax = queueMax } = options;
   return {
     idleMs: duration('idleMs', idleMs),
     graceMs: Math.min(idleMs, duration('graceMs', graceMs)),
     backlogTimeoutMs: duration('backlogTimeoutMs', backlogTimeoutMs),
     sequencesMax: wholeNumber('sequencesMax', sequencesMax, 1, countMax),
+    tenantSequencesMax: wholeNumber('tenantSequencesMax', tenantSequencesMax, 1, countMax),
     queueMax: wholeNumber('queueMax', queueMax, 1, countMax),
+    tenantQueueMax: wholeNumber('tenantQueueMax', tenantQueueMax, 1, countMax),
     sequenceQueueMax: wholeNumber('sequenceQueueMax', sequenceQueueMax, 1, countMax),
   };
 }

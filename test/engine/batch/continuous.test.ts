@@ -125,6 +125,42 @@ describe('giving up', () => {
   });
 });
 
+test('tenants leave each other room in the queue', async () => {
+  const world = new TokenWorld({ slots: 1, queueMax: 3, tenantQueueMax: 1 });
+  await world.arrive('x', prompt(1));
+  for (const name of ['a', 'b']) world.submit(name, prompt(1), { tenant: 'a' });
+  await world.arrive('c', prompt(1), { tenant: 'b' });
+  expect(world.told).toEqual(['b: engine_busy']);
+  await world.run();
+  await world.arrive('d', prompt(1), { tenant: 'a' });
+  await world.run();
+  expect(world.told).toEqual(['b: engine_busy', 'x', 'a', 'c', 'd']);
+});
+
+test('two hundred sequences on eight slots: twenty tenants, a third of the callers gives up, no state is another’s', async () => {
+  const world = new TokenWorld({ slots: 8, sliceSteps: 3, stepTokens: 32, chunkTokens: 8 });
+  const giveUps: AbortController[] = [];
+  const promptOf = (index: number): number[] => prompt(3 + (index % 20), index % 7);
+  for (let index = 0; index < 200; index++) {
+    const giveUp = new AbortController();
+    giveUps.push(giveUp);
+    const more = { tenant: `${index % 20}`, maxTokens: 12, signal: giveUp.signal };
+    world.submit(`${index}`, promptOf(index), more);
+  }
+  await world.time.settle();
+  for (let step = 0; world.isStepping; step++) {
+    giveUps[(step * 17) % 600]?.abort();
+    await world.finishStep();
+  }
+  const { accepted, finished, cancelled, preempted } = world.batcher.stats();
+  expect(finished + cancelled).toBe(accepted);
+  expect(cancelled).toBeGreaterThan(30);
+  expect(preempted).toBeGreaterThan(50);
+  for (const [name, answer] of world.answers)
+    expect(answer).toEqual(undisturbed(promptOf(Number(name)), 12));
+  expect(world.answers.size).toBe(finished);
+});
+
 test('deadlines: told at that very time, waiting or with a slot', async () => {
   const world = new TokenWorld({ slots: 1 });
   await world.arrive('a', prompt(1), { deadlineMs: 10 });

@@ -142,6 +142,20 @@ describe('tenants', () => {
     expect(world.batches).toEqual(['x', 'abca', 'baaa', 'aaa']);
   });
 
+  test('leave each other room in the queue', async () => {
+    const defaultQueuePolicy = { queueMax: 4, tenantQueueMax: 2 };
+    const world = new DynamicWorld({ batchMax: 1, defaultQueuePolicy });
+    await world.arrive('x');
+    world.submit('abc', { tenant: 'a' });
+    await world.arrive('de', { tenant: 'b' });
+    expect(world.told).toEqual(['c: engine_busy']);
+    await world.arrive('f', { tenant: 'c' });
+    expect(world.told).toEqual(['c: engine_busy', 'f: engine_busy']);
+    await world.finish();
+    await world.arrive('g', { tenant: 'a' });
+    expect(world.batcher.stats().queued).toBe(4);
+  });
+
   test('pay by the row', async () => {
     const world = new DynamicWorld({ batchMax: 4, fairRows: 4 });
     await world.arrive('x');

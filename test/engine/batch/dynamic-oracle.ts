@@ -14,6 +14,7 @@ export interface OraclePolicy {
   readonly timeoutAction: 'reject' | 'delay';
   readonly allowTimeoutOverride: boolean;
   readonly queueMax: number;
+  readonly tenantQueueMax: number;
 }
 
 export interface OracleRequest {
@@ -64,8 +65,10 @@ export class DynamicOracle {
   submit(request: OracleRequest): void {
     const policy = this.#shape.policies[request.level - 1]!;
     const ofLevel = this.queued.filter(({ level }) => level === request.level);
+    const own = ofLevel.filter(({ tenant }) => tenant === request.tenant);
     if (request.deadlineMs <= this.nowMs) this.told.push(`${request.name}: engine_deadline`);
-    else if (ofLevel.length >= policy.queueMax) this.told.push(`${request.name}: engine_busy`);
+    else if (ofLevel.length >= policy.queueMax || own.length >= policy.tenantQueueMax)
+      this.told.push(`${request.name}: engine_busy`);
     else this.#push(this.#lineOf(request), request);
   }
 

@@ -18,6 +18,7 @@ const anyPolicy: fc.Arbitrary<OraclePolicy> = fc.record({
   timeoutAction: fc.constantFrom('reject' as const, 'delay' as const),
   allowTimeoutOverride: fc.boolean(),
   queueMax: fc.integer({ min: 1, max: 12 }),
+  tenantQueueMax: fc.integer({ min: 1, max: 12 }),
 });
 
 export const anyShape: fc.Arbitrary<OracleShape> = fc

@@ -17,6 +17,7 @@ export const anyOptions: fc.Arbitrary<Options> = fc.record({
   contextTokens: fc.constantFrom(20, 40),
   sliceSteps: fc.constantFrom(1, 3, Infinity),
   queueMax: fc.integer({ min: 1, max: 10 }),
+  tenantQueueMax: fc.integer({ min: 1, max: 6 }),
 });
 
 interface Deed {

@@ -24,6 +24,8 @@ export const anyOptions: fc.Arbitrary<Partial<Options>> = fc.record({
   idleMs: fc.integer({ min: 5, max: 30 }),
   backlogTimeoutMs: fc.constantFrom(Infinity, 15),
   sequencesMax: fc.integer({ min: 1, max: 8 }),
+  tenantSequencesMax: fc.integer({ min: 1, max: 8 }),
+  tenantQueueMax: fc.integer({ min: 1, max: 12 }),
   queueMax: fc.integer({ min: 2, max: 12 }),
   sequenceQueueMax: fc.integer({ min: 1, max: 4 }),
 });

@@ -268,6 +268,26 @@ describe.each([
     expect(world.batcher.stats()).toMatchObject({ live: 0, slotsTaken: 0, failed: 3 });
   });
 
+  test('tenants leave each other room', async () => {
+    const world = open({ tenantSequencesMax: 2, tenantQueueMax: 2 });
+    for (const [id, name] of ['(a', '(b', '(c'].entries()) world.submit(id, name, { tenant: 'x' });
+    world.submit(1, '(d', { tenant: 'y' });
+    await world.time.settle();
+    expect(world.told).toEqual(['c: engine_busy']);
+    for (const name of ['e', 'f', 'g']) world.submit(0, name, { tenant: 'x' });
+    world.submit(1, 'h)', { tenant: 'y' });
+    await world.time.settle();
+    expect(world.told).toEqual(['c: engine_busy', 'g: engine_busy']);
+    await world.finishAll();
+    world.submit(0, 'i)', { tenant: 'x' });
+    await world.time.settle();
+    await world.finishAll();
+    world.submit(2, '(j)', { tenant: 'x' });
+    await world.time.settle();
+    await world.finishAll();
+    expect(world.told.slice(2).toSorted()).toEqual([...'abdefhij']);
+  });
+
   test('a queue that is full refuses, and changes nothing', async () => {
     const world = open({ queueMax: 3, sequenceQueueMax: 2, sequencesMax: 2 });
     await world.arrive(1, '(a');
