@@ -16,7 +16,6 @@
  * It looks once per turn of the event loop, after all that has come in: requests that come together, and those that answers bring about, go together.
  */
 
-import { show } from '../../base/show.ts';
 import { Alarm, type Timers } from '../../base/timers.ts';
 import { CenoteError } from '../../errors.ts';
 import type { DynamicStats, Execute } from './api.ts';
@@ -25,6 +24,7 @@ import { DueHeap, type Due } from './due-heap.ts';
 import type { Lane } from './fair-queue.ts';
 import { InOrder, type Ticket } from './in-order.ts';
 import type { PolicyQueue, Prioritised } from './policy-queue.ts';
+import { resultsOf } from './results.ts';
 
 /** What stands in the line. Its owner extends it. */
 export abstract class LineRequest<R> implements Prioritised<R>, Due {
@@ -43,6 +43,7 @@ export abstract class LineRequest<R> implements Prioritised<R>, Due {
   older: R | undefined;
   newer: R | undefined;
   dueMs: number = Infinity;
+  dueTurn = 0;
   heapIndex: number = -1;
   ticket: Ticket<R> | undefined;
   outcome: unknown;
@@ -231,7 +232,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#batches[instance] = batch;
     this.#batchesRun += 1;
     for (const { cost } of batch) this.#rowsRun += cost;
-    const results = await this.#resultsOf(instance, batch);
+    const results = await resultsOf(() => this.#options.execute(batch, instance), batch.length);
     this.#batches[instance] = undefined;
     for (const [index, request] of batch.entries()) {
       if (request.phase !== 'running') continue;
@@ -247,18 +248,6 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#counts[request.outcome instanceof Error ? 'failed' : 'completed'] += 1;
     this.#end(request);
   };
-
-  async #resultsOf(instance: number, batch: readonly R[]): Promise<readonly (O | Error)[] | Error> {
-    try {
-      const results = await this.#options.execute(batch, instance);
-      if (results.length === batch.length) return results;
-      const told = `${results.length} answers to ${batch.length} requests`;
-      return new CenoteError('engine_failed', `The model gave ${told}.`);
-    } catch (error) {
-      if (error instanceof Error) return error;
-      return new CenoteError('engine_failed', `The model failed: ${show(error)}.`);
-    }
-  }
 
   #refuse(request: R, counter: Counter, error: Error): void {
     if (request.phase === 'over' || request.phase === 'new') return;
