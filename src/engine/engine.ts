@@ -131,6 +131,7 @@ class Engine implements LlamaEngine {
       after: undefined,
       dueMs: Infinity,
       heapIndex: -1,
+      dueTurn: 0,
     };
     this.#requests += 1;
     const refusal = this.#refusalOf(signal, deadlineMs);
