@@ -128,12 +128,12 @@ export const engineState = [
     killer: 'a struct of another layout is refused before anything is called',
   },
   {
-    name: 'a request that takes a sequence nobody has given back',
-    why: 'its state is still on the way from the disk',
+    name: 'a request that waits for the disk in its place',
+    why: 'whoever else is in the context waits with it',
     file: 'src/engine/worker/sequencer.ts',
-    from: '    if (sequence === undefined) {\n      this.#waiting.push({ id, work });\n      return;\n    }',
-    to: '    if (sequence === undefined) return;',
+    from: '      await this.#options.keeper?.warm(tenant, tokens);\n',
+    to: '',
     test: sequencer,
-    killer: 'a sequence is taken by the next only when its state has come and was put away',
+    killer: 'a request whose state is on its way from the disk holds nobody up',
   },
 ];
