@@ -20,6 +20,7 @@ export const batchers = [
     to: 'lane',
     test: fair,
     killer: 'a fair queue lets tenants take turns, each first in, first out',
+    brief: true,
   },
   {
     name: 'a look that begins with a new turn',
@@ -30,6 +31,7 @@ export const batchers = [
     test: fair,
     killer:
       'what a look shows is what is taken, whatever has been pushed, taken and removed before',
+    brief: true,
   },
   {
     name: 'a heap that is not in order after somebody left',
@@ -39,6 +41,7 @@ export const batchers = [
     to: '',
     test: heap,
     killer: 'a heap gives what is due, soonest first, and nothing else',
+    brief: true,
   },
   {
     name: 'due at once, in any order',
@@ -48,6 +51,7 @@ export const batchers = [
     to: '',
     test: heap,
     killer: 'a heap gives what is due, soonest first, and nothing else',
+    brief: true,
   },
   {
     name: 'a late request that is looked for among those in time',
@@ -85,6 +89,7 @@ export const batchers = [
     to: 'inTime.sizeOf(tenant) >= tenantQueueMax',
     test: model,
     killer: 'a dynamic batcher does what a naive one does',
+    brief: true,
   },
   {
     name: 'a tenant that takes all sequences',
@@ -154,7 +159,7 @@ export const batchers = [
     name: 'a batch that waits for others who cannot come',
     why: 'while draining nobody comes',
     file: 'src/engine/batch/batch-line.ts',
-    from: 'this.#refusal !== undefined || nowMs',
+    from: 'this.#closing.refusal !== undefined || nowMs',
     to: 'nowMs',
     test: dynamic,
     killer: 'queue delay nobody is waited for while draining',
@@ -213,6 +218,7 @@ export const batchers = [
     to: '',
     test: fuzz,
     killer: 'no state crosses sequences, counters add up to zero drift, nothing is left for ever',
+    brief: true,
   },
   {
     name: 'an id that is taken until END has been answered',
@@ -312,8 +318,8 @@ export const batchers = [
     name: 'draining that ends live sequences',
     why: 'only STARTs are refused',
     file: 'src/engine/batch/sequence-batcher.ts',
-    from: 'this.#refusal !== undefined && (start || this.#isClosed)',
-    to: 'this.#refusal !== undefined',
+    from: 'refusal !== undefined && (start || isClosed)',
+    to: 'refusal !== undefined',
     test: sequence,
     killer: 'direct: draining refuses only new STARTs, and is over when all sequences are',
   },

@@ -87,8 +87,8 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Sums since opening. accepted = completed + failed + expired + cancelled + queued + running + held, always. */
-export interface DynamicStats {
+/** Sums since opening. */
+export interface RequestCounts {
   readonly accepted: number;
   /** Not accepted. */
   readonly refused: number;
@@ -99,9 +99,13 @@ export interface DynamicStats {
   readonly queued: number;
   /** In a batch, and somebody waits for the answer. */
   readonly running: number;
+  readonly batches: number;
+}
+
+/** accepted = completed + failed + expired + cancelled + queued + running + held, always. */
+export interface DynamicStats extends RequestCounts {
   /** Answers that wait for one before them. */
   readonly held: number;
-  readonly batches: number;
   readonly rows: number;
   readonly idleInstances: number;
 }
@@ -225,18 +229,8 @@ export interface SequenceSubmit {
   readonly signal?: AbortSignal;
 }
 
-/** Sums since opening. accepted = completed + failed + expired + cancelled + queued + running, always. */
-export interface SequenceBatcherStats {
-  readonly accepted: number;
-  readonly refused: number;
-  readonly completed: number;
-  readonly failed: number;
-  readonly expired: number;
-  readonly cancelled: number;
-  readonly queued: number;
-  /** In a batch, and somebody waits for the answer. */
-  readonly running: number;
-  readonly batches: number;
+/** accepted = completed + failed + expired + cancelled + queued + running, always. */
+export interface SequenceBatcherStats extends RequestCounts {
   /** Sequences that take requests. */
   readonly live: number;
   /** Sequences without a slot. */

@@ -25,6 +25,7 @@ import type {
 import { deadlineOver } from './batch-line.ts';
 import { duration, moment } from './bounds.ts';
 import { abortedBy } from './caller.ts';
+import { Closing } from './closing.ts';
 import { DueHeap } from './due-heap.ts';
 import { FairQueue } from './fair-queue.ts';
 import { asError } from './results.ts';
@@ -76,8 +77,7 @@ export class SequenceBatcher<I, O, S = undefined> {
   /** Accepted, not with the model, not refused. */
   readonly #queued = new Tally();
   readonly #sequences = new Tally();
-  #refusal: CenoteError | undefined;
-  readonly #drained: (() => void)[] = [];
+  readonly #closing = new Closing();
 
   /** @throws invalid_argument */
   constructor(options: SequenceOptions<I, O, S>) {
@@ -117,17 +117,14 @@ export class SequenceBatcher<I, O, S = undefined> {
 
   /** Refuses every START; sequences that live go on. Resolves when all are over, by END or because nothing came. */
   drain(): Promise<void> {
-    this.#refusal ??= new CenoteError('shutting_down', 'The batcher begins no more sequences.');
-    return new Promise((resolve) => {
-      this.#drained.push(resolve);
-      this.#checkDrained();
-    });
+    const drained = this.#closing.drain();
+    this.#checkDrained();
+    return drained;
   }
 
   /** Ends all sequences. Resolves when nothing runs any more. */
   close(): Promise<void> {
-    const closed = new CenoteError('engine_closed', 'The batcher has been closed.');
-    this.#refusal = closed;
+    const closed = this.#closing.close();
     for (const sequence of this.#all) {
       const { current } = sequence;
       if (current?.isLaunched === true) this.#tell(current, 'cancelled', closed);
@@ -154,7 +151,8 @@ export class SequenceBatcher<I, O, S = undefined> {
     const key = keyOf(tenant, id);
     if (signal?.aborted === true) throw abortedBy(signal);
     if (finalMs <= nowMs) throw deadlineOver();
-    if (this.#refusal !== undefined && (start || this.#isClosed)) throw this.#refusal;
+    const { refusal, isClosed } = this.#closing;
+    if (refusal !== undefined && (start || isClosed)) throw refusal;
     const sequence = this.#live.get(key) ?? this.#open(key, flags);
     this.#checkRoom(sequence);
     const { backlogTimeoutMs } = this.#limits;
@@ -205,7 +203,7 @@ export class SequenceBatcher<I, O, S = undefined> {
 
   /** Gives free slots to whoever waits for one. */
   #fill(): void {
-    while (this.#backlog.size > 0 && this.#seats.hasFree && !this.#isClosed) {
+    while (this.#backlog.size > 0 && this.#seats.hasFree && !this.#closing.isClosed) {
       const sequence = this.#backlog.take() as Sequence<I, O, S>;
       this.#seats.seat(sequence);
       for (const request of sequence.queue) this.#setLimit(request);
@@ -334,12 +332,7 @@ export class SequenceBatcher<I, O, S = undefined> {
   }
 
   #checkDrained(): void {
-    if (this.#refusal === undefined || this.#all.size > 0) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
-  }
-
-  get #isClosed(): boolean {
-    return this.#refusal?.code === 'engine_closed';
+    if (this.#all.size === 0) this.#closing.over();
   }
 }
 
