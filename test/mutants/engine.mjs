@@ -233,8 +233,8 @@ export const batchers = [
   {
     name: 'a START that goes on with the old state',
     why: 'each START begins as if nothing had been, and whoever keeps states hears of it',
-    file: 'src/engine/batch/sequence-batcher.ts',
-    from: "      this.#endState(sequence, 'restart');\n",
+    file: 'src/engine/batch/sequence-keeper.ts',
+    from: "    this.end(sequence, 'restart');\n",
     to: '',
     test: sequence,
     killer: 'oldest: START on a live id queues behind its old work, then restarts with a new state',
@@ -336,7 +336,7 @@ export const batchers = [
     name: 'an end that nobody hears of',
     why: 'whoever keeps states hears of every end, however it came',
     file: 'src/engine/batch/sequence-batcher.ts',
-    from: '    this.#endState(sequence, ending);\n',
+    from: '    this.#keeper.end(sequence, ending);\n',
     to: '',
     test: bugs,
     killer:
@@ -422,7 +422,7 @@ export const batchers = [
     name: 'a sequence that never makes room',
     why: 'tokens that do not fit are not computed',
     file: 'src/engine/batch/continuous-batcher.ts',
-    from: '        await this.#makeRoom();\n',
+    from: '        if (this.#bounds.capacityTokens < Infinity) await this.#makeRoom();\n',
     to: '',
     test: tokens,
     killer:

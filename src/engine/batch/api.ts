@@ -205,11 +205,11 @@ export interface SequenceIdentity {
   readonly slot: number;
 }
 
-/** Whoever keeps state of sequences hears of every beginning and every end. Neither throws. */
+/** Whoever keeps state of sequences hears of every beginning and every end. */
 export interface SequenceStates<S> {
-  /** State of a sequence that begins: as if nothing had been. */
+  /** State of a sequence that begins: as if nothing had been. Throws to refuse the sequence. */
   begin(sequence: SequenceIdentity): S;
-  /** Once for each `begin`, when nothing of the sequence runs any more and before anybody else has its slot. */
+  /** Once for each `begin`, when nothing of the sequence runs any more and before anybody else has its slot. What it throws is counted only. */
   end(state: S, sequence: SequenceIdentity, reason: SequenceEnd): void;
 }
 
@@ -236,6 +236,8 @@ export interface SequenceBatcherStats extends RequestCounts {
   /** Sequences without a slot. */
   readonly backlog: number;
   readonly slotsTaken: number;
+  /** Ends that `states.end` has thrown at. */
+  readonly endsFailed: number;
   /** Sequences that began, and those that ended, by reason. */
   readonly begun: number;
   readonly ended: Readonly<Record<SequenceEnd, number>>;

@@ -183,7 +183,7 @@ export class ContinuousBatcher<M> {
       do {
         if (this.#someOver) await this.#clear();
         if (this.#waiting.size > 0) await this.#join();
-        await this.#makeRoom();
+        if (this.#bounds.capacityTokens < Infinity) await this.#makeRoom();
         this.#plan.make(this.#slots);
         if (this.#plan.size > 0) await this.#step();
       } while (this.#plan.size > 0 || this.#someOver || this.#waiting.size > 0);
