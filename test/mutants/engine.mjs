@@ -20,6 +20,7 @@ export const batchers = [
     to: 'lane',
     test: fair,
     killer: 'a fair queue lets tenants take turns, each first in, first out',
+    brief: true,
   },
   {
     name: 'a look that begins with a new turn',
@@ -30,6 +31,7 @@ export const batchers = [
     test: fair,
     killer:
       'what a look shows is what is taken, whatever has been pushed, taken and removed before',
+    brief: true,
   },
   {
     name: 'a heap that is not in order after somebody left',
@@ -39,6 +41,7 @@ export const batchers = [
     to: '',
     test: heap,
     killer: 'a heap gives what is due, soonest first, and nothing else',
+    brief: true,
   },
   {
     name: 'due at once, in any order',
@@ -48,6 +51,7 @@ export const batchers = [
     to: '',
     test: heap,
     killer: 'a heap gives what is due, soonest first, and nothing else',
+    brief: true,
   },
   {
     name: 'a late request that is looked for among those in time',
@@ -85,6 +89,7 @@ export const batchers = [
     to: 'inTime.sizeOf(tenant) >= tenantQueueMax',
     test: model,
     killer: 'a dynamic batcher does what a naive one does',
+    brief: true,
   },
   {
     name: 'a tenant that takes all sequences',
@@ -154,7 +159,7 @@ export const batchers = [
     name: 'a batch that waits for others who cannot come',
     why: 'while draining nobody comes',
     file: 'src/engine/batch/batch-line.ts',
-    from: 'this.#refusal !== undefined || nowMs',
+    from: 'this.#closing.refusal !== undefined || nowMs',
     to: 'nowMs',
     test: dynamic,
     killer: 'queue delay nobody is waited for while draining',
@@ -213,6 +218,7 @@ export const batchers = [
     to: '',
     test: fuzz,
     killer: 'no state crosses sequences, counters add up to zero drift, nothing is left for ever',
+    brief: true,
   },
   {
     name: 'an id that is taken until END has been answered',
@@ -227,8 +233,8 @@ export const batchers = [
   {
     name: 'a START that goes on with the old state',
     why: 'each START begins as if nothing had been, and whoever keeps states hears of it',
-    file: 'src/engine/batch/sequence-batcher.ts',
-    from: "      this.#endState(sequence, 'restart');\n",
+    file: 'src/engine/batch/sequence-keeper.ts',
+    from: "    this.end(sequence, 'restart');\n",
     to: '',
     test: sequence,
     killer: 'oldest: START on a live id queues behind its old work, then restarts with a new state',
@@ -312,8 +318,8 @@ export const batchers = [
     name: 'draining that ends live sequences',
     why: 'only STARTs are refused',
     file: 'src/engine/batch/sequence-batcher.ts',
-    from: 'this.#refusal !== undefined && (start || this.#isClosed)',
-    to: 'this.#refusal !== undefined',
+    from: 'refusal !== undefined && (start || isClosed)',
+    to: 'refusal !== undefined',
     test: sequence,
     killer: 'direct: draining refuses only new STARTs, and is over when all sequences are',
   },
@@ -330,7 +336,7 @@ export const batchers = [
     name: 'an end that nobody hears of',
     why: 'whoever keeps states hears of every end, however it came',
     file: 'src/engine/batch/sequence-batcher.ts',
-    from: '    this.#endState(sequence, ending);\n',
+    from: '    this.#keeper.end(sequence, ending);\n',
     to: '',
     test: bugs,
     killer:
@@ -416,7 +422,7 @@ export const batchers = [
     name: 'a sequence that never makes room',
     why: 'tokens that do not fit are not computed',
     file: 'src/engine/batch/continuous-batcher.ts',
-    from: '        await this.#makeRoom();\n',
+    from: '        if (this.#bounds.capacityTokens < Infinity) await this.#makeRoom();\n',
     to: '',
     test: tokens,
     killer:

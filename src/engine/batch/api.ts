@@ -87,8 +87,8 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Sums since opening. accepted = completed + failed + expired + cancelled + queued + running + held, always. */
-export interface DynamicStats {
+/** Sums since opening. */
+export interface RequestCounts {
   readonly accepted: number;
   /** Not accepted. */
   readonly refused: number;
@@ -99,9 +99,13 @@ export interface DynamicStats {
   readonly queued: number;
   /** In a batch, and somebody waits for the answer. */
   readonly running: number;
+  readonly batches: number;
+}
+
+/** accepted = completed + failed + expired + cancelled + queued + running + held, always. */
+export interface DynamicStats extends RequestCounts {
   /** Answers that wait for one before them. */
   readonly held: number;
-  readonly batches: number;
   readonly rows: number;
   readonly idleInstances: number;
 }
@@ -201,11 +205,11 @@ export interface SequenceIdentity {
   readonly slot: number;
 }
 
-/** Whoever keeps state of sequences hears of every beginning and every end. Neither throws. */
+/** Whoever keeps state of sequences hears of every beginning and every end. */
 export interface SequenceStates<S> {
-  /** State of a sequence that begins: as if nothing had been. */
+  /** State of a sequence that begins: as if nothing had been. Throws to refuse the sequence. */
   begin(sequence: SequenceIdentity): S;
-  /** Once for each `begin`, when nothing of the sequence runs any more and before anybody else has its slot. */
+  /** Once for each `begin`, when nothing of the sequence runs any more and before anybody else has its slot. What it throws is counted only. */
   end(state: S, sequence: SequenceIdentity, reason: SequenceEnd): void;
 }
 
@@ -225,23 +229,15 @@ export interface SequenceSubmit {
   readonly signal?: AbortSignal;
 }
 
-/** Sums since opening. accepted = completed + failed + expired + cancelled + queued + running, always. */
-export interface SequenceBatcherStats {
-  readonly accepted: number;
-  readonly refused: number;
-  readonly completed: number;
-  readonly failed: number;
-  readonly expired: number;
-  readonly cancelled: number;
-  readonly queued: number;
-  /** In a batch, and somebody waits for the answer. */
-  readonly running: number;
-  readonly batches: number;
+/** accepted = completed + failed + expired + cancelled + queued + running, always. */
+export interface SequenceBatcherStats extends RequestCounts {
   /** Sequences that take requests. */
   readonly live: number;
   /** Sequences without a slot. */
   readonly backlog: number;
   readonly slotsTaken: number;
+  /** Ends that `states.end` has thrown at. */
+  readonly endsFailed: number;
   /** Sequences that began, and those that ended, by reason. */
   readonly begun: number;
   readonly ended: Readonly<Record<SequenceEnd, number>>;

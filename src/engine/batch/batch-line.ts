@@ -16,10 +16,11 @@
  * It looks once per turn of the event loop, after all that has come in: requests that come together, and those that answers bring about, go together.
  */
 
-import { Alarm, type Timers } from '../../base/timers.ts';
+import { Alarm, Soon, type Timers } from '../../base/timers.ts';
 import { CenoteError } from '../../errors.ts';
 import type { DynamicStats, Execute } from './api.ts';
 import type { Shape } from './bounds.ts';
+import { Closing } from './closing.ts';
 import { DueHeap, type Due } from './due-heap.ts';
 import type { Lane } from './fair-queue.ts';
 import { InOrder, type Ticket } from './in-order.ts';
@@ -81,14 +82,14 @@ export class BatchLine<R extends LineRequest<R>, O> {
   };
   #batchesRun = 0;
   #rowsRun = 0;
-  #isLookingSoon = false;
-  #refusal: CenoteError | undefined;
-  readonly #drained: (() => void)[] = [];
+  readonly #closing = new Closing();
+  readonly #soon: Soon;
 
   constructor(options: LineOptions<R, O>) {
     this.#options = options;
     this.#queue = options.queue;
-    this.#alarm = new Alarm(options.timers, this.#lookSoon);
+    this.#soon = new Soon(options.timers, this.#look);
+    this.#alarm = new Alarm(options.timers, this.#soon.ask);
     this.#order = options.preserveOrdering ? new InOrder(this.#complete) : undefined;
     this.#batches = Array.from({ length: options.instances });
   }
@@ -102,7 +103,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
       throw error;
     }
     this.#counts.accepted += 1;
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   /** The request is over, wherever it is; what has begun runs on. */
@@ -112,17 +113,13 @@ export class BatchLine<R extends LineRequest<R>, O> {
 
   /** Takes in no more. Resolves when all that is in the line is over. */
   drain(): Promise<void> {
-    this.#refusal ??= new CenoteError('shutting_down', 'The batcher takes no more requests.');
-    this.#lookSoon();
-    return new Promise((resolve) => {
-      this.#drained.push(resolve);
-    });
+    this.#soon.ask();
+    return this.#closing.drain();
   }
 
   /** Refuses all that is in the line. Resolves when nothing runs any more. */
   close(): Promise<void> {
-    const closed = new CenoteError('engine_closed', 'The batcher has been closed.');
-    this.#refusal = closed;
+    const closed = this.#closing.close();
     for (const request of Array.from(this.#queue)) this.#refuse(request, 'cancelled', closed);
     for (const request of this.#batches.flatMap((batch) => batch ?? []))
       this.#refuse(request, 'cancelled', closed);
@@ -143,7 +140,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
   }
 
   #accept(request: R): void {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#closing.refusal !== undefined) throw this.#closing.refusal;
     const nowMs = this.#options.timers.nowMs();
     if (request.deadlineMs <= nowMs) throw deadlineOver();
     const policy = this.#queue.policyOf(request.level);
@@ -157,14 +154,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#due.set(request, Math.min(timeoutMs, request.deadlineMs));
   }
 
-  readonly #lookSoon = (): void => {
-    if (this.#isLookingSoon) return;
-    this.#isLookingSoon = true;
-    this.#options.timers.soon(this.#look);
-  };
-
   readonly #look = (): void => {
-    this.#isLookingSoon = false;
     const nowMs = this.#options.timers.nowMs();
     for (let request = this.#due.take(nowMs); request; request = this.#due.take(nowMs))
       this.#fallDue(request, nowMs);
@@ -179,7 +169,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
       instance < 0 ? Infinity : this.#queue.oldestMs + this.#options.shape.queueDelayMs;
     this.#alarm.set(Math.min(this.#due.nextMs, delayedMs));
     if (this.#queue.size > 0 || this.#batches.some((batch) => batch !== undefined)) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
+    this.#closing.over();
   };
 
   #fallDue(request: R, nowMs: number): void {
@@ -197,7 +187,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     const queue = this.#queue;
     const { batchMax, preferred, queueDelayMs } = this.#options.shape;
     if (queue.size === 0) return 0;
-    const isTime = this.#refusal !== undefined || nowMs >= queue.oldestMs + queueDelayMs;
+    const isTime = this.#closing.refusal !== undefined || nowMs >= queue.oldestMs + queueDelayMs;
     // Most looks while others are waited for end here.
     if (!isTime && queue.cost < (preferred[0] ?? batchMax)) return 0;
     queue.begin();
@@ -241,7 +231,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
       if (request.ticket === undefined) this.#complete(request);
       else this.#order?.ready(request.ticket);
     }
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   readonly #complete = (request: R): void => {
@@ -256,7 +246,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     request.outcome = error;
     this.#end(request);
     if (request.ticket !== undefined) this.#order?.forget(request.ticket);
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   #end(request: R): void {

@@ -14,6 +14,7 @@ import { Alarm, systemTimers, type Timers } from '../../base/timers.ts';
 import { CenoteError, fail } from '../../errors.ts';
 import { deadlineOver } from './batch-line.ts';
 import { abortedBy } from './caller.ts';
+import { Closing } from './closing.ts';
 import type {
   ContinuousOptions,
   ContinuousRequest,
@@ -65,8 +66,7 @@ export class ContinuousBatcher<M> {
   #isTurning = false;
   /** Somebody who has a slot is over. */
   #someOver = false;
-  #refusal: CenoteError | undefined;
-  readonly #drained: (() => void)[] = [];
+  readonly #closing = new Closing();
 
   /** @throws invalid_argument */
   constructor(options: ContinuousOptions<M>) {
@@ -101,18 +101,13 @@ export class ContinuousBatcher<M> {
 
   /** Takes in no more. Resolves when all that was taken in is over, and all slots are free. */
   drain(): Promise<void> {
-    this.#refusal ??= new CenoteError('shutting_down', 'The batcher takes no more requests.');
     this.#turnSoon();
-    return new Promise((resolve) => {
-      this.#drained.push(resolve);
-    });
+    return this.#closing.drain();
   }
 
   /** Refuses what waits and what runs. Resolves when all slots are free. */
   close(): Promise<void> {
-    const closed = new CenoteError('engine_closed', 'The batcher has been closed.');
-    this.#refusal = closed;
-    this.#refuseAll('cancelled', closed);
+    this.#refuseAll('cancelled', this.#closing.close());
     return this.drain();
   }
 
@@ -121,7 +116,7 @@ export class ContinuousBatcher<M> {
       checkRequest(request, this.#bounds);
       const { deadlineMs = Infinity, signal } = request;
       if (signal?.aborted === true) throw abortedBy(signal);
-      if (this.#refusal !== undefined) throw this.#refusal;
+      if (this.#closing.refusal !== undefined) throw this.#closing.refusal;
       if (deadlineMs <= this.#timers.nowMs()) throw deadlineOver();
       this.#checkRoom(request.tenant ?? '');
       const run = new TokenRun(request, this.#bounds.contextTokens, (given) => {
@@ -187,7 +182,7 @@ export class ContinuousBatcher<M> {
       do {
         if (this.#someOver) await this.#clear();
         if (this.#waiting.size > 0) await this.#join();
-        await this.#makeRoom();
+        if (this.#bounds.capacityTokens < Infinity) await this.#makeRoom();
         this.#plan.make(this.#slots);
         if (this.#plan.size > 0) await this.#step();
       } while (this.#plan.size > 0 || this.#someOver || this.#waiting.size > 0);
@@ -196,15 +191,14 @@ export class ContinuousBatcher<M> {
     }
     this.#isTurning = false;
     if (this.#waiting.size > 0 || this.#slots.some((run) => run !== undefined)) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
+    this.#closing.over();
   }
 
   /** What a slot holds is not known any more: nobody may have one again. */
   #lose(error: Error): void {
-    this.#refusal = new CenoteError('engine_failed', 'The model gave a slot back with an error.', {
-      cause: error,
-    });
-    this.#refuseAll('failed', this.#refusal);
+    const message = 'The model gave a slot back with an error.';
+    this.#closing.refusal = new CenoteError('engine_failed', message, { cause: error });
+    this.#refuseAll('failed', this.#closing.refusal);
     this.#slots.fill(undefined);
     this.#someOver = false;
   }
@@ -212,7 +206,7 @@ export class ContinuousBatcher<M> {
   async #clear(): Promise<void> {
     this.#someOver = false;
     for (const run of this.#slots)
-      if (run?.phase === 'over') await this.#free(run, endOf(run, this.#refusal));
+      if (run?.phase === 'over') await this.#free(run, endOf(run, this.#closing.isClosed));
   }
 
   async #free(run: TokenRun<M>, reason: RunEnd): Promise<void> {
@@ -336,6 +330,6 @@ export class ContinuousBatcher<M> {
   }
 }
 
-function endOf<M>({ ending }: TokenRun<M>, refusal: CenoteError | undefined): RunEnd {
-  return ending === 'cancelled' && refusal?.code === 'engine_closed' ? 'closed' : ending;
+function endOf<M>({ ending }: TokenRun<M>, isClosed: boolean): RunEnd {
+  return ending === 'cancelled' && isClosed ? 'closed' : ending;
 }

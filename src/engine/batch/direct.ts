@@ -1,6 +1,6 @@
 /** The direct strategy: the slot of a sequence is its place in every batch. */
 
-import { Alarm, type Timers } from '../../base/timers.ts';
+import { Alarm, Soon, type Timers } from '../../base/timers.ts';
 import type { Execute, IdleStep, Step } from './api.ts';
 import { resultsOf } from './results.ts';
 import type { Seats } from './seats.ts';
@@ -21,13 +21,14 @@ export class Direct<I, O, S> {
   readonly #options: DirectOptions<I, O, S>;
   readonly #isBusy: boolean[];
   readonly #alarm: Alarm;
-  #isLookingSoon = false;
+  readonly #soon: Soon;
   #batches = 0;
 
   constructor(options: DirectOptions<I, O, S>) {
     this.#options = options;
     this.#isBusy = Array.from({ length: options.instances }, () => false);
-    this.#alarm = new Alarm(options.timers, this.#lookSoon);
+    this.#soon = new Soon(options.timers, this.#look);
+    this.#alarm = new Alarm(options.timers, this.#soon.ask);
   }
 
   get batches(): number {
@@ -36,22 +37,15 @@ export class Direct<I, O, S> {
 
   /** Its next request may go. */
   offer(): void {
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   /** Nothing leaves the sequence's own queue before it goes to the model. */
   withdraw(): void {
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
-  readonly #lookSoon = (): void => {
-    if (this.#isLookingSoon) return;
-    this.#isLookingSoon = true;
-    this.#options.timers.soon(this.#look);
-  };
-
   readonly #look = (): void => {
-    this.#isLookingSoon = false;
     let wakeMs = Infinity;
     for (const [instance, isBusy] of this.#isBusy.entries()) {
       if (isBusy) continue;
@@ -101,7 +95,7 @@ export class Direct<I, O, S> {
       const outcome = results instanceof Error ? results : results[request.slot];
       this.#options.desk.returned(request, outcome as O | Error);
     }
-    this.#lookSoon();
+    this.#soon.ask();
   }
 }
 

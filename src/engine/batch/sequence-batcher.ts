@@ -15,20 +15,16 @@
 import { Alarm, systemTimers, type Timers } from '../../base/timers.ts';
 import { show } from '../../base/show.ts';
 import { CenoteError, fail } from '../../errors.ts';
-import type {
-  SequenceBatcherStats,
-  SequenceEnd,
-  SequenceOptions,
-  SequenceStates,
-  SequenceSubmit,
-} from './api.ts';
+import type { SequenceBatcherStats, SequenceEnd, SequenceOptions, SequenceSubmit } from './api.ts';
 import { deadlineOver } from './batch-line.ts';
 import { duration, moment } from './bounds.ts';
 import { abortedBy } from './caller.ts';
+import { Closing } from './closing.ts';
 import { DueHeap } from './due-heap.ts';
 import { FairQueue } from './fair-queue.ts';
 import { asError } from './results.ts';
 import { noSeat, type Seats } from './seats.ts';
+import { SequenceKeeper } from './sequence-keeper.ts';
 import { Sequence, SequenceRequest, type Desk, type Limit } from './sequence.ts';
 import {
   keyOf,
@@ -51,7 +47,7 @@ type Outcome = 'completed' | 'failed' | 'expired' | 'cancelled';
 export class SequenceBatcher<I, O, S = undefined> {
   readonly #timers: Timers;
   readonly #limits: Limits;
-  readonly #states: SequenceStates<S> | undefined;
+  readonly #keeper: SequenceKeeper<I, O, S>;
   readonly #strategy: Strategy<I, O, S>;
   readonly #seats: Seats<Sequence<I, O, S>>;
   /** Who takes requests, by tenant and id. */
@@ -63,27 +59,16 @@ export class SequenceBatcher<I, O, S = undefined> {
   readonly #due = new DueHeap<Limit<SequenceRequest<I, O, S>>>();
   readonly #alarm: Alarm;
   readonly #counts = { accepted: 0, refused: 0, completed: 0, failed: 0, expired: 0, cancelled: 0 };
-  readonly #ended: Record<SequenceEnd, number> = {
-    end: 0,
-    restart: 0,
-    idle: 0,
-    cancelled: 0,
-    expired: 0,
-    failed: 0,
-    closed: 0,
-  };
-  #begun = 0;
   /** Accepted, not with the model, not refused. */
   readonly #queued = new Tally();
   readonly #sequences = new Tally();
-  #refusal: CenoteError | undefined;
-  readonly #drained: (() => void)[] = [];
+  readonly #closing = new Closing();
 
   /** @throws invalid_argument */
   constructor(options: SequenceOptions<I, O, S>) {
     this.#timers = options.timers ?? systemTimers;
     this.#limits = limitsFrom(options);
-    this.#states = options.states;
+    this.#keeper = new SequenceKeeper(options.states);
     this.#seats = seatsFor(options);
     this.#strategy = strategyFrom(options, this.#seats, this.#desk, this.#timers);
     this.#alarm = new Alarm(this.#timers, this.#wake);
@@ -110,24 +95,20 @@ export class SequenceBatcher<I, O, S = undefined> {
       live: this.#live.size,
       backlog: this.#backlog.size,
       slotsTaken: this.#seats.taken,
-      begun: this.#begun,
-      ended: { ...this.#ended },
+      ...this.#keeper.counts,
     };
   }
 
   /** Refuses every START; sequences that live go on. Resolves when all are over, by END or because nothing came. */
   drain(): Promise<void> {
-    this.#refusal ??= new CenoteError('shutting_down', 'The batcher begins no more sequences.');
-    return new Promise((resolve) => {
-      this.#drained.push(resolve);
-      this.#checkDrained();
-    });
+    const drained = this.#closing.drain();
+    this.#checkDrained();
+    return drained;
   }
 
   /** Ends all sequences. Resolves when nothing runs any more. */
   close(): Promise<void> {
-    const closed = new CenoteError('engine_closed', 'The batcher has been closed.');
-    this.#refusal = closed;
+    const closed = this.#closing.close();
     for (const sequence of this.#all) {
       const { current } = sequence;
       if (current?.isLaunched === true) this.#tell(current, 'cancelled', closed);
@@ -154,7 +135,8 @@ export class SequenceBatcher<I, O, S = undefined> {
     const key = keyOf(tenant, id);
     if (signal?.aborted === true) throw abortedBy(signal);
     if (finalMs <= nowMs) throw deadlineOver();
-    if (this.#refusal !== undefined && (start || this.#isClosed)) throw this.#refusal;
+    const { refusal, isClosed } = this.#closing;
+    if (refusal !== undefined && (start || isClosed)) throw refusal;
     const sequence = this.#live.get(key) ?? this.#open(key, flags);
     this.#checkRoom(sequence);
     const { backlogTimeoutMs } = this.#limits;
@@ -205,7 +187,7 @@ export class SequenceBatcher<I, O, S = undefined> {
 
   /** Gives free slots to whoever waits for one. */
   #fill(): void {
-    while (this.#backlog.size > 0 && this.#seats.hasFree && !this.#isClosed) {
+    while (this.#backlog.size > 0 && this.#seats.hasFree && !this.#closing.isClosed) {
       const sequence = this.#backlog.take() as Sequence<I, O, S>;
       this.#seats.seat(sequence);
       for (const request of sequence.queue) this.#setLimit(request);
@@ -224,15 +206,12 @@ export class SequenceBatcher<I, O, S = undefined> {
     if (next === undefined || sequence.seat === noSeat || sequence.current !== undefined) return;
     if (next.start && !next.hasBegun) {
       next.hasBegun = true;
-      this.#endState(sequence, 'restart');
       try {
-        sequence.state = this.#states?.begin(sequence);
+        this.#keeper.begin(sequence);
       } catch (error) {
         this.#stop(sequence, 'failed', 'failed', asError(error));
         return;
       }
-      sequence.hasBegun = true;
-      this.#begun += 1;
     }
     this.#strategy.offer(sequence);
   }
@@ -307,18 +286,10 @@ export class SequenceBatcher<I, O, S = undefined> {
     this.#sequences.add(sequence.tenant, -1);
     this.#backlog.remove(sequence);
     this.#idle.delete(sequence);
-    this.#endState(sequence, ending);
+    this.#keeper.end(sequence, ending);
     this.#seats.leave(sequence);
     this.#fill();
     this.#checkDrained();
-  }
-
-  #endState(sequence: Sequence<I, O, S>, ending: SequenceEnd): void {
-    if (!sequence.hasBegun) return;
-    sequence.hasBegun = false;
-    this.#ended[ending] += 1;
-    this.#states?.end(sequence.state as S, sequence, ending);
-    sequence.state = undefined;
   }
 
   #tell(request: SequenceRequest<I, O, S>, why: Outcome, outcome: O | Error): void {
@@ -334,12 +305,7 @@ export class SequenceBatcher<I, O, S = undefined> {
   }
 
   #checkDrained(): void {
-    if (this.#refusal === undefined || this.#all.size > 0) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
-  }
-
-  get #isClosed(): boolean {
-    return this.#refusal?.code === 'engine_closed';
+    if (this.#all.size === 0) this.#closing.over();
   }
 }
 

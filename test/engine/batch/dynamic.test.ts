@@ -300,7 +300,7 @@ describe('maximum queue size', () => {
     await world.time.settle();
     world.submit('a');
     await world.time.advance(5);
-    world.submit('b');
+    world.submit('b', { tenant: 'b' });
     await world.time.settle();
     expect(world.told).toEqual(['b: engine_busy']);
   });

@@ -183,6 +183,22 @@ describe.each([
   });
 });
 
+test('a state whose end fails keeps nobody from his answer', async () => {
+  const world = new SequenceWorld({
+    states: {
+      begin: () => ({ seen: [], isOver: false }),
+      end: () => {
+        throw new Error('stuck');
+      },
+    },
+  });
+  world.submit(1, '(a)');
+  await world.arrive(2, '(b)');
+  await world.finishAll();
+  expect(world.told).toEqual(['a', 'b']);
+  expect(world.batcher.stats()).toMatchObject({ endsFailed: 2, slotsTaken: 0 });
+});
+
 test('small batches under load (#4841): 500 clients, 128 candidates: every batch is full but the last', async () => {
   const clients = 500;
   const steps = 6;

@@ -269,8 +269,11 @@ describe.each([
   });
 
   test('tenants leave each other room', async () => {
-    const world = open({ tenantSequencesMax: 2, tenantQueueMax: 2 });
-    for (const [id, name] of ['(a', '(b', '(c'].entries()) world.submit(id, name, { tenant: 'x' });
+    const world = open({ tenantSequencesMax: 2, tenantQueueMax: 3, batchMax: 2 });
+    for (const [id, name] of ['(a', '(b', '(c'].entries()) {
+      world.submit(id, name, { tenant: 'x' });
+      await world.time.settle();
+    }
     world.submit(1, '(d', { tenant: 'y' });
     await world.time.settle();
     expect(world.told).toEqual(['c: engine_busy']);
