@@ -4,6 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Random } from '../../../src/base/random.ts';
 import { openPool } from '../../../src/pool/open.ts';
 import type { Action, Operation } from './history.ts';
@@ -113,6 +114,8 @@ class Crowd {
     const child = spawn(process.execPath, [script, JSON.stringify(given)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    // One that was stopped ends by nothing else.
+    onTestFinished(() => void child.kill('SIGKILL'));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.failure += text));
     const started = { child, words, number, client: number * livesMax + life };
     this.lives.push(started);
@@ -184,8 +187,8 @@ async function gone(child: ChildProcess): Promise<void> {
 
 /** Resolves when a client has begun that many operations, or has ended. */
 async function reached({ words, child }: Life, operations: number): Promise<void> {
-  while (child.exitCode === null && words[1] === 0 && readLog(words).length <= operations)
-    await pause(1);
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
+  while (!hasEnded() && words[1] === 0 && readLog(words).length <= operations) await pause(1);
 }
 
 function gather(
