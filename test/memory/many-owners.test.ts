@@ -300,8 +300,8 @@ describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
 
   /** Back to two segments of at most four, and a free slot 1. */
   function reset(region: Region): void {
-    while (region.segments.length < 2) region.addSegment(nothing);
-    while (region.segments.length > 2) region.dropSegment();
+    while (region.segments.length < 2) assert(region.addSegment(nothing));
+    while (region.segments.length > 2) assert(region.dropSegment());
     region.reclaim?.(1, nothing);
     expectWhole(region);
   }
