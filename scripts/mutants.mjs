@@ -17,11 +17,13 @@ import { describeMutants } from '../test/mutants/describe.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
+import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
+import { storePlaces } from '../test/mutants/store-places.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
 import { root } from './setup.mjs';
@@ -54,6 +56,7 @@ const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 /** @type {readonly Mutant[]} */
 const mutants = [
   ...store,
+  ...storePlaces,
   ...storeCrashes,
   ...pens,
   ...memory,
@@ -62,6 +65,7 @@ const mutants = [
   ...givingBack,
   ...guards,
   ...kv,
+  ...kvOffload,
   ...evictions,
   ...proofs,
   ...tiers,

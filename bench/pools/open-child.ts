@@ -1,11 +1,17 @@
-/** Opens one pool in a fresh process and says how long that took: `node open-child.js FOLDER PARTS ID`. */
+/** Opens one pool in a fresh process and says how long that took: `node open-child.js FOLDER PARTS ID [disk]`. */
 
 const started = performance.now();
 const { openPool } = await import('cenote');
 const imported = performance.now();
-const [folder, expectedParts, id] = process.argv.slice(2) as [string, string, string];
+const [folder, expectedParts, id, tier] = process.argv.slice(2) as [
+  string,
+  string,
+  string,
+  string?,
+];
+const tiers = tier === 'disk' ? { tiers: { disk: {} } } : {};
 const opening = performance.now();
-const pool = await openPool({ path: folder });
+const pool = await openPool({ path: folder, ...tiers });
 const opened = performance.now();
 const lease = pool.get(id, 'kv');
 const read = performance.now();

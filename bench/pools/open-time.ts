@@ -84,7 +84,7 @@ async function runOpenTime(place: string, folder: string, context: Context): Pro
   ];
 }
 
-function rowOf(
+export function rowOf(
   workload: string,
   name: string,
   roundsNs: readonly number[],

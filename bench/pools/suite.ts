@@ -4,6 +4,7 @@ import type { Suite } from '../harness/suite.ts';
 import { regionTypes } from '../store/pools.ts';
 import { manyPoolsScenario } from './many.ts';
 import { openTimeScenario } from './open-time.ts';
+import { reopenScenario } from './reopen.ts';
 
 export const poolsSuite: Suite = {
   name: 'pools',
@@ -11,6 +12,7 @@ export const poolsSuite: Suite = {
     ...regionTypes.map(manyPoolsScenario),
     openTimeScenario('memory'),
     openTimeScenario('disk'),
+    reopenScenario,
   ],
   workersMax: 1,
 };

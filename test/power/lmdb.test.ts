@@ -4,12 +4,12 @@
  */
 
 import assert from 'node:assert/strict';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { rounds, seed } from '../support/seed.ts';
 import type { Names } from './support/disk.ts';
-import { Judge } from './support/judge.ts';
+import { faultsAfter, Judge } from './support/judge.ts';
 import { kind, type LogRecord } from './support/log.ts';
-import { outages, recordProgram, type Recording, withoutCompiler } from './support/recorded.ts';
+import { needsCompiler, outages, recordProgram, type Recording } from './support/recorded.ts';
 
 const writer = new URL('clients/lmdb-writer.mjs', import.meta.url);
 const judge = new URL('clients/lmdb-judge.mjs', import.meta.url);
@@ -29,19 +29,15 @@ async function faults(
   names: Names,
   calls?: number,
 ): Promise<string[]> {
-  const found: string[] = [];
-  const opener = new Judge(judge);
-  for (const { image, acknowledged, name } of outages(recording, count, seed(), names, calls)) {
+  const left = outages(recording, count, seed(), names, calls);
+  return faultsAfter(judge, left, async ({ image, acknowledged }, opener) => {
     // What is in the lock file does not outlive a boot: whoever opens the environment first makes it anew.
     image.delete('environment/lock.mdb');
     const answer = await opener.ask(image);
     const promised = Math.max(0, ...acknowledged.map(Number));
-    if (!/^\d+$/.test(answer)) found.push(`${name}: ${answer}, promised ${promised}`);
-    else if (Number(answer) < promised)
-      found.push(`${name}: promised ${promised}, found ${answer}`);
-  }
-  await opener.end();
-  return found;
+    if (!/^\d+$/.test(answer)) return `${answer}, promised ${promised}`;
+    return Number(answer) < promised ? `promised ${promised}, found ${answer}` : undefined;
+  });
 }
 
 /** Recordings until one has two commits before the first of them is flushed. */
@@ -74,9 +70,7 @@ function beforeFirstFlush(): Buffer {
 }
 
 describe('LMDB on a disk that loses its power', () => {
-  beforeEach((context) => {
-    if (withoutCompiler !== undefined) context.skip(withoutCompiler);
-  });
+  needsCompiler();
 
   it('keeps every transaction that was flushed, whole, and opens', async () => {
     const recording = written('flushed', 'plain');

@@ -3,8 +3,9 @@
 import { mkdirSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { filled, freshPath } from '../pool/support/pools.ts';
-import { diskPool, evictAll, loaded, losePower } from './support/pools.ts';
 import { runToEnd } from '../support/children.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, evictAll, loaded } from './support/pools.ts';
 
 function mounted(): string | undefined {
   const folder = `${freshPath()}-small`;

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openPool } from '../../src/pool/open.ts';
 import { expectAllowed } from './support/allowed.ts';
-import { losePower } from './support/pools.ts';
 import { runToEnd } from '../support/children.ts';
+import { losePower } from '../support/lose-power.ts';
 
 const worker = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url));
 const keys = ['k0', 'k1', 'k2', 'k3', 'k4'];

@@ -4,7 +4,8 @@ import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { filled, freshPath, mib, read } from '../pool/support/pools.ts';
-import { diskPool, loaded, losePower } from './support/pools.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, loaded } from './support/pools.ts';
 
 const sizes = { capacityBytes: 16 * mib, segmentBytes: 4 * mib };
 

@@ -7,8 +7,9 @@ import { expect, it } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { expectSound, filled, freshPath, mib, pool, read } from '../pool/support/pools.ts';
-import { diskPool, evictAll, loaded, losePower } from './support/pools.ts';
 import { runToEnd } from '../support/children.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, evictAll, loaded } from './support/pools.ts';
 
 const doomer = fileURLToPath(new URL('fixtures/doomer.mjs', import.meta.url));
 

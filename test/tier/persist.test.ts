@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { pool } from '../pool/support/pools.ts';
 import { expectSound, filled, freshPath, mib, read, testClock } from '../pool/support/pools.ts';
-import { diskPool, loaded, losePower } from './support/pools.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, loaded } from './support/pools.ts';
 
 describe('a part that was persisted', () => {
   it('is back after a power loss, with everything that is known of it', async () => {

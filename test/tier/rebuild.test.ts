@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { expectSound, filled, freshPath, mib, read, testClock } from '../pool/support/pools.ts';
-import { diskPool, evictAll, loaded, losePower } from './support/pools.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, evictAll, loaded } from './support/pools.ts';
 
 const partBytes = 100_000;
 

@@ -10,7 +10,8 @@ import { openEnvironment, openTable } from '../../src/tier/lmdb.ts';
 import { decodeRecord, encodeRecord } from '../../src/tier/record.ts';
 import type { DiskRecord } from '../../src/tier/record.ts';
 import { freshPath, mib, read } from '../pool/support/pools.ts';
-import { diskPool, evictAll, loaded, losePower } from './support/pools.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, evictAll, loaded } from './support/pools.ts';
 
 const secret = 'the quick brown fox jumps over the lazy dog';
 const large: Buffer = Buffer.alloc(2 * mib + 1, secret);

@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { expectSound, filled, freshPath, mib, pool, testClock } from '../pool/support/pools.ts';
-import { diskPool, evictAll, losePower } from './support/pools.ts';
+import { losePower } from '../support/lose-power.ts';
+import { diskPool, evictAll } from './support/pools.ts';
 
 const clock = testClock();
 

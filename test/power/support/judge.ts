@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Image } from './disk.ts';
 import { writeImage } from './disk.ts';
-import { recorder } from './recorded.ts';
+import { type Outage, recorder } from './recorded.ts';
 
 export class Judge {
   readonly #program: URL;
@@ -67,4 +67,20 @@ export class Judge {
     }
     rmSync(this.#scratch, { recursive: true, force: true });
   }
+}
+
+/** Has what each outage leaves judged by a process of that program. @returns what is wrong, and after which outage */
+export async function faultsAfter(
+  program: URL,
+  outages: Iterable<Outage>,
+  faultOf: (outage: Outage, judge: Judge) => Promise<string | undefined>,
+): Promise<string[]> {
+  const judge = new Judge(program);
+  const found: string[] = [];
+  for (const outage of outages) {
+    const fault = await faultOf(outage, judge);
+    if (fault !== undefined) found.push(`${outage.name}: ${fault}`);
+  }
+  await judge.end();
+  return found;
 }

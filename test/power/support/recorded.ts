@@ -4,19 +4,26 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { beforeEach, onTestFinished } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
 import { Disk, type Image, type Names } from './disk.ts';
 import { kind, type LogRecord, parseLog } from './log.ts';
 import { hasCommand, runToEnd } from '../../support/children.ts';
 
 /** What a test says that skips itself; undefined where there is a C compiler. */
-export const withoutCompiler: string | undefined =
+const withoutCompiler: string | undefined =
   process.platform !== 'linux'
     ? 'recording file calls needs Linux'
     : hasCommand('cc')
       ? undefined
       : 'no C compiler: provide it with `sudo apt-get install build-essential`';
+
+/** Skips all tests of a file, or of a group, where nothing can be recorded. */
+export function needsCompiler(): void {
+  beforeEach((context) => {
+    if (withoutCompiler !== undefined) context.skip(withoutCompiler);
+  });
+}
 
 /** A disk takes a while: others write meanwhile. */
 const syncUs = '1000';

@@ -1,32 +1,12 @@
-/** Pools with a disk tier, and machines that go down. */
+/** Pools with a disk tier. */
 
-import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { join } from 'node:path';
-import { decodeSuperblock, encodeSuperblock } from '../../../src/memory/superblock-codec.ts';
 import type { OpenOptions, Pool } from '../../../src/pool/api.ts';
-import { superblockAByte, superblockBByte } from '../../../src/memory/layout.ts';
 import { pool } from '../../pool/support/pools.ts';
 
 /** A pool that moves nothing to the disk on its own. */
 export function diskPool(path: string, options: OpenOptions = {}): Promise<Pool> {
   const { tiers, ...others } = options;
   return pool({ path, ...others, tiers: { disk: { reserveBytes: 0, ...tiers?.disk } } });
-}
-
-/** What a folder looks like after the machine was down: the superblocks are those of another boot, of a pool that was not closed. */
-export function losePower(path: string, clean = false): void {
-  const file = openSync(join(path, 'segment-0000'), 'r+');
-  try {
-    for (const at of [superblockAByte, superblockBByte]) {
-      const image = new Int32Array(64);
-      const bytes = new Uint8Array(image.buffer);
-      readSync(file, bytes, 0, bytes.length, at);
-      const block = { ...decodeSuperblock(image), bootId: '1'.repeat(32), clean };
-      writeSync(file, new Uint8Array(encodeSuperblock(block).buffer), 0, bytes.length, at);
-    }
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** The bytes of a part wherever it is, its lease released. */
