@@ -15,14 +15,18 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { batchers } from '../test/mutants/engine.mjs';
+import { engineState } from '../test/mutants/engine-state.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
+import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
+import { storePlaces } from '../test/mutants/store-places.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
 import { root } from './setup.mjs';
@@ -55,6 +59,7 @@ const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 /** @type {readonly Mutant[]} */
 const mutants = [
   ...store,
+  ...storePlaces,
   ...storeCrashes,
   ...pens,
   ...memory,
@@ -63,10 +68,13 @@ const mutants = [
   ...givingBack,
   ...guards,
   ...kv,
+  ...kvOffload,
   ...evictions,
   ...proofs,
   ...tiers,
   ...chats,
+  ...batchers,
+  ...engineState,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

@@ -12,7 +12,7 @@ import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { conversationIds } from '../store/ids.ts';
-import { openLmdb } from '../store/lmdb.ts';
+import { lmdbGet, openLmdb } from '../store/lmdb.ts';
 import { part, sizeName } from '../store/pools.ts';
 import { startRedisAt } from './redis.ts';
 import { pin, Writer } from './writer.ts';
@@ -149,22 +149,14 @@ async function poolReader(it: ManyGetCase, context: Context, count: number): Pro
 async function lmdbReader(it: ManyGetCase, context: Context, count: number): Promise<Reader> {
   const writer = await Writer.start('lmdb', context.folder, count, it.sizeBytes);
   const db = openLmdb(context.folder, count * it.sizeBytes);
-  const ids = conversationIds(count);
   const operations = (context.quick ? 2000 : 40_000) / (it.sizeBytes >= 2 ** 20 ? 40 : 2);
   const order = randomOrder(operations, count, 7);
+  const subject = lmdbGet(db, conversationIds(count), order);
   return {
-    name: 'lmdb',
+    name: subject.name,
     writer,
     operations,
-    read(from, to) {
-      let sum = 0;
-      for (let i = from; i < to; i += 1) {
-        const bytes = db.getBinaryFast(ids[order[i] as number] as string);
-        if (bytes === undefined) throw new Error('lmdb lost an id');
-        sum = (sum + (bytes[0] as number)) | 0;
-      }
-      return sum;
-    },
+    read: (from, to) => subject.run(from, to),
     async end() {
       await db.close();
       await writer.end();

@@ -25,6 +25,27 @@ export const systemTimers: Timers = {
   soon: (run) => void setImmediate(run),
 };
 
+/** Something that is done soon, once however often it is asked for until then. */
+export class Soon {
+  readonly #timers: Timers;
+  readonly #run: () => void;
+  #isAsked = false;
+
+  constructor(timers: Timers, run: () => void) {
+    this.#timers = timers;
+    this.#run = run;
+  }
+
+  readonly ask = (): void => {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    this.#timers.soon(() => {
+      this.#isAsked = false;
+      this.#run();
+    });
+  };
+}
+
 /** One time to be woken at, which may be changed. */
 export class Alarm {
   readonly #timers: Timers;

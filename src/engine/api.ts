@@ -160,6 +160,8 @@ export interface EngineStats {
   readonly requests: number;
   readonly refused: number;
   readonly cancelled: number;
+  /** How often a request made room for one of another tenant, and went on later. */
+  readonly preempted: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;

@@ -1,7 +1,5 @@
 /** An engine: a bounded queue, fair to tenants, before instances that compute. */
 
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { Alarm } from '../base/timers.ts';
 import { CenoteError, type ErrorCode, fail } from '../errors.ts';
 import type {
@@ -10,42 +8,32 @@ import type {
   EngineStats,
   GenerateRequest,
   Generation,
-  GenerationResult,
   LlamaEngine,
   ModelInfo,
 } from './api.ts';
-import { type Due, DueHeap } from './batch/due-heap.ts';
-import { type Fair, FairQueue } from './batch/fair-queue.ts';
+import { DueHeap } from './batch/due-heap.ts';
+import { FairQueue } from './batch/fair-queue.ts';
+import { digestOf } from './digest.ts';
 import { AnswerStream } from './instances/answer-stream.ts';
+import { type Asked, timed } from './instances/asked.ts';
 import { Crew } from './instances/crew.ts';
 import type { Instance } from './instances/instance.ts';
 import { configOf, type EngineConfig, messagesGiven, tokensGiven, workOf } from './requests.ts';
-import type { Answer, InstanceModel, Question, Work } from './worker/protocol.ts';
+import type { Answer, InstanceModel, Question } from './worker/protocol.ts';
 
 /** Sessions whose instance is remembered. */
 const sessionsMax = 10_000;
-
-interface Request extends Fair<Request>, Due {
-  readonly id: number;
-  readonly work: Work;
-  readonly sessionId: string | undefined;
-  readonly stream: AnswerStream;
-  readonly askedAtMs: number;
-  startedAtMs: number;
-  /** Undefined while it waits. */
-  instance: Instance | undefined;
-  /** Takes the listener off its signal. */
-  detach: () => void;
-}
+/** How far in the queue a tenant is looked for who has less than others. */
+const pressingMax = 64;
 
 class Engine implements LlamaEngine {
   readonly #config: EngineConfig;
   readonly #digest: string;
   readonly #crew: Crew;
-  readonly #queue = new FairQueue<Request>(1);
-  readonly #deadlines = new DueHeap<Request>();
+  readonly #queue = new FairQueue<Asked>(1);
+  readonly #deadlines = new DueHeap<Asked>();
   /** In the order in which they came. */
-  readonly #waiting = new Set<Request>();
+  readonly #waiting = new Set<Asked>();
   readonly #sessions = new Map<string, Instance>();
   readonly #alarm: Alarm;
   #firstReady: ((model: InstanceModel | CenoteError) => void) | undefined;
@@ -115,7 +103,7 @@ class Engine implements LlamaEngine {
     const { signal, sessionId, deadlineMs } = request;
     const stream = new AnswerStream(() => this.#cancel(asked, 'aborted', 'The caller left.'));
     const askedAtMs = this.#config.timers.nowMs();
-    const asked: Request = {
+    const asked: Asked = {
       id: this.#nextId++,
       work,
       sessionId,
@@ -131,6 +119,7 @@ class Engine implements LlamaEngine {
       after: undefined,
       dueMs: Infinity,
       heapIndex: -1,
+      dueTurn: 0,
     };
     this.#requests += 1;
     const refusal = this.#refusalOf(signal, deadlineMs);
@@ -164,7 +153,7 @@ class Engine implements LlamaEngine {
     return new CenoteError('engine_busy', `${this.#queue.size} requests wait already.`);
   }
 
-  #watch(asked: Request, signal: AbortSignal): void {
+  #watch(asked: Asked, signal: AbortSignal): void {
     const abort = (): void => {
       this.#cancel(asked, 'aborted', 'The caller cancelled this request.', signal.reason);
     };
@@ -173,7 +162,7 @@ class Engine implements LlamaEngine {
   }
 
   /** Ends a request, wherever it is. */
-  #cancel(asked: Request, code: ErrorCode, message: string, cause?: unknown): void {
+  #cancel(asked: Asked, code: ErrorCode, message: string, cause?: unknown): void {
     if (asked.stream.isOver) return;
     this.#cancelled += 1;
     this.#queue.remove(asked);
@@ -184,7 +173,7 @@ class Engine implements LlamaEngine {
   }
 
   /** It waits no more, and nothing can end it but its instance. */
-  #leave(asked: Request): void {
+  #leave(asked: Asked): void {
     asked.detach();
     this.#deadlines.delete(asked);
     this.#waiting.delete(asked);
@@ -197,28 +186,44 @@ class Engine implements LlamaEngine {
       this.#cancel(late, 'engine_deadline', 'The deadline is over.');
     }
     if (this.#closing !== undefined) return;
-    while (this.#queue.size > 0 && this.#crew.withRoom() !== undefined) {
-      this.#start(this.#queue.take() as Request, nowMs);
-    }
+    for (let next = this.#next(); next !== undefined; next = this.#next()) this.#start(next, nowMs);
     const [first] = this.#waiting;
     const scaleMs = this.#crew.scale(nowMs, first?.askedAtMs);
     this.#alarm.set(Math.min(scaleMs, this.#deadlines.nextMs));
     if (this.#crew.failure !== undefined && this.#crew.size === 0) this.#giveUp();
   }
 
-  #start(asked: Request, nowMs: number): void {
-    const { sessionId, id, work } = asked;
+  /** Who can go to an instance now: whose turn it is, or somebody not far behind of a tenant who has less than others. */
+  #next(): Asked | undefined {
+    if (this.#queue.size === 0) return undefined;
+    if (this.#crew.withRoom() !== undefined) return this.#queue.take();
+    this.#queue.begin();
+    for (let looked = 0; looked < pressingMax; looked++) {
+      const asked = this.#queue.peek();
+      if (asked === undefined) return undefined;
+      if (this.#crew.toPress(asked.tenant) === undefined) continue;
+      this.#queue.remove(asked);
+      return asked;
+    }
+    return undefined;
+  }
+
+  #start(asked: Asked, nowMs: number): void {
+    const { sessionId, id, work, tenant } = asked;
     const known = sessionId === undefined ? undefined : this.#sessions.get(sessionId);
-    const instance = this.#crew.withRoom(known) as Instance;
+    const instance = this.#crew.withRoom(known) ?? this.#crew.toPress(tenant);
+    if (instance === undefined)
+      fail('engine_failed', 'A request was taken out of the queue for no instance.');
     if (sessionId !== undefined) this.#remember(sessionId, instance);
     asked.instance = instance;
     asked.startedAtMs = nowMs;
     this.#waiting.delete(asked);
     instance.start(id, work, {
+      tenant,
       token: (token) => asked.stream.push(token),
       done: (result) => {
         this.#leave(asked);
-        asked.stream.finish(this.#timed(asked, result));
+        asked.stream.finish(timed(asked, result));
       },
       failed: (error) => {
         this.#leave(asked);
@@ -236,24 +241,6 @@ class Engine implements LlamaEngine {
       this.#sessions.delete(oldest);
       return;
     }
-  }
-
-  /** With times from when it was asked. */
-  #timed(asked: Request, result: GenerationResult): GenerationResult {
-    const queuedMs = asked.startedAtMs - asked.askedAtMs;
-    const { timings } = result.usage;
-    return {
-      ...result,
-      usage: {
-        ...result.usage,
-        timings: {
-          ...timings,
-          queuedMs,
-          firstTokenMs: queuedMs + timings.firstTokenMs,
-          totalMs: queuedMs + timings.totalMs,
-        },
-      },
-    };
   }
 
   /** No instance is there, and none will be. */
@@ -287,6 +274,7 @@ class Engine implements LlamaEngine {
       requests: this.#requests,
       refused: this.#refused,
       cancelled: this.#cancelled,
+      preempted: crew.count('preempted'),
       promptTokens: crew.count('promptTokens'),
       cachedTokens: crew.count('cachedTokens'),
       completionTokens: crew.count('completionTokens'),
@@ -318,17 +306,6 @@ class Engine implements LlamaEngine {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** SHA-256 of a file, in hex. @throws engine_model_invalid */
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
-  } catch (error) {
-    fail('engine_model_invalid', `The model ${path} cannot be read.`, error);
-  }
-  return hash.digest('hex');
 }
 
 /**

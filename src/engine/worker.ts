@@ -33,8 +33,7 @@ class Instance {
   readonly #sequencer: Sequencer;
   /** Questions that wait until all state is written. */
   readonly #flushing: number[] = [];
-  #isStepping = false;
-  #isClosing = false;
+  #isWriting = false;
 
   constructor(port: MessagePort, setup: InstanceSetup, pool: Pool | undefined) {
     this.#port = port;
@@ -84,10 +83,7 @@ class Instance {
     if (message.type === 'work') await this.#sequencer.start(message.id, message.work);
     else if (message.type === 'cancel') this.#sequencer.cancel(message.id);
     else if (message.type === 'question') this.#ask(message.id, message.question);
-    else {
-      this.#isClosing = true;
-      this.#sequencer.cancelAll();
-    }
+    else await this.#close();
     this.#wake();
   }
 
@@ -110,16 +106,14 @@ class Instance {
     return model.template(question.messages);
   }
 
-  /** Steps as long as there is something to do; between two steps messages are taken. */
+  /** Writes state as long as some waits, a block at a time: between two of them messages are taken, and sequences go on. */
   #wake(): void {
-    if (this.#isStepping) return;
-    this.#isStepping = true;
+    if (this.#isWriting) return;
+    this.#isWriting = true;
     setImmediate(() => {
-      this.#isStepping = false;
-      const worked = this.#sequencer.step();
-      if (this.#keeper?.isFlushed ?? true) this.#sayFlushed();
-      if (worked) this.#wake();
-      else if (this.#isClosing && this.#sequencer.isIdle) void this.#close();
+      this.#isWriting = false;
+      if (this.#keeper?.step() === true) this.#wake();
+      else if (this.#sequencer.isSettled) this.#sayFlushed();
     });
   }
 
@@ -130,6 +124,8 @@ class Instance {
   }
 
   async #close(): Promise<void> {
+    await this.#sequencer.close();
+    while (this.#keeper?.step() === true);
     this.#context.close();
     this.#model.close();
     await this.#pool?.close();

@@ -8,6 +8,21 @@ import type { RegionOptions } from './region.ts';
 import { formatVersion, superblockFault } from './superblock-codec.ts';
 import type { Superblock } from './superblock.ts';
 
+/** What every region starts with: nothing is in it. */
+export const atFirst = {
+  segmentCount: 1,
+  epoch: 0,
+  trustedEpoch: 0,
+  rootParts: 0,
+  rootPartsOld: 0,
+  rootContexts: 0,
+  rootContextsOld: 0,
+  rootTags: 0,
+  rootTagsOld: 0,
+  rootEntries: 0,
+  sequence: 1,
+} as const;
+
 /** The superblock of a region that is about to exist. @throws invalid_argument */
 export function firstSuperblock(options: RegionOptions): Superblock {
   const geometry = geometryFor(options);
@@ -23,6 +38,7 @@ export function firstSuperblock(options: RegionOptions): Superblock {
     );
   }
   const block: Superblock = {
+    ...atFirst,
     version: formatVersion,
     compat: 0,
     incompat: 0,
@@ -31,24 +47,13 @@ export function firstSuperblock(options: RegionOptions): Superblock {
     tenantHash: options.tenantHash ?? '0'.repeat(16),
     segmentShift: geometry.segmentShift,
     slabShift: geometry.slabShift,
-    segmentCount: 1,
     capacityBytes: geometry.capacityBytes,
     ownersMax,
     bootId: options.bootId ?? thisBootId(),
     clean: true,
-    epoch: 0,
-    trustedEpoch: 0,
     hashSeedLow: options.hashSeedLow | 0,
     hashSeedHigh: options.hashSeedHigh | 0,
     createdAtMs: options.createdAtMs,
-    rootParts: 0,
-    rootPartsOld: 0,
-    rootContexts: 0,
-    rootContextsOld: 0,
-    rootTags: 0,
-    rootTagsOld: 0,
-    rootEntries: 0,
-    sequence: 1,
   };
   const fault = superblockFault(block);
   if (fault !== undefined) fail('invalid_argument', fault);

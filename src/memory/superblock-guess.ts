@@ -2,6 +2,7 @@
  * What a superblock may have said that can no longer be believed: for repair, which tries what it says and looks whether it makes sense.
  */
 
+import { atFirst } from './first-superblock.ts';
 import { ownersMaxLimit, superblockAByte, superblockBByte } from './layout.ts';
 import { decodeSuperblock, superblockFault, superblockWords } from './superblock-codec.ts';
 import type { Superblock } from './superblock.ts';
@@ -9,20 +10,7 @@ import { load } from './words.ts';
 import type { Words } from './words.ts';
 
 /** What repair does not need is set to what is always possible: damage to it does not matter. */
-const unneeded = {
-  segmentCount: 1,
-  clean: false,
-  epoch: 0,
-  trustedEpoch: 0,
-  rootParts: 0,
-  rootPartsOld: 0,
-  rootContexts: 0,
-  rootContextsOld: 0,
-  rootTags: 0,
-  rootTagsOld: 0,
-  rootEntries: 0,
-  sequence: 1,
-} as const;
+const unneeded = { ...atFirst, clean: false } as const;
 
 function guessFrom(words: Words, firstWord: number): Superblock | undefined {
   const image = new Int32Array(superblockWords);

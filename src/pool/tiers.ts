@@ -77,7 +77,7 @@ export class Tiers {
     const disk = this.disk;
     if (disk !== undefined) {
       // What comes back must not push out what has no record yet: a load can wait for the demoter, as a put cannot.
-      await this.#demoter?.idle();
+      if (this.#demoter?.isRunning === true) await this.#demoter.idle();
       const lease = await load(disk, id, part, signal);
       // It may have come back to memory.
       if (lease !== undefined) this.#demoter?.wrote(lease.sizeBytes);

@@ -57,6 +57,11 @@ export class Demoter {
     });
   }
 
+  /** True while parts are on their way to the disk. */
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** Resolves when nothing is on its way. */
   async idle(): Promise<void> {
     await this.#running;

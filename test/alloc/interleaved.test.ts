@@ -7,9 +7,8 @@ import assert from 'node:assert/strict';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { hasCode } from '../../src/errors.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
-import { seed } from '../support/seed.ts';
+import { pointsOf } from '../support/points.ts';
 import type { Held, Oracle } from './support/oracle.ts';
-import { Random } from './support/random.ts';
 import { deeds, replies, Scene } from './support/two-owners.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -22,12 +21,6 @@ const covered = { points: 0, busy: 0 };
 afterAll(() => {
   process.stdout.write(`${covered.points} interruptions; ${covered.busy} times busy\n`);
 });
-
-/** Some of the accesses 1…`accesses`, all when there are few. */
-function* points(accesses: number): Generator<number> {
-  const stride = Math.max(1, Math.ceil(accesses / pointsMax));
-  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
-}
 
 /** Runs `work`, unless an owner who is interrupted keeps a lock: then nothing has changed. */
 function unlessBusy(work: () => unknown): void {
@@ -102,7 +95,7 @@ describe.each(deeds)('while an owner $name', ({ prepare, act }) => {
     act(whole);
     const accesses = accessCount();
     disarm();
-    for (const k of points(accesses)) {
+    for (const k of pointsOf(accesses, pointsMax)) {
       const scene = new Scene();
       prepare?.(scene);
       interrupt(k, () => unlessBusy(() => reply(scene.survivor, scene)));

@@ -7,10 +7,9 @@ import assert from 'node:assert/strict';
 import { describe, expect, test, vi } from 'vitest';
 import type { Ref } from '../../src/memory/region.ts';
 import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
-import { seed } from '../support/seed.ts';
+import { pointsOf } from '../support/points.ts';
 import { diesAt } from './support/crashes.ts';
 import type { Held } from './support/oracle.ts';
-import { Random } from './support/random.ts';
 import { deeds, replies, Scene, victimSlot } from './support/two-owners.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -51,8 +50,7 @@ describe.each(deeds)('an owner who dies as it $name', ({ prepare, act, touches }
     act(whole);
     const accesses = accessCount();
     disarm();
-    const stride = Math.max(1, Math.ceil(accesses / pointsMax));
-    for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) {
+    for (const k of pointsOf(accesses, pointsMax)) {
       const scene = new Scene();
       prepare?.(scene);
       const touched = touches?.(scene) ?? [];

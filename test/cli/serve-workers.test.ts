@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { describe, expect, it } from 'vitest';
+import { isRunning } from '../../src/base/running.ts';
 import { until } from '../support/until.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
 
@@ -270,7 +271,7 @@ describe('serve --workers', () => {
     for (const pid of workers) process.kill(pid, 'SIGCONT');
     // Answered, or cut where its end was seen first.
     await Promise.allSettled(asked);
-    await until(() => workers.every((pid) => !existsSync(`/proc/${pid}`)));
+    await until(() => !workers.some(isRunning));
     expect(server.stderr).not.toContain('EPIPE');
     for (const connection of pair) connection.close();
   });
@@ -282,7 +283,7 @@ describe('serve --workers', () => {
     const workers = workersOf(server);
     server.child.kill('SIGKILL');
     await server.ended;
-    await until(() => workers.every((pid) => !existsSync(`/proc/${pid}`)));
+    await until(() => !workers.some(isRunning));
     const again = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
     expect((await again.stop()).code).toBe(0);
   });

@@ -1,24 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { hasTool, toolsMissing } from '../server/resp/support/tools.ts';
 import { cenote, Scratch, Serving, shell } from './support/cli.ts';
-
-function hasCurl(): boolean {
-  try {
-    execFileSync('curl', ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { hasCommand } from '../support/children.ts';
 
 const partPath = '/v1/contexts/chat/parts/tokens';
 
 describe('cenote serve', () => {
   it('prints curl lines that work when pasted', async (context) => {
-    if (!hasCurl()) context.skip('no curl: apt-get install curl');
+    if (!hasCommand('curl')) context.skip('no curl: apt-get install curl');
     using scratch = new Scratch();
     const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
     const [write, read] = server.curlLines as [string, string];
@@ -32,7 +23,7 @@ describe('cenote serve', () => {
   });
 
   it('prints lines for later starts that work with the key in CENOTE_API_KEY', async (context) => {
-    if (!hasCurl()) context.skip('no curl: apt-get install curl');
+    if (!hasCommand('curl')) context.skip('no curl: apt-get install curl');
     using scratch = new Scratch();
     const words = ['--http', '0', '--data', scratch.join('data')];
     const first = await Serving.start(words);
@@ -56,7 +47,7 @@ describe('cenote serve', () => {
   });
 
   it('takes a key from CENOTE_API_KEY, keeps it out of logs, and prints lines that work where it is set', async (context) => {
-    if (!hasCurl()) context.skip('no curl: apt-get install curl');
+    if (!hasCommand('curl')) context.skip('no curl: apt-get install curl');
     using scratch = new Scratch();
     const key = `it's-$mine"`;
     const server = await Serving.start(['--http', '0', '--data', scratch.join('data')], {
@@ -73,7 +64,7 @@ describe('cenote serve', () => {
   });
 
   it('prints a redis-cli line that works when pasted, and can do without RESP', async (context) => {
-    if (!hasTool('redis-cli') || !hasCurl()) context.skip(toolsMissing);
+    if (!hasTool('redis-cli') || !hasCommand('curl')) context.skip(toolsMissing);
     using scratch = new Scratch();
     const server = await Serving.start(['--http', '0', '--resp', '0', '--data', scratch.join('a')]);
     expect(server.redisLine).toContain(server.key);

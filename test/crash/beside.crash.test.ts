@@ -5,13 +5,12 @@
 
 import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
-import { Random } from '../../src/base/random.ts';
 import type { Draft, Lease } from '../../src/pool/api.ts';
 import type { OwnedPool } from '../support/owned-memory.ts';
 import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
 import { abandon } from '../support/owned-memory.ts';
-import { seed } from '../support/seed.ts';
-import { dies, Trial } from './harness.ts';
+import { pointsOf } from '../support/points.ts';
+import { dies, Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 import { pattern } from './steps.ts';
 
@@ -99,9 +98,8 @@ describe('an heir, killed at every access of what it takes over', () => {
         heal(unharmed);
         const accesses = accessCount();
         disarm();
-        const stride = Math.max(1, Math.ceil(accesses / pointsMax));
         let points = 0;
-        for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) {
+        for (const k of pointsOf(accesses, pointsMax)) {
           try {
             let third: OwnedPool | undefined;
             let neighbour: Neighbour | undefined;
@@ -131,23 +129,15 @@ describe('killed beside another owner at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      const stride = Math.max(1, Math.ceil(trial.accesses / pointsMax));
-      const first = 1 + new Random(seed()).below(stride);
-      let points = 0;
-      for (let k = first; k <= trial.accesses; k += stride) {
-        try {
-          let neighbour: Neighbour | undefined;
-          const other = trial.crashBeside(k, (owned) => (neighbour = new Neighbour(owned)));
-          neighbour?.readsOn();
-          neighbour?.end();
-          trial.verifyIn(other, false);
-          neighbour?.holdsOn();
-          if (points % emptyEvery === 0) trial.expectNothingLeft(other);
-        } catch (error) {
-          throw new Error(`killed at access ${k} of ${trial.accesses}`, { cause: error });
-        }
-        points++;
-      }
+      const points = visitAccesses(trial, pointsMax, (k, nth) => {
+        let neighbour: Neighbour | undefined;
+        const other = trial.crashBeside(k, (owned) => (neighbour = new Neighbour(owned)));
+        neighbour?.readsOn();
+        neighbour?.end();
+        trial.verifyIn(other, false);
+        neighbour?.holdsOn();
+        if (nth % emptyEvery === 0) trial.expectNothingLeft(other);
+      });
       covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${trial.accesses}`);
     });
   }

@@ -21,6 +21,7 @@ import {
   restoreMemory,
   type SharedHandle,
 } from '../support/owned-memory.ts';
+import { pointsOf } from '../support/points.ts';
 
 const mib = 2 ** 20;
 
@@ -183,6 +184,24 @@ export class Trial {
     assert.equal(pool.stats().retiredParts, 0);
     assert.deepEqual(leakedBlocks(store), [], 'blocks that outlive every part');
   }
+}
+
+/** Calls `visit` for accesses of a trial's operation, about `most` of them, and says of what fails for which it did. @returns how many */
+export function visitAccesses(
+  { accesses }: Trial,
+  most: number,
+  visit: (k: number, nth: number) => void,
+): number {
+  let visited = 0;
+  for (const k of pointsOf(accesses, most)) {
+    try {
+      visit(k, visited);
+    } catch (error) {
+      throw new Error(`killed at access ${k} of ${accesses}`, { cause: error });
+    }
+    visited++;
+  }
+  return visited;
 }
 
 /** Runs `work` and ends it at its `k`-th access. @returns false when it has fewer */

@@ -4,9 +4,7 @@
  */
 
 import { afterAll, describe, it, vi } from 'vitest';
-import { Random } from '../../src/base/random.ts';
-import { seed } from '../support/seed.ts';
-import { Trial } from './harness.ts';
+import { Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -26,18 +24,10 @@ describe('killed at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      const stride = Math.max(1, Math.ceil(trial.accesses / pointsMax));
-      const first = 1 + new Random(seed()).below(stride);
-      let points = 0;
-      for (let k = first; k <= trial.accesses; k += stride) {
-        try {
-          trial.crashAt(k);
-          trial.verify(points % emptyEvery === 0);
-        } catch (error) {
-          throw new Error(`killed at access ${k} of ${trial.accesses}`, { cause: error });
-        }
-        points++;
-      }
+      const points = visitAccesses(trial, pointsMax, (k, nth) => {
+        trial.crashAt(k);
+        trial.verify(nth % emptyEvery === 0);
+      });
       covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${trial.accesses}`);
     });
   }

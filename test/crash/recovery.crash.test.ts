@@ -5,8 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
-import { Random } from '../../src/base/random.ts';
-import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
+import { accessesOf } from '../support/instrumented-words.ts';
 import {
   copyMemory,
   newMemory,
@@ -14,7 +13,7 @@ import {
   ownRegion,
   restoreMemory,
 } from '../support/owned-memory.ts';
-import { seed } from '../support/seed.ts';
+import { pointsOf } from '../support/points.ts';
 import { granuleBytes } from '../../src/memory/region.ts';
 import { tableBytes } from '../../src/store/ref-table.ts';
 import { defaultOptions, dies, Trial } from './harness.ts';
@@ -46,20 +45,6 @@ afterAll(() => {
   process.stdout.write(`killed at accesses of the recovery after\n${covered.join('\n')}\n`);
 });
 
-/** Accesses of `work`. */
-function count(work: () => void): number {
-  armCrash(Infinity);
-  work();
-  disarm();
-  return accessCount();
-}
-
-/** Some of the accesses 1…`accesses`, all when there are few. */
-function* points(accesses: number): Generator<number> {
-  const stride = Math.max(1, Math.ceil(accesses / pointsMax));
-  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
-}
-
 describe('recovery, killed at every access', () => {
   for (const name of names) {
     it(`after ${name}`, () => {
@@ -69,9 +54,9 @@ describe('recovery, killed at every access', () => {
       for (const share of firstCrashes) {
         trial.crashAt(Math.ceil(share * trial.accesses));
         const wreck = copyMemory(trial.memory);
-        const accesses = count(() => trial.open());
+        const accesses = accessesOf(() => trial.open());
         let tried = 0;
-        for (const k of points(accesses)) {
+        for (const k of pointsOf(accesses, pointsMax)) {
           try {
             restoreMemory(trial.memory, wreck);
             assert(dies(k, () => void trial.open()));
@@ -119,7 +104,7 @@ describe('recovery, killed while it empties the index', () => {
 function firstChange(trial: Trial, wreck: readonly Uint8Array[], byte: number): number {
   restoreMemory(trial.memory, wreck);
   let low = 1;
-  let high = count(() => trial.open());
+  let high = accessesOf(() => trial.open());
   while (low < high) {
     const middle = (low + high) >> 1;
     restoreMemory(trial.memory, wreck);
@@ -143,8 +128,8 @@ describe('opening, killed at every access', () => {
       begin: () => () => undefined,
     });
     const closed = copyMemory(trial.memory);
-    const accesses = count(() => trial.open());
-    for (const k of points(accesses)) {
+    const accesses = accessesOf(() => trial.open());
+    for (const k of pointsOf(accesses, pointsMax)) {
       restoreMemory(trial.memory, closed);
       assert(dies(k, () => void trial.open()));
       trial.verify(true);
@@ -156,8 +141,8 @@ describe('opening, killed at every access', () => {
     const memory = newMemory({ capacityBytes: 4 * 2 ** 20 });
     const empty = copyMemory(memory);
     const open = (): ReturnType<typeof ownPool> => ownPool(ownRegion(memory), defaultOptions);
-    const accesses = count(() => void open());
-    for (const k of points(accesses)) {
+    const accesses = accessesOf(() => void open());
+    for (const k of pointsOf(accesses, pointsMax)) {
       restoreMemory(memory, empty);
       assert(dies(k, () => void open()));
       const { pool } = open();

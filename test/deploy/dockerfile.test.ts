@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { serveCommand } from '../../src/cli/serve.ts';
 import { routes } from '../../src/server/http/routes.ts';
 import { Scratch, Serving } from '../cli/support/cli.ts';
+import { runToEnd } from '../support/children.ts';
 
 const root = process.cwd();
 
@@ -133,9 +133,7 @@ describe('the Dockerfile', () => {
     }
     const entry = (JSON.parse(only('ENTRYPOINT')) as string[])[1] as string;
     const program = entry.replace(`${only('WORKDIR')}/`, '');
-    const started = spawnSync(process.execPath, [scratch.join(program), 'serve', '--help'], {
-      encoding: 'utf8',
-    });
+    const started = runToEnd(process.execPath, [scratch.join(program), 'serve', '--help']);
     expect(started).toMatchObject({ status: 0, stderr: '' });
     expect(started.stdout).toContain('--data');
   });
@@ -150,7 +148,7 @@ describe('the Dockerfile', () => {
     const server = await Serving.start(['--http', '0', '--data', scratch.join('data')]);
     const { port } = new URL(server.url);
     const health = (): number | null =>
-      spawnSync(
+      runToEnd(
         process.execPath,
         words.map((word) => word.replace(`:${asked[1]}/`, `:${port}/`)),
       ).status;

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { exitUsage, parseArguments } from '../../src/cli/command.ts';
 import { serveCommand } from '../../src/cli/serve.ts';
 import { program, Scratch } from '../cli/support/cli.ts';
+import { hasCommand, runToEnd } from '../support/children.ts';
 
 const file = 'deploy/cenote.service';
 
@@ -34,7 +34,7 @@ function value(key: string): string {
 }
 
 /** Whether this machine has systemd's own judge of units. */
-const hasAnalyze = spawnSync('systemd-analyze', ['--version']).status === 0;
+const hasAnalyze = hasCommand('systemd-analyze');
 const absent = 'no systemd-analyze: apt-get install systemd';
 
 describe('the systemd unit', () => {
@@ -75,9 +75,7 @@ describe('the systemd unit', () => {
       copy,
       readFileSync(file, 'utf8').replace(`ExecStart=${installed}`, `ExecStart=${program}`),
     );
-    const verified = spawnSync('systemd-analyze', ['verify', '--man=no', copy], {
-      encoding: 'utf8',
-    });
+    const verified = runToEnd('systemd-analyze', ['verify', '--man=no', copy]);
     const own = verified.stderr.split('\n').filter((line) => line.includes('cenote.service'));
     expect(own).toEqual([]);
     expect(verified.status).toBe(0);
@@ -86,7 +84,7 @@ describe('the systemd unit', () => {
   it('exposes little', (context) => {
     if (!hasAnalyze) context.skip(absent);
     const words = ['security', '--offline=true', '--threshold=25', file];
-    const { status, stdout } = spawnSync('systemd-analyze', words, { encoding: 'utf8' });
+    const { status, stdout } = runToEnd('systemd-analyze', words);
     expect(stdout).toContain('Overall exposure level');
     expect(status).toBe(0);
   });

@@ -1,9 +1,9 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readMarkdown } from '../support/markdown.ts';
+import { runToEnd } from '../support/children.ts';
 
 const root = process.cwd();
 
@@ -88,6 +88,6 @@ function complaintOf(language: string, code: string, stem: string): string {
 
 /** What a command writes to stderr when its status is above `statusMax`; otherwise ''. */
 function complaintFrom(command: string, args: readonly string[], statusMax = 0): string {
-  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  const { status, stderr } = runToEnd(command, args);
   return status !== null && status <= statusMax ? '' : stderr || `${command} failed`;
 }

@@ -99,6 +99,35 @@ describe.skipIf(missingEngine() !== undefined)('a request', () => {
     expect(order.indexOf('b')).toBeLessThanOrEqual(2);
   });
 
+  it('makes room for another tenant in time, and goes on where it was', async () => {
+    const kept = await pool({ capacityBytes: 32 * mib });
+    const one = await engine({ sequences: 2, pool: kept });
+    const order: string[] = [];
+    let begunCount = 0;
+    const ask = async (tenant: string, tokens: Int32Array, maxTokens: number): Promise<string> => {
+      const asked = one.generate({ tokens, maxTokens, ignoreEnd: true, tenant });
+      const texts: string[] = [];
+      for await (const { text, index } of asked) {
+        if (index === 0) begunCount += 1;
+        texts.push(text);
+      }
+      order.push(tenant);
+      expect((await asked.result).usage.completionTokens).toBe(maxTokens);
+      expect((await asked.result).text).toBe(texts.join(''));
+      return texts.join('');
+    };
+    const greedy = ['a', 'a', 'a'].map((tenant, k) =>
+      ask(tenant, someTokens(100, seed() + k), 400),
+    );
+    await until(() => begunCount === 2);
+    await ask('b', someTokens(100, seed() + 9), 5);
+    expect(order).toEqual(['b']);
+    await Promise.all(greedy);
+    await one.flushed();
+    expect(one.stats()).toMatchObject({ completionTokens: 1205, running: 0 });
+    expect(one.stats().preempted).toBeGreaterThan(0);
+  });
+
   it('is lost with its instance, which is replaced; who waits is answered', async () => {
     const one = await engine({ sequences: 1 });
     const running = one.generate(long);

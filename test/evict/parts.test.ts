@@ -1,10 +1,11 @@
 /** What learning is made of, part by part, against plain models. */
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { noPlace } from '../../src/evict/api.ts';
+import { Candidates } from '../../src/evict/candidates.ts';
 import { ageBuckets, ageEdges, bucketOf, phaseOf, phases } from '../../src/evict/hazard/ages.ts';
+import { Choice } from '../../src/evict/hazard/choice.ts';
 import { binCounts, binTotal, featureCount } from '../../src/evict/hazard/features.ts';
 import { Groups } from '../../src/evict/hazard/groups.ts';
 import { Guard } from '../../src/evict/hazard/guard.ts';
@@ -12,6 +13,7 @@ import { ghostLimit, KnownBlocks, none } from '../../src/evict/hazard/known.ts';
 import { Learner } from '../../src/evict/hazard/learner.ts';
 import { Model } from '../../src/evict/hazard/model.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 describe('ages', () => {
   it('fall into the bucket that begins at or before them', () => {
@@ -190,6 +192,46 @@ describe('the guard', () => {
       guard.judge(200, request % 2 === 0 ? 0 : 199, request % 2 === 0 ? 200 : 0);
     }
     expect(guard.isOn).toBe(false);
+  });
+});
+
+describe('the choice', () => {
+  /** Draws from blocks of one group each, the oldest first, by what each is worth. @returns the block that goes next */
+  function chosen(worths: readonly number[]): number {
+    const random = new Random(seed());
+    const learner = new Learner(random);
+    const { groups } = learner;
+    const known = new KnownBlocks(worths.length);
+    const candidates = new Candidates(worths.length, random);
+    const blockAt = new Int32Array(worths.length);
+    const guard = new Guard(groups, worths.length);
+    const choice = new Choice(candidates, known, learner, guard, blockAt);
+    for (const [place, worth] of worths.entries()) {
+      const group = groups.create(0, 0);
+      const block = known.add(place, 0, 0);
+      known.settle(block, place);
+      known.group[block] = group;
+      blockAt[place] = block;
+      groups.enqueue(group, 10 * place);
+      candidates.fill(place);
+      candidates.release(place);
+      learner.nowS = 10 * worths.length;
+      groups.worthBucket[group] = bucketOf(learner.nowS - 10 * place);
+      groups.worthBefore[group] = worth;
+      groups.worthAfter[group] = worth;
+    }
+    choice.draw();
+    return choice.next;
+  }
+
+  it('is the oldest of those that are worth about the same where worth does not rise with age', () => {
+    expect(chosen([1.5, 1.4, 1, 2, 2.2])).toBe(0);
+    expect(chosen([1, 1, 1, 1, 1])).toBe(0);
+  });
+
+  it('is what is worth least where worth rises with age, as in a loop, and where it is worth far less', () => {
+    expect(chosen([1.4, 1.3, 1.2, 1.1, 1])).toBe(4);
+    expect(chosen([1.7, 1.7, 1, 1.8, 1.9])).toBe(2);
   });
 });
 

@@ -64,7 +64,7 @@ const hinted = {
 const exact = 0.02;
 const noise = 0.3;
 /**
- * Sessions that come back by chance alone, of any seed: of 120 runs the mean is 0.06 points below, the standard deviation 0.11, the most 0.35. The 200 sessions of
+ * Sessions that come back by chance alone, of any seed: of 120 runs the mean is 0.08 points below, the standard deviation 0.12, the most 0.44. The 200 sessions of
  * the other shape differ more: at 2,000 blocks 0.75 above, 0.5.
  */
 const noiseOfShape = { conversation: 0.5, agentic: 1 } as const;
@@ -167,7 +167,7 @@ describe('on made-up traces', () => {
   it('finds most of a loop that does not fit, where LRU finds nothing', () => {
     const trace = syntheticTrace('loop', new Random(seed()), size);
     expect(points(trace, 'lru', 100)).toBe(0);
-    expect(points(trace, 'hazard', 100)).toBeGreaterThan(points(trace, 'min', 100) / 2);
+    expect(points(trace, 'hazard', 100)).toBeGreaterThan(0.85 * points(trace, 'min', 100));
   });
 
   it('makes use of hints that are mostly right', () => {

@@ -1,9 +1,7 @@
-/** Every owner may change a region: one after the other, whoever dies over it, whatever others do between two of its memory accesses. */
+/** Every owner may change a region: one after the other, and whoever dies over it. */
 
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { hasCode } from '../../src/errors.ts';
 import { fixedPrefixBytes, regionLockWord, segmentLockWord } from '../../src/memory/layout.ts';
 import {
   lock,
@@ -13,29 +11,16 @@ import {
   tryLock,
   unlock,
 } from '../../src/memory/lock.ts';
-import type { Region, Segment } from '../../src/memory/region.ts';
-import { createSharedRegion } from '../../src/memory/shared.ts';
+import type { Segment } from '../../src/memory/region.ts';
 import { readSuperblock } from '../../src/memory/superblock.ts';
 import { accessCount, armCrash, Crash, disarm, interrupt } from '../support/instrumented-words.ts';
-import { rounds } from '../support/seed.ts';
-import { impatient, mortalJoin, mortalMapped } from './support/mortal.ts';
-import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
+import { expectWhole, nothing, steps, subjects } from './support/many-owners.ts';
+import { mortalJoin } from './support/mortal.ts';
+import { codeOf, mib, segmentOf } from './support/regions.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
 afterEach(disarm);
-
-const options = { capacityBytes: 16 * mib, segmentBytes: 4 * mib, ...identity };
-
-const subjects: { readonly name: string; readonly create: () => Region }[] = [
-  { name: 'shared', create: () => createSharedRegion(options, impatient) },
-  {
-    name: 'mapped',
-    create: () => mortalMapped(join(temporaryFolder(), 'pool'), 'own', options).region,
-  },
-];
-
-function nothing(): void {}
 
 const zeros = Buffer.alloc(4 * mib);
 
@@ -47,54 +32,6 @@ function isZeroBehindHeader({ bytes }: Segment): boolean {
 
 function lockOf(segment: Segment): number {
   return segment.words[segmentLockWord] as number;
-}
-
-/** Runs one step of an owner; an owner who finds another at work gives up. @returns whether it was done */
-function attempt(step: () => void): boolean {
-  try {
-    step();
-    return true;
-  } catch (error) {
-    if (hasCode(error, 'pool_busy')) return false;
-    throw error;
-  }
-}
-
-/** What an owner may do to a region of two or three segments. Each owner commits a field of its own. */
-const steps: Record<string, (region: Region) => void> = {
-  commits(region) {
-    const { epoch, rootTags } = region.superblock;
-    region.commit(region.ownerSlot === 0 ? { epoch: epoch + 1 } : { rootTags: rootTags + 64 });
-  },
-  'adds a segment': (region) =>
-    void region.addSegment((segment) => segment.words.fill(3, 65_536, 65_540)),
-  'drops a segment': (region) => {
-    // Three times at most: another may have dropped it meanwhile.
-    for (let i = 0; i < 3 && region.segments.length > 1 && !region.dropSegment(); i += 1)
-      region.refresh();
-  },
-};
-
-/** The region is whole: everybody sees the same, and can change it. */
-function expectWhole(region: Region, ...others: Region[]): void {
-  const { words } = segmentOf(region, 0);
-  expect(words[regionLockWord]).toBe(0);
-  const block = readSuperblock(words);
-  for (const each of [region, ...others]) {
-    each.refresh();
-    expect(each.superblock).toEqual(block);
-    expect(each.segments.length).toBe(block.segmentCount);
-  }
-  for (const [number, segment] of region.segments.entries()) {
-    const wait = lockWaitOf(region, 0);
-    const outcome = lock(segment.words, segmentLockWord, lockTokenOf(region), wait);
-    expect(outcome).toBeOneOf(['taken', 'inherited']);
-    unlock(segment.words, segmentLockWord);
-    segment.words[70_000] = block.sequence + number;
-    for (const each of others)
-      expect(segmentOf(each, number).words[70_000]).toBe(block.sequence + number);
-    segment.words[70_000] = 0;
-  }
 }
 
 describe.each(subjects)('the owners of a $name region', ({ create }) => {
@@ -285,83 +222,5 @@ describe.each(subjects)('the owners of a $name region', ({ create }) => {
     die();
     region.commit({ epoch: 9 });
     expect([words[regionLockWord], region.superblock.epoch]).toEqual([0, 9]);
-  });
-});
-
-const pairs = Object.keys(steps).flatMap((one) =>
-  Object.keys(steps).map((other) => [one, other] as const),
-);
-
-/** Accesses from one that is tried to the next; files take their time. */
-const strides: Record<string, number> = { shared: rounds(3, 1), mapped: rounds(17, 3) };
-
-describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
-  const stride = strides[name] ?? 1;
-
-  /** Back to two segments of at most four, and a free slot 1. */
-  function reset(region: Region): void {
-    while (region.segments.length < 2) region.addSegment(nothing);
-    while (region.segments.length > 2) region.dropSegment();
-    region.reclaim?.(1, nothing);
-    expectWhole(region);
-  }
-
-  it.each(pairs)('who dies at any access as it %s leaves a region that another %s', (one, next) => {
-    const region = create();
-    for (let k = 1, crashed = true; crashed; k += stride) {
-      reset(region);
-      const { region: victim, die } = mortalJoin(region);
-      const before = region.superblock.sequence;
-      armCrash(k);
-      try {
-        steps[one]?.(victim);
-        crashed = false;
-      } catch (error) {
-        if (!(error instanceof Crash)) throw error;
-      } finally {
-        disarm();
-      }
-      die();
-      const left = readSuperblock(segmentOf(region, 0).words);
-      expect(left.sequence - before).toBeOneOf([0, 1]);
-      const { region: third } = mortalJoin(region);
-      expect(third.ownerSlot).toBe(2);
-      steps[next]?.(region);
-      region.commit({ trustedEpoch: 0 });
-      expectWhole(region, third);
-      // What the dead have committed stays.
-      expect(region.superblock.rootTags).toBe(left.rootTags);
-      if (next === 'commits') expect(region.superblock.segmentCount).toBe(left.segmentCount);
-      third.close();
-    }
-    region.close();
-  });
-
-  it.each(pairs)('who is interrupted at any access as it %s by one who %s', (one, other) => {
-    const region = create();
-    const { region: rival } = mortalJoin(region);
-    const seen = new Set<boolean>();
-    for (let k = 1, reached = true; reached; k += stride) {
-      reset(region);
-      rival.refresh();
-      const before = region.superblock;
-      let done = false;
-      interrupt(k, () => {
-        done = attempt(() => steps[other]?.(rival));
-        seen.add(done);
-      });
-      steps[one]?.(region);
-      reached = accessCount() >= k;
-      disarm();
-      expectWhole(region, rival);
-      const after = region.superblock;
-      expect(after.epoch - before.epoch).toBe(one === 'commits' ? 1 : 0);
-      expect(after.rootTags - before.rootTags).toBe(other === 'commits' && done ? 64 : 0);
-      const grown = Number(one.startsWith('adds')) - Number(one.startsWith('drops'));
-      if (!done) expect(after.segmentCount - before.segmentCount).toBe(grown);
-    }
-    expect(seen).toEqual(new Set([true, false]));
-    rival.close();
-    region.close();
   });
 });

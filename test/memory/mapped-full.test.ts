@@ -1,6 +1,5 @@
 /** Full disks, full /dev/shm, and calls that fail: always a coded error, nothing changed, never a fault. */
 
-import { spawnSync } from 'node:child_process';
 import {
   readdirSync,
   readFileSync,
@@ -23,6 +22,7 @@ import { failingSystem } from './support/failing-system.ts';
 import { mayMount, tinyFileSystem } from './support/tiny-file-system.ts';
 import { openerProcess } from './support/opener.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
+import { runToEnd } from '../support/children.ts';
 
 const options = { capacityBytes: 12 * mib, segmentBytes: 4 * mib, ...identity };
 
@@ -61,7 +61,7 @@ describe.skipIf(!mayMount)('a full file system (needs root, to mount one)', () =
     expect((await owner.ask('touch')).code).toBeUndefined();
     expect((await owner.ask('fill')).code).toBeUndefined();
     expect((await owner.ask('close')).code).toBeUndefined();
-    spawnSync('mount', ['-o', 'remount,size=32m', base]);
+    runToEnd('mount', ['-o', 'remount,size=32m', base]);
     const region = openMappedRegion(folder, 'own');
     expect(region.segments.length).toBe(2);
     expect(segmentOf(region, 1).words.at(-1)).toBe(7);
@@ -83,7 +83,7 @@ describe.skipIf(!mayMount)('a full file system (needs root, to mount one)', () =
     writeFileSync(join(base, 'filler'), Buffer.alloc(4 * mib));
     expect(codeOf(() => openMappedRegion(folder, 'own'))).toBe('memory_unavailable');
 
-    spawnSync('mount', ['-o', 'remount,size=9m', base]);
+    runToEnd('mount', ['-o', 'remount,size=9m', base]);
     const owner = openerProcess(folder, 'own');
     expect((await owner.ask('open')).code).toBeUndefined();
     expect(statSync(sparse).blocks * 512).toBe(4 * mib);

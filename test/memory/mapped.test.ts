@@ -1,4 +1,4 @@
-/** Mapped regions in one process: folders and files, damage, reopening, stale views. */
+/** Mapped regions in one process: folders and files, reopening, inspection, stale views. */
 
 import {
   constants,
@@ -8,11 +8,7 @@ import {
   openSync,
   closeSync,
   readdirSync,
-  renameSync,
-  rmSync,
   statSync,
-  truncateSync,
-  unlinkSync,
   writeFileSync,
   writeSync,
   readFileSync,
@@ -21,24 +17,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openMappedRegion, prefault } from '../../src/memory/mapped.ts';
 import type { MappedMode } from '../../src/memory/mapped.ts';
-import { segmentHeader, segmentHeaderByte, superblockBByte } from '../../src/memory/layout.ts';
+import { superblockBByte } from '../../src/memory/layout.ts';
 import type { Region } from '../../src/memory/region.ts';
 import { encodeSuperblock } from '../../src/memory/superblock-codec.ts';
 import type { Superblock } from '../../src/memory/superblock.ts';
+import { openCode, options, poolFolder, spot } from './support/mapped-folders.ts';
 import { codeOf, identity, mib, segmentOf, temporaryFolder } from './support/regions.ts';
-
-const options = { capacityBytes: 12 * mib, segmentBytes: 4 * mib, ...identity };
-const spot = 100_000;
-
-/** A pool of two segments, closed. */
-function poolFolder(): string {
-  const folder = join(temporaryFolder(), 'pool');
-  const region = openMappedRegion(folder, 'own', options);
-  region.addSegment((segment) => segment.words.fill(1, spot, spot + 10));
-  segmentOf(region, 0).words[spot] = 5;
-  region.close();
-  return folder;
-}
 
 function modeOf(path: string): number {
   return statSync(path).mode & 0o777;
@@ -50,10 +34,6 @@ function forge(folder: string, block: Superblock): void {
   const fd = openSync(join(folder, 'segment-0000'), constants.O_RDWR);
   for (const at of [0, superblockBByte]) writeSync(fd, image, 0, image.length, at);
   closeSync(fd);
-}
-
-function openCode(folder: string, mode: MappedMode): string {
-  return codeOf(() => openMappedRegion(folder, mode, options).close());
 }
 
 describe('folder and files', () => {
@@ -257,59 +237,6 @@ describe('inspection', () => {
     forge(folder, { ...before.superblock, incompat: 2 });
     for (const mode of ['own', 'join', 'inspect'] as const)
       expect(openCode(folder, mode)).toBe('format_unsupported');
-  });
-});
-
-describe('damage', () => {
-  const damages: Record<string, (folder: string) => void> = {
-    'the first segment is cut short': (folder) =>
-      truncateSync(join(folder, 'segment-0000'), 2 * mib),
-    'the first segment is shorter than its superblocks': (folder) =>
-      truncateSync(join(folder, 'segment-0000'), 5000),
-    'the first segment is empty': (folder) => truncateSync(join(folder, 'segment-0000'), 0),
-    'a segment is cut short by a page': (folder) =>
-      truncateSync(join(folder, 'segment-0001'), 4 * mib - 4096),
-    'a segment is empty': (folder) => truncateSync(join(folder, 'segment-0001'), 0),
-    'a segment has grown': (folder) => truncateSync(join(folder, 'segment-0001'), 8 * mib),
-    'a segment is missing': (folder) => unlinkSync(join(folder, 'segment-0001')),
-    'a segment has another number': (folder) =>
-      copyFileSync(join(folder, 'segment-0000'), join(folder, 'segment-0001')),
-    'a segment is zeros': (folder) =>
-      writeFileSync(join(folder, 'segment-0001'), Buffer.alloc(4 * mib)),
-    'a segment header has another size': (folder) => {
-      const path = join(folder, 'segment-0001');
-      const image = readFileSync(path);
-      // A size that would fit the pool, and the file.
-      image.writeInt32LE(3 * mib, segmentHeaderByte + 4 * segmentHeader.sizeBytesLow);
-      writeFileSync(path, image);
-      truncateSync(path, 3 * mib);
-    },
-    'a segment is of another pool': (folder) => {
-      const other = join(folder, '..', 'other');
-      const region = openMappedRegion(other, 'own', { ...options, poolUuid: 'f'.repeat(32) });
-      region.addSegment(() => {});
-      region.close();
-      copyFileSync(join(other, 'segment-0001'), join(folder, 'segment-0001'));
-    },
-  };
-
-  it.each(Object.entries(damages))('is reported before anything is mapped: %s', (_, damage) => {
-    const folder = poolFolder();
-    damage(folder);
-    const before = readdirSync('/proc/self/fd').length;
-    for (const mode of ['own', 'join', 'inspect'] as const)
-      expect([mode, openCode(folder, mode)]).toEqual([mode, 'pool_corrupt']);
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
-    expect(readFileSync('/proc/self/maps', 'utf8')).not.toContain(folder);
-  });
-
-  it('is never taken for a new pool', () => {
-    const folder = poolFolder();
-    rmSync(join(folder, 'segment-0000'));
-    expect(openCode(folder, 'own')).toBe('pool_corrupt');
-    expect(readdirSync(folder)).toContain('segment-0001');
-    renameSync(join(folder, 'segment-0001'), join(folder, 'segment-0000'));
-    expect(openCode(folder, 'own')).toBe('not_a_pool');
   });
 });
 

@@ -131,6 +131,25 @@ export const evictions = [
       'the learner does not take the returns of a bucket that nobody can have lived through for the whole of it',
   },
   {
+    name: 'the oldest of a loop',
+    why: 'where worth rises with age the oldest is what comes back first, however little the worths differ',
+    file: 'src/evict/hazard/choice.ts',
+    from: ' && !this.#risesWithAge()) {',
+    to: ') {',
+    test: parts,
+    killer:
+      'the choice is what is worth least where worth rises with age, as in a loop, and where it is worth far less',
+  },
+  {
+    name: 'a newcomer that is always let in',
+    why: 'a block that is worth less than what would go for it is left out',
+    file: 'src/evict/hazard/hazard.ts',
+    from: '    this.#choice.next = noPlace;\n    return false;\n  }',
+    to: '    return true;\n  }',
+    test: policies,
+    killer: 'on made-up traces finds most of a loop that does not fit, where LRU finds nothing',
+  },
+  {
     name: 'hints that nobody hears',
     why: 'what is said of a session from outside is a feature',
     file: 'src/evict/hazard/features.ts',

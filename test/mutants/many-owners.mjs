@@ -1,6 +1,7 @@
 /** What owners of one region may not do without: locks, slots, growth, and memory that is given back. */
 
 const owners = 'test/memory/many-owners.test.ts';
+const moments = 'test/memory/many-moments.test.ts';
 const slots = 'test/memory/owners.test.ts';
 const lock = 'test/memory/lock.test.ts';
 const giving = 'test/memory/giving-back.test.ts';
@@ -91,7 +92,7 @@ export const manyOwners = [
     file: 'src/memory/backed-region.ts',
     from: '    writeSuperblock(this.#words, { ...block, sequence: block.sequence + 1 });\n',
     to: '    if (block.sequence < 0) writeSuperblock(this.#words, block);\n',
-    test: owners,
+    test: moments,
     killer:
       "an owner of a 'shared' region who dies at any access as it commits leaves a region that another commits",
   },

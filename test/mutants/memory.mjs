@@ -2,8 +2,9 @@
 
 const superblock = 'test/memory/superblock.test.ts';
 const region = 'test/memory/region.test.ts';
-const mapped = 'test/memory/mapped.test.ts';
+const damage = 'test/memory/mapped-damage.test.ts';
 const owners = 'test/memory/many-owners.test.ts';
+const moments = 'test/memory/many-moments.test.ts';
 const slots = 'test/memory/owners.test.ts';
 const interleaved = 'test/memory/lock-interleaved.test.ts';
 const lock = 'test/memory/lock.test.ts';
@@ -81,7 +82,7 @@ export const memory = [
     file: 'src/memory/backed-region.ts',
     from: 'writeSegmentHeader(segment.words, number, sizeBytes, poolUuid);\n      format(segment);',
     to: 'this.#replace({ segmentCount: number + 1 });\n      writeSegmentHeader(segment.words, number, sizeBytes, poolUuid);\n      format(segment);',
-    test: owners,
+    test: moments,
     killer:
       "an owner of a 'shared' region who dies at any access as it adds a segment leaves a region that another adds a segment",
   },
@@ -91,7 +92,7 @@ export const memory = [
     file: 'src/memory/segment-header.ts',
     from: "if (image[segmentHeader.checksum] !== checksumOf(image)) corrupt('checksum does not match');",
     to: '',
-    test: mapped,
+    test: damage,
     killer: 'damage is reported before anything is mapped: a segment header has another size',
   },
   {
@@ -100,7 +101,7 @@ export const memory = [
     file: 'src/memory/segment-header.ts',
     from: "corrupt('belongs to another pool');",
     to: '{}',
-    test: mapped,
+    test: damage,
     killer: 'damage is reported before anything is mapped: a segment is of another pool',
   },
   {
@@ -109,7 +110,7 @@ export const memory = [
     file: 'src/memory/segment-header.ts',
     from: 'if (image[segmentHeader.number] !== number)',
     to: 'if (false)',
-    test: mapped,
+    test: damage,
     killer: 'damage is reported before anything is mapped: a segment has another number',
   },
   {
@@ -118,7 +119,7 @@ export const memory = [
     file: 'src/memory/pool-files.ts',
     from: 'if (status.sizeBytes !== sizeBytes)',
     to: 'if (false)',
-    test: mapped,
+    test: damage,
     killer: 'damage is reported before anything is mapped: a segment is cut short by a page',
   },
   {
@@ -207,7 +208,7 @@ export const memory = [
       this.#backing.release(last);
       this.#backing.remove(last.number);
       this.#replace({ segmentCount: last.number });`,
-    test: owners,
+    test: moments,
     killer:
       "an owner of a 'mapped' region who dies at any access as it drops a segment leaves a region that another commits",
   },
@@ -236,7 +237,7 @@ export const memory = [
     file: 'src/memory/backed-region.ts',
     from: "if (outcome === 'inherited') this.#repair();",
     to: "if (outcome === 'inherited') this.refresh();",
-    test: owners,
+    test: moments,
     killer:
       "an owner of a 'shared' region who dies at any access as it drops a segment leaves a region that another commits",
   },
@@ -247,7 +248,7 @@ export const memory = [
     from: `      if (load(segment.words, segmentLockWord) === lockClosed)
         store(segment.words, segmentLockWord, 0);`,
     to: '      if (segment === undefined) this.refresh();',
-    test: owners,
+    test: moments,
     killer:
       "an owner of a 'shared' region who dies at any access as it adds a segment leaves a region that another commits",
   },

@@ -1,5 +1,6 @@
 /** What repair and files that outlive a power loss may not do without. */
 const repair = 'test/pool/repair.test.ts';
+const repairHistory = 'test/pool/repair-history.test.ts';
 const interrupted = 'test/pool/repair-interrupted.test.ts';
 const durable = 'test/guard/durable-faults.test.ts';
 const lost = 'test/tier/lost-memory.test.ts';
@@ -42,7 +43,7 @@ export const proofs = [
     file: 'src/store/salvage.ts',
     from: '    return found.filter(({ words, at }) => !extents.cover(words.buffer, words.byteOffset + 4 * at));',
     to: '    return found.filter(({ words, at }) => !extents.cover(words.buffer, -1 - at));',
-    test: repair,
+    test: repairHistory,
     killer: 'repair does not bring back what was deleted, replaced, or only stored as bytes',
   },
   {
@@ -51,7 +52,7 @@ export const proofs = [
     file: 'src/store/salvage.ts',
     from: 'if (other === undefined || other.version < version)',
     to: 'if (other === undefined || other.version > version)',
-    test: repair,
+    test: repairHistory,
     killer: 'repair takes the higher version where a death has left two',
   },
   {
@@ -60,7 +61,7 @@ export const proofs = [
     file: 'src/store/salvage.ts',
     from: 'if (isClosed || op !== intent.deleteContext) continue;',
     to: 'if (isClosed || op === intent.deleteContext) continue;',
-    test: repair,
+    test: repairHistory,
     killer: 'repair completes the deletion of a context that a death has cut short',
   },
   {
@@ -69,7 +70,7 @@ export const proofs = [
     file: 'src/pool/repair.ts',
     from: '    raiseVersions(store, found.lastVersion);\n',
     to: '',
-    test: repair,
+    test: repairHistory,
     killer: 'repair does not bring back what was deleted, replaced, or only stored as bytes',
   },
   {
@@ -78,7 +79,7 @@ export const proofs = [
     file: 'src/memory/damaged.ts',
     from: 'for (let slot = 0; slot < ownersMaxLimit; slot += 1) {',
     to: 'for (let slot = 0; slot < 1; slot += 1) {',
-    test: repair,
+    test: 'test/pool/repair-leaves.test.ts',
     killer: 'repair leaves a pool alone that somebody has open',
   },
   {

@@ -149,6 +149,16 @@ export const storeCrashes = [
     killer: 'killed at every access put, replacing',
   },
   {
+    name: 'an opened pool that still counts as closed',
+    why: 'from the first change on the pool must be recovered',
+    file: 'src/store/epoch.ts',
+    from: 'region.commit({ clean: false, epoch,',
+    to: 'region.commit({ epoch,',
+    test: 'test/store/many-owners.test.ts',
+    killer:
+      'owners of one store that open what was closed say so at once: from then on it is in order only when they close it',
+  },
+  {
     name: 'an expiry that counts before its time is written',
     why: 'the trait is set last, or a part expires at a time that nobody gave',
     file: 'src/store/entry.ts',

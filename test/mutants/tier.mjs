@@ -3,6 +3,7 @@
 const persist = 'test/tier/persist.test.ts';
 const loads = 'test/tier/load.test.ts';
 const many = 'test/tier/many.test.ts';
+const demotes = 'test/tier/demote.test.ts';
 const leftovers = 'test/tier/leftovers.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
@@ -84,6 +85,24 @@ export const tiers = [
     killer: 'what a dead owner was about to delete, and had not, stays',
   },
   {
+    name: 'a part that comes back after its deletion',
+    why: 'what is read from the disk is asked for again under the pen, just before it is in memory',
+    file: 'src/tier/promote.ts',
+    from: 'mayCome: (old) => versionAt(store, old) < version && tier.versionOf(key) === version,',
+    to: 'mayCome: (old) => versionAt(store, old) < version,',
+    test: loads,
+    killer: 'a part on the disk is gone when it is deleted while it is read',
+  },
+  {
+    name: 'a lower version over a higher one',
+    why: 'what was put while the disk was read is newer',
+    file: 'src/tier/promote.ts',
+    from: 'mayCome: (old) => versionAt(store, old) < version && tier.versionOf(key) === version,',
+    to: 'mayCome: () => tier.versionOf(key) === version,',
+    test: loads,
+    killer: 'a part on the disk yields to what is put while it is read',
+  },
+  {
     name: 'memory that is believed after a power loss',
     why: 'what the machine had written back of the memory when it went down is of many moments',
     file: 'src/pool/open-tiers.ts',
@@ -100,6 +119,15 @@ export const tiers = [
     to: "if (restoring === 'all') await disk.setRebuild(undefined);",
     test: 'test/tier/rebuild.test.ts',
     killer: 'a pool that is made anew goes on where the one before it died',
+  },
+  {
+    name: 'a part that is dropped while it is used',
+    why: 'what was used, replaced or leased while it was written stays',
+    file: 'src/tier/demoter.ts',
+    from: 'return isSame && store.evictor.mayGo(ref, words, at) ? this.#drop(ref) : 0;',
+    to: 'return this.#drop(ref);',
+    test: demotes,
+    killer: 'a pool that demotes keeps what was replaced, pinned or leased while it was written',
   },
   {
     name: 'a seal for any place',

@@ -8,7 +8,7 @@ import { afterAll, describe, it, vi } from 'vitest';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
 import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
-import { points, putAndMove, Stage } from './support/interleaving.ts';
+import { points, putAndMove, reuse, Stage } from './support/interleaving.ts';
 import { bytesOf, filled, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -35,13 +35,6 @@ const writes: readonly [name: string, write: (of: Pool) => unknown, id?: string]
 /** What a lease shows, or nothing. */
 function shown(lease: Lease | undefined): string | undefined {
   return lease === undefined ? undefined : bytesOf(lease).toString('hex');
-}
-
-/** Puts other bytes wherever memory of that size is free. */
-function reuse(of: Pool): void {
-  for (const sizeBytes of [20, 100, 900, 1000, 5000, 9000]) {
-    for (let i = 0; i < 12; i++) of.put(`new-${sizeBytes}-${i}`, 'p', filled(sizeBytes, 0xee));
-  }
 }
 
 /** Points per operation with CI=true: all but those of a growing index. */

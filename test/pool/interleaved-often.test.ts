@@ -9,7 +9,7 @@ import { Random } from '../../src/base/random.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
 import { rounds, seed } from '../support/seed.ts';
-import { Stage, unlessBusy } from './support/interleaving.ts';
+import { again, once, Stage, unlessBusy, type Way } from './support/interleaving.ts';
 import { filled, read } from './support/pools.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -67,19 +67,21 @@ class Trial {
   readonly #stage: Stage;
   readonly #writes: readonly Write[];
   readonly #look: Look;
+  readonly #way: Way;
   /** What is seen before the first write, and after each. */
   readonly states: string[] = [];
   /** Of a look at the first state. */
   readonly accesses: number;
 
-  constructor(stage: Stage, chosen: readonly Write[], look: Look) {
+  constructor(stage: Stage, chosen: readonly Write[], look: Look, way: Way) {
     this.#stage = stage;
     this.#writes = chosen;
     this.#look = look;
+    this.#way = way;
     const { pool } = stage.writer();
     const watcher = stage.join();
     this.states.push(look(watcher));
-    interrupt(Infinity, () => undefined);
+    way.begin(pool, () => interrupt(Infinity, () => undefined));
     look(watcher);
     this.accesses = accessCount();
     disarm();
@@ -94,10 +96,11 @@ class Trial {
     const { pool } = this.#stage.writer();
     const joined = this.#stage.join();
     let done = 0;
-    interruptAt(at, (turn) => {
+    const come = (turn: number): void => {
       // The reader itself takes the pen to free what it leased last: then the write comes later.
       if (done === turn && unlessBusy(() => this.#writes[turn]?.(pool))) done = turn + 1;
-    });
+    };
+    this.#way.begin(pool, () => interruptAt(at, come));
     const seen = this.#look(joined);
     disarm();
     const right = this.states.slice(0, done + 1);
@@ -118,7 +121,8 @@ it('a read sees one of the states that a part goes through', () => {
     const some = [1, 2, 3].map(() => steps[random.below(steps.length)] as Write);
     const count = 1 + random.below(interruptionsMax);
     const chosen = Array.from({ length: count }, () => some[random.below(some.length)] as Write);
-    const trial = new Trial(stage, chosen, looks[random.below(looks.length)] as Look);
+    const look = looks[random.below(looks.length)] as Look;
+    const trial = new Trial(stage, chosen, look, once);
     seen.add(trial.run(placesIn(random, count, trial.accesses)));
   }
   expect(seen.size).toBeGreaterThan(20);
@@ -126,13 +130,21 @@ it('a read sees one of the states that a part goes through', () => {
 
 const more = (part: string) => (of: Pool) => of.append('a', part, filled(20, 8));
 
-it.each([
+const appends: readonly [name: string, chosen: readonly Write[]][] = [
   ['one part, then another', [more('p'), more('q')]],
   ['another part, then the one', [more('q'), more('p')]],
-])('a context is of one moment, whenever the writer appends to %s', (_, chosen) => {
-  const trial = new Trial(new Stage(), chosen, (of) => told(of.context('a')));
+];
+
+it.each([
+  ...appends.map(([name, chosen]) => [name, chosen, once] as const),
+  ...appends.map(
+    ([name, chosen]) => [`${name}, while it is looked at again`, chosen, again] as const,
+  ),
+])('a context is of one moment, whenever the writer appends to %s', (_, chosen, way) => {
+  const trial = new Trial(new Stage(), chosen, (of) => told(of.context('a')), way);
   const stride = process.env['CI'] === 'true' ? 1 : 13;
-  for (let k = 1 + new Random(seed()).below(stride); k <= trial.accesses; k += stride) {
+  const first = way.from + 1 + new Random(seed()).below(stride);
+  for (let k = first; k <= trial.accesses; k += stride) {
     for (let next = k + 1; next < k + 40; next += stride) trial.run([k, next]);
   }
 });

@@ -6,8 +6,8 @@
 import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
-import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
-import { leakedBlocks } from '../support/owned-memory.ts';
+import { accessesOf, disarm, interrupt } from '../support/instrumented-words.ts';
+import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
 import { points, Stage, unlessBusy } from './support/interleaving.ts';
 import { contents, filled, mib } from './support/pools.ts';
 
@@ -78,33 +78,54 @@ function told(of: Pool): string {
   return JSON.stringify(contents(of));
 }
 
+/** How often one owner accesses memory as it makes a change. */
+function accessesAlone(stage: Stage, [, change]: Change): number {
+  const { pool } = stage.writer();
+  stage.another();
+  return accessesOf(() => change(pool));
+}
+
+interface Met extends OwnedPool {
+  readonly neighbour: Pool;
+  /** False when the other had to do it afterwards. */
+  readonly isBetween: boolean;
+}
+
+/** One owner makes a change, and another one right before its access `k`. */
+function meet(stage: Stage, [, change]: Change, [, other]: Change, k: number): Met {
+  const owned = stage.writer();
+  const { pool: neighbour } = stage.another();
+  let isBetween = false;
+  interrupt(k, () => (isBetween = unlessBusy(() => other(neighbour))));
+  change(owned.pool);
+  disarm();
+  if (!isBetween) other(neighbour);
+  return { ...owned, neighbour, isBetween };
+}
+
+/** The pool is sound for both, and they see the same. @returns what they see */
+function expectSame({ pool, store, neighbour }: Met, when: string): string {
+  const seen = told(pool);
+  assert.equal(told(neighbour), seen, when);
+  assert.deepEqual(pool.check().errors, [], when);
+  assert.deepEqual(neighbour.check().errors, [], when);
+  assert.deepEqual(leakedBlocks(store), [], when);
+  return seen;
+}
+
 describe.each(ones)('while one owner %s', (...one) => {
   it.each(others)('another %s', (...other) => {
     const stage = new Stage();
     const right = [inTurn(stage, one, other, true), inTurn(stage, other, one, false)];
-    const first = stage.writer();
-    stage.another();
-    interrupt(Infinity, () => undefined);
-    one[1](first.pool);
-    const accesses = accessCount();
-    disarm();
+    const accesses = accessesAlone(stage, one);
     let between = 0;
     let count = 0;
     for (const k of points(accesses, pointsMax)) {
-      const { pool, store } = stage.writer();
-      const neighbour = stage.another();
-      let isDone = false;
-      interrupt(k, () => (isDone = unlessBusy(() => other[1](neighbour.pool))));
-      one[1](pool);
-      disarm();
-      if (isDone) between++;
-      else other[1](neighbour.pool);
-      const seen = told(pool);
-      assert(right.includes(seen), `access ${k} of ${accesses}: ${seen}\n${right.join('\n')}`);
-      assert.equal(told(neighbour.pool), seen, `access ${k} of ${accesses}`);
-      assert.deepEqual(pool.check().errors, [], `access ${k} of ${accesses}`);
-      assert.deepEqual(neighbour.pool.check().errors, []);
-      assert.deepEqual(leakedBlocks(store), []);
+      const when = `access ${k} of ${accesses}`;
+      const met = meet(stage, one, other, k);
+      if (met.isBetween) between++;
+      const seen = expectSame(met, when);
+      assert(right.includes(seen), `${when}: ${seen}\n${right.join('\n')}`);
       count++;
     }
     covered.push(`  ${one[0]} · ${other[0]}: ${count} of ${accesses}, ${between} in between`);
@@ -124,26 +145,14 @@ describe('while one owner appends to a large part', () => {
   it.each(meanwhile)('another %s', (...other) => {
     const stage = new Stage(0, (of) => of.put('large', 'p', filled(largeBytes, 1)));
     const right = [inTurn(stage, one, other, true), inTurn(stage, other, one, false)];
-    const counted = stage.writer();
-    stage.another();
-    interrupt(Infinity, () => undefined);
-    one[1](counted.pool);
-    const accesses = accessCount();
-    disarm();
+    const accesses = accessesAlone(stage, one);
     let between = 0;
     for (let k = 1; k <= accesses; k++) {
-      const { pool, store } = stage.writer();
-      const neighbour = stage.another();
-      let isDone = false;
-      interrupt(k, () => (isDone = unlessBusy(() => other[1](neighbour.pool))));
-      one[1](pool);
-      disarm();
-      if (isDone) between++;
-      else other[1](neighbour.pool);
-      const seen = told(pool);
-      assert(right.includes(seen), `access ${k} of ${accesses}: ${seen.length}`);
-      assert.deepEqual(pool.check().errors, [], `access ${k} of ${accesses}`);
-      assert.deepEqual(leakedBlocks(store), []);
+      const when = `access ${k} of ${accesses}`;
+      const met = meet(stage, one, other, k);
+      if (met.isBetween) between++;
+      const seen = expectSame(met, when);
+      assert(right.includes(seen), `${when}: ${seen.length}`);
     }
     covered.push(`  appends to a large part · ${other[0]}: ${accesses}, ${between} in between`);
   });
@@ -151,29 +160,17 @@ describe('while one owner appends to a large part', () => {
 
 describe('an owner that evicts', () => {
   /** Fills the pool until something goes. */
-  const evict = (of: Pool): void => {
-    for (let i = 0; i < 8; i++) of.put(`large-${i}`, 'p', filled(mib / 2, i));
-  };
+  const evict: Change = [
+    'evicts',
+    (of) => {
+      for (let i = 0; i < 8; i++) of.put(`large-${i}`, 'p', filled(mib / 2, i));
+    },
+  ];
 
-  it.each(ones)('while another %s leaves a sound pool', (name, change) => {
+  it.each(ones)('while another %s leaves a sound pool', (...one) => {
     const stage = new Stage();
-    const counted = stage.writer();
-    stage.another();
-    interrupt(Infinity, () => undefined);
-    change(counted.pool);
-    const accesses = accessCount();
-    disarm();
-    for (const k of points(accesses, pointsMax)) {
-      const { pool, store } = stage.writer();
-      const neighbour = stage.another();
-      let isDone = false;
-      interrupt(k, () => (isDone = unlessBusy(() => evict(neighbour.pool))));
-      change(pool);
-      disarm();
-      if (!isDone) evict(neighbour.pool);
-      assert.deepEqual(pool.check().errors, [], `${name}, access ${k} of ${accesses}`);
-      assert.equal(told(neighbour.pool), told(pool));
-      assert.deepEqual(leakedBlocks(store), []);
-    }
+    const accesses = accessesAlone(stage, one);
+    for (const k of points(accesses, pointsMax))
+      expectSame(meet(stage, one, evict, k), `access ${k} of ${accesses}`);
   });
 });

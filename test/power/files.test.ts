@@ -3,22 +3,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { hasCode } from '../../src/errors.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { restorePool } from '../../src/pool/snapshot.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { type Image, writeImage } from './support/disk.ts';
-import { type Outage, outages, recordProgram, withoutCompiler } from './support/recorded.ts';
+import { type Outage, outages, recordProgram, needsCompiler } from './support/recorded.ts';
 
 const { digestOf } = (await import(new URL('clients/digest.mjs', import.meta.url).href)) as {
   digestOf: (pool: Pool) => string;
 };
 
-beforeEach((context) => {
-  if (withoutCompiler !== undefined) context.skip(withoutCompiler);
-});
+needsCompiler();
 
 describe('records', () => {
   const program = new URL('clients/records-writer.mjs', import.meta.url);

@@ -5,17 +5,17 @@
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { rounds, seed } from '../support/seed.ts';
 import type { Image, Names } from './support/disk.ts';
-import { Judge } from './support/judge.ts';
+import { faultsAfter, Judge } from './support/judge.ts';
 import {
   type Outage,
   outages,
   recordProgram,
   type Recording,
-  withoutCompiler,
+  needsCompiler,
 } from './support/recorded.ts';
 
 const writer = new URL('clients/tier-writer.mjs', import.meta.url);
@@ -116,26 +116,20 @@ async function faults(
 ): Promise<string[]> {
   const random = new Random(seed());
   const moments = momentsOf(recording.scratch);
-  const opener = new Judge(judge);
-  const found: string[] = [];
-  for (const outage of outages(recording, count, seed(), names, calls)) {
-    const { image, acknowledged, name } = outage;
+  const left = outages(recording, count, seed(), names, calls);
+  return faultsAfter(judge, left, async (outage, opener) => {
+    const { image, acknowledged } = outage;
     image.delete('pool/disk/lock.mdb');
     const known = acknowledged.filter((text) => text.startsWith('moment')).length;
     addMemory(outage, moments, known, random);
     const text = await opener.ask(image);
     const answer = text.startsWith('{') ? (JSON.parse(text) as Answer) : { message: text };
-    const fault = faultOf(answer, allowed(acknowledged));
-    if (fault !== undefined) found.push(`${name}: ${fault}`);
-  }
-  await opener.end();
-  return found;
+    return faultOf(answer, allowed(acknowledged));
+  });
 }
 
 describe('a pool with a disk tier, on a disk that loses its power', () => {
-  beforeEach((context) => {
-    if (withoutCompiler !== undefined) context.skip(withoutCompiler);
-  });
+  needsCompiler();
 
   it.each(['journal', 'loose'] as const)(
     'opens, with all that was persisted and nothing mixed: %s names',

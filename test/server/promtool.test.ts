@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { hasCommand, runToEnd } from '../support/children.ts';
 import { serve } from './support/serve.ts';
 
-const hasPromtool = spawnSync('promtool', ['--version']).status === 0;
+const hasPromtool = hasCommand('promtool');
 
 describe('the metrics page', () => {
   it('is valid to Prometheus, and follows its conventions', async (context) => {
@@ -15,7 +15,7 @@ describe('the metrics page', () => {
     await call('DELETE', '/v1/contexts/c');
     for (const input of [before, (await call('GET', '/metrics')).body]) {
       const words = ['check', 'metrics', '--extended'];
-      const { status, stdout, stderr } = spawnSync('promtool', words, { input, encoding: 'utf8' });
+      const { status, stdout, stderr } = runToEnd('promtool', words, { input });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       expect(stdout).toContain('cenote_');
     }

@@ -77,6 +77,18 @@ describe('owners of one store', () => {
     expect(next.pool.check().errors).toEqual([]);
   });
 
+  it('that open what was closed say so at once: from then on it is in order only when they close it', () => {
+    for (const each of [first, second]) {
+      closeStore(each.store);
+      each.store.region.close();
+    }
+    const next = ownPool(ownRegion(memory), options);
+    expect(next.recovery).toBeUndefined();
+    expect(next.store.region.superblock.clean).toBe(false);
+    abandon(memory, 0);
+    expect(ownPool(ownRegion(memory), options).recovery?.parts).toBe(1);
+  });
+
   it('are recovered by the next one when all have died', () => {
     abandon(memory, 0);
     abandon(memory, 1);

@@ -5,7 +5,7 @@ import { describe, it, vi } from 'vitest';
 import type { Lease, Pool } from '../../src/pool/api.ts';
 import { bytesOf, filled, read } from '../pool/support/pools.ts';
 import { Stage } from '../pool/support/interleaving.ts';
-import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
+import { accessesOf, disarm, interrupt } from '../support/instrumented-words.ts';
 import { leakedBlocks, type OwnedPool } from '../support/owned-memory.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
@@ -35,10 +35,8 @@ describe.each(followers)(
   (_, then, sizeBytes) => {
     it.each(['before', 'after'])('leaves nothing behind when the lease ends %s', (order) => {
       const stage = new Stage();
-      interrupt(Infinity, () => undefined);
-      replace(stage.writer().pool);
-      const accesses = accessCount();
-      disarm();
+      const { pool: whole } = stage.writer();
+      const accesses = accessesOf(() => replace(whole));
       let parked = 0;
       for (let k = 1; k <= accesses; k++) {
         const { pool, store, lease } = leasedAt(stage, k);

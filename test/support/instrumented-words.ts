@@ -52,6 +52,13 @@ export function accessCount(): number {
   return accesses;
 }
 
+/** Accesses of `work`, undisturbed. */
+export function accessesOf(work: () => unknown): number {
+  armCrash(Infinity);
+  work();
+  return accesses;
+}
+
 function access(): void {
   if (++accesses >= crashAt) throw new Crash(`access ${accesses}`);
   if (accesses === interruptAt) {

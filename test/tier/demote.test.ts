@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { expectSound, filled, freshPath, mib, pool, testClock } from '../pool/support/pools.ts';
 import { loaded } from './support/pools.ts';
+import { until } from '../support/until.ts';
 
 const capacityBytes = 16 * mib;
 const reserveBytes = 4 * mib;
@@ -113,8 +114,10 @@ describe('a pool that demotes', () => {
 
   it('keeps what was replaced, pinned or leased while it was written', async () => {
     let isWriting = false;
+    let isWritten = false;
     const onStep = (step: string): void => {
       isWriting ||= step === 'demote:chosen';
+      isWritten ||= step === 'demote:written';
     };
     const tiers = { disk: { reserveBytes, onStep } };
     const of = await pool({ path: freshPath(), capacityBytes, tiers, clock: testClock() });
@@ -130,7 +133,8 @@ describe('a pool that demotes', () => {
       if (i % 2 === 0) of.pin(name(i));
       else of.put(name(i), 'p', filled(partBytes, i + 1));
     }
-    for (let i = 0; i < 200; i++) await turn();
+    await until(() => isWritten);
+    await turn();
     expect(lease?.sizeBytes).toBe(partBytes);
     for (let i = 0; i < written; i += 2) expect(of.where(name(i), 'p'), name(i)).toBe('hot');
     for (let i = 1; i < written; i += 2) {

@@ -1,21 +1,18 @@
 /** A file system without room, and a machine without lmdb: coded, and nothing is lost of what was there. */
 
-import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { expect, it, onTestFinished } from 'vitest';
 import { filled, freshPath } from '../pool/support/pools.ts';
+import { runToEnd } from '../support/children.ts';
 import { losePower } from '../support/lose-power.ts';
 import { diskPool, evictAll, loaded } from './support/pools.ts';
 
 function mounted(): string | undefined {
   const folder = `${freshPath()}-small`;
   mkdirSync(folder);
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder], { stdio: 'ignore' });
-  } catch {
-    return undefined;
-  }
-  onTestFinished(() => void execFileSync('umount', ['-l', folder]));
+  const options = ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder];
+  if (runToEnd('mount', options).status !== 0) return undefined;
+  onTestFinished(() => void runToEnd('umount', ['-l', folder]));
   return folder;
 }
 

@@ -3,7 +3,6 @@
  * was durable is there after a power loss; nothing deleted comes back.
  */
 
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openPool } from '../../src/pool/open.ts';
 import { expectAllowed } from './support/allowed.ts';
+import { runToEnd } from '../support/children.ts';
 import { losePower } from '../support/lose-power.ts';
 
 const worker = fileURLToPath(new URL('fixtures/worker.mjs', import.meta.url));
@@ -23,9 +23,7 @@ interface Run {
 
 function run(path: string, label: string, passes: number, rounds = 40): Run {
   const args = [worker, path, label, String(passes), String(rounds)];
-  const { stdout, stderr, signal, status } = spawnSync(process.execPath, args, {
-    encoding: 'utf8',
-  });
+  const { stdout, stderr, signal, status } = runToEnd(process.execPath, args);
   if (signal !== 'SIGKILL' && status !== 0) throw new Error(stderr);
   return {
     lines: stdout.split('\n').filter((line) => line !== ''),

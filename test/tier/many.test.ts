@@ -1,6 +1,5 @@
 /** Several owners of a pool with a disk tier: what one deletes is gone for all, at once; what one has died over, others complete. */
 
-import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +7,7 @@ import { expect, it } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { expectSound, filled, freshPath, mib, pool, read } from '../pool/support/pools.ts';
+import { runToEnd } from '../support/children.ts';
 import { losePower } from '../support/lose-power.ts';
 import { diskPool, evictAll, loaded } from './support/pools.ts';
 
@@ -120,7 +120,7 @@ it('what an owner deleted and died over stays deleted', async () => {
   await one.persist('a');
   evictAll(one);
   await loaded(one, 'a', 'q');
-  const { signal, stderr } = spawnSync(process.execPath, [doomer, path, 'a'], { encoding: 'utf8' });
+  const { signal, stderr } = runToEnd(process.execPath, [doomer, path, 'a']);
   expect(signal, stderr).toBe('SIGKILL');
   expect(one.where('a', 'p')).toBeUndefined();
   expect(await loaded(one, 'a', 'q')).toBeUndefined();

@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runToEnd } from '../support/children.ts';
 
 /** The arrows hold because lint says so: a small project with the same rules and one file per case. */
 
@@ -59,7 +59,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test('an import against the arrows is a lint error, one along them is not', () => {
   const oxlint = path.join(root, 'node_modules', '.bin', 'oxlint');
   const args = ['--config', 'oxlint.config.mjs', '--format', 'unix', 'src'];
-  const { stdout, status } = spawnSync(oxlint, args, { cwd: folder, encoding: 'utf8' });
+  const { stdout, status } = runToEnd(oxlint, args, { cwd: folder });
   expect(status).toBe(1);
   const refused = new Set(
     stdout

@@ -1,10 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { hasCommand, runToEnd } from '../support/children.ts';
 
 /** What `npm start` runs, from set-up to the end of the server. */
 
@@ -46,11 +47,11 @@ async function start(): Promise<{ child: ChildProcess; curl: string }> {
 }
 
 test('npm start serves, its curl line works when pasted, and SIGTERM ends it in order', async (context) => {
-  if (spawnSync('curl', ['--version']).status !== 0) {
+  if (!hasCommand('curl')) {
     context.skip('no curl: provide it with `sudo apt-get install curl`');
   }
   const { child, curl } = await start();
-  const pasted = spawnSync('sh', ['-c', curl], { encoding: 'utf8' });
+  const pasted = runToEnd('sh', ['-c', curl]);
   expect(pasted.status, `${curl}\n${pasted.stderr}`).toBe(0);
   expect(pasted.stdout).not.toContain('unauthorized');
 

@@ -21,6 +21,8 @@ export interface QueuePolicy {
   readonly allowTimeoutOverride?: boolean;
   /** Requests that may wait; one more is refused with engine_busy. Default 1,024. */
   readonly queueMax?: number;
+  /** Of one tenant, so that nobody fills the queue alone. Default `queueMax`. */
+  readonly tenantQueueMax?: number;
 }
 
 /** When those who wait make a batch. */
@@ -85,8 +87,8 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Sums since opening. accepted = completed + failed + expired + cancelled + queued + running + held, always. */
-export interface DynamicStats {
+/** Sums since opening. */
+export interface RequestCounts {
   readonly accepted: number;
   /** Not accepted. */
   readonly refused: number;
@@ -97,9 +99,146 @@ export interface DynamicStats {
   readonly queued: number;
   /** In a batch, and somebody waits for the answer. */
   readonly running: number;
+  readonly batches: number;
+}
+
+/** accepted = completed + failed + expired + cancelled + queued + running + held, always. */
+export interface DynamicStats extends RequestCounts {
   /** Answers that wait for one before them. */
   readonly held: number;
-  readonly batches: number;
   readonly rows: number;
   readonly idleInstances: number;
+}
+
+export type SequenceId = string | number;
+
+export interface SequenceOptions<I, O, S> {
+  readonly strategy: DirectStrategy | OldestStrategy;
+  readonly execute: Execute<Step<I, S>, O>;
+  /** Rows of the largest batch; each request is one. */
+  readonly batchMax: number;
+  /** Batches at a time. A sequence stays with its instance. Default 1. */
+  readonly instances?: number;
+  /** Without it the state of every sequence is undefined. */
+  readonly states?: SequenceStates<S>;
+  /** A sequence ends when it has no work and none has come for so long. Default 1,000. */
+  readonly idleMs?: number;
+  /** So long after an answer it does not end for that, however long the answer took. At most `idleMs`. Default 100. */
+  readonly graceMs?: number;
+  /** Longest time of a request without a slot: then all of its sequence is refused, with engine_deadline. Default Infinity. */
+  readonly backlogTimeoutMs?: number;
+  /** Sequences that live, work or wait; one more is refused with engine_busy. Default 1,024. */
+  readonly sequencesMax?: number;
+  /** Sequences of one tenant. Default `sequencesMax`. */
+  readonly tenantSequencesMax?: number;
+  /** Requests that wait, of all sequences; one more is refused with engine_busy. Default 1,024. */
+  readonly queueMax?: number;
+  /** Requests that wait, of one tenant. Default `queueMax`. */
+  readonly tenantQueueMax?: number;
+  /** Requests that wait, of one sequence. Default 64. */
+  readonly sequenceQueueMax?: number;
+  readonly timers?: Timers;
+}
+
+/** Each sequence has a fixed slot of the batch; slots without a request are in it too, not ready. */
+export interface DirectStrategy {
+  readonly kind: 'direct';
+  /** How long a request may wait for others; with `slotUtilizationMin` only. Default 0. */
+  readonly queueDelayMs?: number;
+  /** Share of the slots, 0 to 1, with which a batch goes without waiting longer. Default 0. */
+  readonly slotUtilizationMin?: number;
+}
+
+/** So many sequences per instance at a time; their next requests are put together as the dynamic batcher does it. */
+export interface OldestStrategy extends Omit<BatchShape, 'batchMax'> {
+  readonly kind: 'oldest';
+  readonly candidatesMax: number;
+  /** Answers come in the order in which the requests became the next of their sequences, per instance. Default false. */
+  readonly preserveOrdering?: boolean;
+}
+
+/** What a model that knows sequences is told: Triton's control inputs. */
+export type Step<I, S> = ReadyStep<I, S> | IdleStep;
+
+export interface ReadyStep<I, S> {
+  readonly ready: true;
+  /** The first of its sequence; `state` is new. */
+  readonly start: boolean;
+  /** The last of its sequence. */
+  readonly end: boolean;
+  readonly id: SequenceId;
+  readonly tenant: string;
+  readonly input: I;
+  /** From 0, within the instance: the place in the batch (direct), or among the candidates (oldest). */
+  readonly slot: number;
+  /** Of this sequence alone. What is assigned counts when the step succeeds. */
+  state: S;
+  /** Nobody waits for the answer any more. */
+  readonly cancelled: boolean;
+}
+
+/** A slot without a request. Its answer is not looked at. */
+export interface IdleStep {
+  readonly ready: false;
+  readonly start: false;
+  readonly end: false;
+  readonly slot: number;
+}
+
+/**
+ * Why a sequence is over. `end`: its last request has been answered. `restart`: another START. `idle`: nothing came. `cancelled`: a caller gave up.
+ * `expired`: a deadline, or too long without a slot. `failed`: a step failed, and what it left in the state is not known.
+ */
+export type SequenceEnd =
+  | 'end'
+  | 'restart'
+  | 'idle'
+  | 'cancelled'
+  | 'expired'
+  | 'failed'
+  | 'closed';
+
+export interface SequenceIdentity {
+  readonly id: SequenceId;
+  readonly tenant: string;
+  readonly instance: number;
+  readonly slot: number;
+}
+
+/** Whoever keeps state of sequences hears of every beginning and every end. */
+export interface SequenceStates<S> {
+  /** State of a sequence that begins: as if nothing had been. Throws to refuse the sequence. */
+  begin(sequence: SequenceIdentity): S;
+  /** Once for each `begin`, when nothing of the sequence runs any more and before anybody else has its slot. What it throws is counted only. */
+  end(state: S, sequence: SequenceIdentity, reason: SequenceEnd): void;
+}
+
+export interface SequenceSubmit {
+  readonly id: SequenceId;
+  /** Needed on the first request of a sequence. */
+  readonly start?: boolean;
+  /** The id is free from here on. */
+  readonly end?: boolean;
+  /** From the credential; sequences of different tenants never meet, whatever their ids. Default ''. */
+  readonly tenant?: string;
+  /** Longest time without a slot, if shorter than `backlogTimeoutMs`. */
+  readonly queueTimeoutMs?: number;
+  /** Time of the clock: then the sequence is over, with engine_deadline. */
+  readonly deadlineMs?: number;
+  /** Ends the sequence, with `aborted`; a step of it that runs is not interrupted. */
+  readonly signal?: AbortSignal;
+}
+
+/** accepted = completed + failed + expired + cancelled + queued + running, always. */
+export interface SequenceBatcherStats extends RequestCounts {
+  /** Sequences that take requests. */
+  readonly live: number;
+  /** Sequences without a slot. */
+  readonly backlog: number;
+  readonly slotsTaken: number;
+  /** Ends that `states.end` has thrown at. */
+  readonly endsFailed: number;
+  /** Sequences that began, and those that ended, by reason. */
+  readonly begun: number;
+  readonly ended: Readonly<Record<SequenceEnd, number>>;
 }

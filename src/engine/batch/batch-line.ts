@@ -16,15 +16,16 @@
  * It looks once per turn of the event loop, after all that has come in: requests that come together, and those that answers bring about, go together.
  */
 
-import { show } from '../../base/show.ts';
-import { Alarm, type Timers } from '../../base/timers.ts';
+import { Alarm, Soon, type Timers } from '../../base/timers.ts';
 import { CenoteError } from '../../errors.ts';
 import type { DynamicStats, Execute } from './api.ts';
 import type { Shape } from './bounds.ts';
+import { Closing } from './closing.ts';
 import { DueHeap, type Due } from './due-heap.ts';
 import type { Lane } from './fair-queue.ts';
 import { InOrder, type Ticket } from './in-order.ts';
 import type { PolicyQueue, Prioritised } from './policy-queue.ts';
+import { resultsOf } from './results.ts';
 
 /** What stands in the line. Its owner extends it. */
 export abstract class LineRequest<R> implements Prioritised<R>, Due {
@@ -43,6 +44,7 @@ export abstract class LineRequest<R> implements Prioritised<R>, Due {
   older: R | undefined;
   newer: R | undefined;
   dueMs: number = Infinity;
+  dueTurn = 0;
   heapIndex: number = -1;
   ticket: Ticket<R> | undefined;
   outcome: unknown;
@@ -80,14 +82,14 @@ export class BatchLine<R extends LineRequest<R>, O> {
   };
   #batchesRun = 0;
   #rowsRun = 0;
-  #isLookingSoon = false;
-  #refusal: CenoteError | undefined;
-  readonly #drained: (() => void)[] = [];
+  readonly #closing = new Closing();
+  readonly #soon: Soon;
 
   constructor(options: LineOptions<R, O>) {
     this.#options = options;
     this.#queue = options.queue;
-    this.#alarm = new Alarm(options.timers, this.#lookSoon);
+    this.#soon = new Soon(options.timers, this.#look);
+    this.#alarm = new Alarm(options.timers, this.#soon.ask);
     this.#order = options.preserveOrdering ? new InOrder(this.#complete) : undefined;
     this.#batches = Array.from({ length: options.instances });
   }
@@ -101,7 +103,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
       throw error;
     }
     this.#counts.accepted += 1;
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   /** The request is over, wherever it is; what has begun runs on. */
@@ -111,17 +113,13 @@ export class BatchLine<R extends LineRequest<R>, O> {
 
   /** Takes in no more. Resolves when all that is in the line is over. */
   drain(): Promise<void> {
-    this.#refusal ??= new CenoteError('shutting_down', 'The batcher takes no more requests.');
-    this.#lookSoon();
-    return new Promise((resolve) => {
-      this.#drained.push(resolve);
-    });
+    this.#soon.ask();
+    return this.#closing.drain();
   }
 
   /** Refuses all that is in the line. Resolves when nothing runs any more. */
   close(): Promise<void> {
-    const closed = new CenoteError('engine_closed', 'The batcher has been closed.');
-    this.#refusal = closed;
+    const closed = this.#closing.close();
     for (const request of Array.from(this.#queue)) this.#refuse(request, 'cancelled', closed);
     for (const request of this.#batches.flatMap((batch) => batch ?? []))
       this.#refuse(request, 'cancelled', closed);
@@ -142,7 +140,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
   }
 
   #accept(request: R): void {
-    if (this.#refusal !== undefined) throw this.#refusal;
+    if (this.#closing.refusal !== undefined) throw this.#closing.refusal;
     const nowMs = this.#options.timers.nowMs();
     if (request.deadlineMs <= nowMs) throw deadlineOver();
     const policy = this.#queue.policyOf(request.level);
@@ -156,14 +154,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#due.set(request, Math.min(timeoutMs, request.deadlineMs));
   }
 
-  readonly #lookSoon = (): void => {
-    if (this.#isLookingSoon) return;
-    this.#isLookingSoon = true;
-    this.#options.timers.soon(this.#look);
-  };
-
   readonly #look = (): void => {
-    this.#isLookingSoon = false;
     const nowMs = this.#options.timers.nowMs();
     for (let request = this.#due.take(nowMs); request; request = this.#due.take(nowMs))
       this.#fallDue(request, nowMs);
@@ -178,7 +169,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
       instance < 0 ? Infinity : this.#queue.oldestMs + this.#options.shape.queueDelayMs;
     this.#alarm.set(Math.min(this.#due.nextMs, delayedMs));
     if (this.#queue.size > 0 || this.#batches.some((batch) => batch !== undefined)) return;
-    for (const resolve of this.#drained.splice(0)) resolve();
+    this.#closing.over();
   };
 
   #fallDue(request: R, nowMs: number): void {
@@ -196,7 +187,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     const queue = this.#queue;
     const { batchMax, preferred, queueDelayMs } = this.#options.shape;
     if (queue.size === 0) return 0;
-    const isTime = this.#refusal !== undefined || nowMs >= queue.oldestMs + queueDelayMs;
+    const isTime = this.#closing.refusal !== undefined || nowMs >= queue.oldestMs + queueDelayMs;
     // Most looks while others are waited for end here.
     if (!isTime && queue.cost < (preferred[0] ?? batchMax)) return 0;
     queue.begin();
@@ -231,7 +222,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#batches[instance] = batch;
     this.#batchesRun += 1;
     for (const { cost } of batch) this.#rowsRun += cost;
-    const results = await this.#resultsOf(instance, batch);
+    const results = await resultsOf(() => this.#options.execute(batch, instance), batch.length);
     this.#batches[instance] = undefined;
     for (const [index, request] of batch.entries()) {
       if (request.phase !== 'running') continue;
@@ -240,25 +231,13 @@ export class BatchLine<R extends LineRequest<R>, O> {
       if (request.ticket === undefined) this.#complete(request);
       else this.#order?.ready(request.ticket);
     }
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   readonly #complete = (request: R): void => {
     this.#counts[request.outcome instanceof Error ? 'failed' : 'completed'] += 1;
     this.#end(request);
   };
-
-  async #resultsOf(instance: number, batch: readonly R[]): Promise<readonly (O | Error)[] | Error> {
-    try {
-      const results = await this.#options.execute(batch, instance);
-      if (results.length === batch.length) return results;
-      const told = `${results.length} answers to ${batch.length} requests`;
-      return new CenoteError('engine_failed', `The model gave ${told}.`);
-    } catch (error) {
-      if (error instanceof Error) return error;
-      return new CenoteError('engine_failed', `The model failed: ${show(error)}.`);
-    }
-  }
 
   #refuse(request: R, counter: Counter, error: Error): void {
     if (request.phase === 'over' || request.phase === 'new') return;
@@ -267,7 +246,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
     request.outcome = error;
     this.#end(request);
     if (request.ticket !== undefined) this.#order?.forget(request.ticket);
-    this.#lookSoon();
+    this.#soon.ask();
   }
 
   #end(request: R): void {

@@ -40,6 +40,7 @@ export function text(name: string, value: string): string {
 function policyFrom(name: string, given: QueuePolicy): Policy {
   const { timeoutMs = Infinity, timeoutAction = 'reject' } = given;
   const { allowTimeoutOverride = false, queueMax = queueMaxDefault } = given;
+  const { tenantQueueMax = queueMax } = given;
   if (timeoutAction !== 'reject' && timeoutAction !== 'delay')
     fail(
       'invalid_argument',
@@ -50,6 +51,7 @@ function policyFrom(name: string, given: QueuePolicy): Policy {
     timeoutAction,
     allowTimeoutOverride,
     queueMax: wholeNumber(`${name}.queueMax`, queueMax, 1, countMax),
+    tenantQueueMax: wholeNumber(`${name}.tenantQueueMax`, tenantQueueMax, 1, countMax),
   };
 }
 

@@ -1,14 +1,17 @@
-/** What falls due, soonest first: a binary heap whose members know their place, so that any of them leaves in O(log n). */
+/** What falls due, soonest first, and of what falls due at once what was set first: a binary heap whose members know their place, so that any of them leaves in O(log n). */
 
 export interface Due {
   /** Time of the clock. */
   dueMs: number;
+  /** Tells apart what falls due at once. */
+  dueTurn: number;
   /** Place in the heap; −1: in none. */
   heapIndex: number;
 }
 
 export class DueHeap<T extends Due> {
   readonly #members: T[] = [];
+  #turns = 0;
 
   get size(): number {
     return this.#members.length;
@@ -26,6 +29,8 @@ export class DueHeap<T extends Due> {
       return;
     }
     member.dueMs = dueMs;
+    this.#turns += 1;
+    member.dueTurn = this.#turns;
     if (member.heapIndex < 0) {
       member.heapIndex = this.#members.length;
       this.#members.push(member);
@@ -63,7 +68,7 @@ export class DueHeap<T extends Due> {
     while (index > 0) {
       const above = (index - 1) >> 1;
       const other = this.#members[above] as T;
-      if (other.dueMs <= member.dueMs) break;
+      if (!isSooner(member, other)) break;
       this.#place(other, index);
       index = above;
     }
@@ -78,12 +83,16 @@ export class DueHeap<T extends Due> {
       let below = 2 * index + 1;
       if (below >= this.#members.length) break;
       const [left, right] = [this.#members[below] as T, this.#members[below + 1]];
-      if (right !== undefined && right.dueMs < left.dueMs) below += 1;
+      if (right !== undefined && isSooner(right, left)) below += 1;
       const other = this.#members[below] as T;
-      if (other.dueMs >= member.dueMs) break;
+      if (!isSooner(other, member)) break;
       this.#place(other, index);
       index = below;
     }
     this.#place(member, index);
   }
+}
+
+function isSooner(one: Due, other: Due): boolean {
+  return one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.dueTurn < other.dueTurn);
 }

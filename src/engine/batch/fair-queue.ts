@@ -39,6 +39,7 @@ class Lane<T> {
   readonly first: [T | undefined, T | undefined] = [undefined, undefined];
   readonly left: [number, number] = [0, 0];
   last: T | undefined;
+  size = 0;
   /** The look that `first[seen]` and `left[seen]` belong to. */
   look = 0;
   next: Lane<T> = this;
@@ -73,6 +74,10 @@ export class FairQueue<T extends Fair<T>> {
   /** Of all that is queued. */
   get cost(): number {
     return this.#cost;
+  }
+
+  sizeOf(tenant: string): number {
+    return this.#lanes.get(tenant)?.size ?? 0;
   }
 
   get tenants(): number {
@@ -111,6 +116,7 @@ export class FairQueue<T extends Fair<T>> {
     if (item.after === undefined) lane.last = item.before;
     else item.after.before = item.before;
     item.lane = item.before = item.after = undefined;
+    lane.size -= 1;
     this.#size -= 1;
     this.#cost -= item.cost;
     if (lane.last === undefined) this.#close(lane);
@@ -167,6 +173,7 @@ export class FairQueue<T extends Fair<T>> {
   #enter(item: T): Lane<T> {
     const lane = this.#lanes.get(item.tenant) ?? this.#open(item.tenant);
     item.lane = lane;
+    lane.size += 1;
     this.#size += 1;
     this.#cost += item.cost;
     return lane;

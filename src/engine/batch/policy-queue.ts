@@ -65,10 +65,16 @@ export class PolicyQueue<T extends Prioritised<T>> {
    * @throws engine_busy, and nothing has changed
    */
   push(item: T, more: number): void {
-    const { queueMax } = this.policyOf(item.level);
-    const [inTime, late] = this.#linesOf(item.level);
+    const { level, tenant } = item;
+    const { queueMax, tenantQueueMax } = this.policyOf(level);
+    const [inTime, late] = this.#linesOf(level);
     if (inTime.size + late.size + more >= queueMax)
-      fail('engine_busy', `The queue is full: ${queueMax} requests of priority ${item.level}.`);
+      fail('engine_busy', `The queue is full: ${queueMax} requests of priority ${level}.`);
+    if (inTime.sizeOf(tenant) + late.sizeOf(tenant) >= tenantQueueMax)
+      fail(
+        'engine_busy',
+        `${tenantQueueMax} requests of this tenant and of priority ${level} wait.`,
+      );
     inTime.push(item);
     item.older = this.#newest;
     if (this.#newest === undefined) this.#oldest = item;

@@ -85,6 +85,20 @@ export class Crew {
     return best;
   }
 
+  /** Where a tenant's request may press for a place: only when there is no other way to get one, and what makes room is kept. */
+  toPress(tenant: string): Instance | undefined {
+    const { instancesMax, pool } = this.#config;
+    if (pool === undefined || this.#members.size < instancesMax) return undefined;
+    let best: Instance | undefined;
+    for (const { instance } of this.#members) {
+      if (instance.isStarting) return undefined;
+      if (instance.mayPress(tenant) && !(best !== undefined && best.running <= instance.running)) {
+        best = instance;
+      }
+    }
+    return best;
+  }
+
   /** Any that answers questions. */
   anyReady(): Instance | undefined {
     for (const { instance } of this.#members) if (instance.isReady) return instance;

@@ -26,6 +26,7 @@ const threadFile = new URL(
 
 /** Who waits for a request. */
 export interface Receiver {
+  readonly tenant: string;
   token(token: GeneratedToken): void;
   done(result: GenerationResult): void;
   failed(error: CenoteError): void;
@@ -90,6 +91,14 @@ export class Instance {
 
   get hasRoom(): boolean {
     return this.isReady && this.#receivers.size < this.#places;
+  }
+
+  /** True when a tenant's request may come although all places are taken: those who have all of them make room in time. */
+  mayPress(tenant: string): boolean {
+    if (!this.isReady || this.#receivers.size >= 2 * this.#places) return false;
+    let own = 0;
+    for (const each of this.#receivers.values()) if (each.tenant === tenant) own += 1;
+    return own < this.#places;
   }
 
   start(id: number, work: Work, receiver: Receiver): void {

@@ -6,6 +6,7 @@ const plainNames = [
   'promptTokens',
   'cachedTokens',
   'completionTokens',
+  'preempted',
   'blocksWritten',
   'blocksShared',
   'blocksRestored',

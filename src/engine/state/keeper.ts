@@ -23,6 +23,7 @@ export class StateKeeper {
   readonly #model: ModelIdentity;
   readonly #salt: string;
   readonly #fingerprint: Uint8Array;
+  readonly #hasDisk: boolean;
   readonly #restorer: Restorer;
   readonly #writer: StateWriter;
   readonly #starts = new Map<string, Int32Array>();
@@ -31,6 +32,7 @@ export class StateKeeper {
     this.#model = model;
     this.#salt = salt;
     this.#fingerprint = fingerprintOf(model);
+    this.#hasDisk = pool.hasDisk;
     this.#restorer = new Restorer(pool, model.shape, counters);
     this.#writer = new StateWriter(pool, writeQueueBytes, counters);
   }
@@ -50,6 +52,13 @@ export class StateKeeper {
     const blocks = Math.floor((prompt.length - 1) / blockTokens);
     const identity = this.identityOf(tenant, prompt);
     return this.#restorer.restore(context, sequence, identity, blocks, stepTokens);
+  }
+
+  /** Brings what is on the disk to memory, before a sequence waits for it. */
+  async warm(tenant: string, prompt: Int32Array): Promise<void> {
+    if (!this.#hasDisk) return;
+    const blocks = Math.floor((prompt.length - 1) / blockTokens);
+    await this.#restorer.warm(this.identityOf(tenant, prompt), blocks);
   }
 
   /** Takes the state of tokens that were computed; `step` writes it. The sequence may go afterwards. */

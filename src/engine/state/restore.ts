@@ -55,6 +55,15 @@ export class Restorer {
     }
   }
 
+  /** Brings blocks that are on the disk to memory, as far as the chain goes. */
+  async warm(identity: BlockIdentity, blocksMax: number): Promise<void> {
+    for (let block = 0; block < blocksMax; block++) {
+      const lease = this.#hot(identity, block) ?? (await this.#cold(identity, block));
+      if (lease === undefined) return;
+      lease.release();
+    }
+  }
+
   /** @returns tokens: none when llama.cpp refuses what was put together */
   #load(context: LlamaContext, sequence: number, leases: readonly Lease[]): number {
     const tokens = leases.length * blockTokens;

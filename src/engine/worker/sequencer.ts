@@ -1,16 +1,18 @@
-/**
- * The sequences of one context, step by step. A step computes a piece of one prompt, then the next token of every answer in one batch, then writes one
- * block of state. So an answer never waits for more than a piece of somebody's prompt, and pieces end at the same places whoever else is there.
- */
+/** The requests of an instance: through a continuous batcher over the sequences of its context, and out as messages. */
 
-import { CenoteError, fail, hasCode } from '../../errors.ts';
+import { CenoteError, fail } from '../../errors.ts';
+import { ContinuousBatcher } from '../batch/continuous-batcher.ts';
+import type { GeneratedToken } from '../api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import type { LlamaModel } from '../llama/model.ts';
-import type { StateKeeper } from '../state/keeper.ts';
 import type { Counters } from '../state/counters.ts';
+import type { StateKeeper } from '../state/keeper.ts';
+import { Answering } from './answering.ts';
+import { LlamaSteps } from './llama-steps.ts';
 import type { Failure, FromInstance, Prompt, Work } from './protocol.ts';
-import { type Emitted, Running } from './running.ts';
-import { sample } from './sample.ts';
+
+/** Requests that may wait in an instance, for each of its sequences: whoever asks sends no more than that, cancelled ones apart. */
+const waitingFactor = 64;
 
 export interface SequencerOptions {
   readonly model: LlamaModel;
@@ -19,7 +21,7 @@ export interface SequencerOptions {
   readonly keeper: StateKeeper | undefined;
   readonly counters: Counters;
   readonly post: (message: FromInstance) => void;
-  /** There may be something to do for `step`. */
+  /** State may wait to be written, or somebody has gone. */
   readonly wake: () => void;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
@@ -27,86 +29,87 @@ export interface SequencerOptions {
 
 export class Sequencer {
   readonly #options: SequencerOptions;
-  readonly #free: number[];
-  /** Those that are being restored are not among them. */
-  readonly #active: Running[] = [];
-  /** Came before a cancelled one had given its sequence back. */
-  readonly #waiting: { readonly id: number; readonly work: Work }[] = [];
-  readonly #cancelled = new Set<number>();
-  readonly #known = new Set<number>();
-  readonly #logits: Float32Array;
+  readonly #batcher: ContinuousBatcher<Answering>;
+  readonly #cancels = new Map<number, AbortController>();
+  /** Over for those who asked, and not yet for the context. */
+  readonly #leaving = new Set<Answering>();
+  /** Of one step. */
+  #tokens: (GeneratedToken & { id: number })[] = [];
 
   constructor(options: SequencerOptions) {
-    const { sequences } = options.context.shape;
+    const { context, keeper, counters, wake, nowMs } = options;
+    const { sequences, batchTokens, contextTokens } = context.shape;
     this.#options = options;
-    this.#free = Array.from({ length: sequences }, (_, index) => sequences - 1 - index);
-    this.#logits = new Float32Array(options.model.vocabulary);
+    const kept = (): void => {
+      for (const each of this.#leaving) if (!each.hasPlace) this.#leaving.delete(each);
+      wake();
+    };
+    this.#batcher = new ContinuousBatcher({
+      model: new LlamaSteps({ context, keeper, counters, kept, nowMs }),
+      slots: sequences,
+      chunkTokens: batchTokens,
+      alignChunks: true,
+      stepTokens: sequences + batchTokens,
+      contextTokens,
+      queueMax: sequences * waitingFactor,
+      // What is kept nowhere would be computed again.
+      ...(keeper === undefined ? { sliceSteps: Infinity } : {}),
+    });
   }
 
-  /** True when no request is under way. */
-  get isIdle(): boolean {
-    return this.#known.size === 0;
+  /** True when nobody who has been answered has state that was not taken yet. */
+  get isSettled(): boolean {
+    return this.#leaving.size === 0;
   }
 
-  /** Whoever calls it keeps count: never more requests than sequences, but for those that were cancelled. */
   async start(id: number, work: Work): Promise<void> {
-    const { context, keeper, post, wake, nowMs } = this.#options;
-    const sequence = this.#free.pop();
-    if (sequence === undefined) {
-      this.#waiting.push({ id, work });
-      return;
-    }
-    const startedMs = nowMs();
-    this.#known.add(id);
+    const { context, post, nowMs } = this.#options;
+    const controller = new AbortController();
+    this.#cancels.set(id, controller);
+    let answering: Answering | undefined;
     try {
-      const prompt = this.#tokensOf(work.prompt);
-      const room = context.shape.contextTokens;
-      const running = new Running(id, work, sequence, prompt, room, startedMs);
-      if (keeper !== undefined) {
-        const { batchTokens } = context.shape;
-        const { tenant } = work;
-        const cached = await keeper.restore(context, sequence, tenant, prompt, batchTokens);
-        running.computed = cached;
-        running.cachedTokens = cached;
-        running.restoredMs = nowMs() - startedMs;
-      }
-      if (this.#cancelled.has(id)) this.#end(running);
-      else this.#active.push(running);
+      const tokens = this.#tokensOf(work.prompt);
+      const { contextTokens } = context.shape;
+      const meta = new Answering(id, work, tokens.length, contextTokens, nowMs());
+      answering = meta;
+      const { tenant, maxTokens } = work;
+      const { signal } = controller;
+      const onToken = (token: number): boolean => this.#take(meta, token);
+      await this.#options.keeper?.warm(tenant, tokens);
+      await this.#batcher.submit({ tokens, maxTokens, tenant, meta, signal, onToken });
+      post({ type: 'done', id, result: meta.result(nowMs()) });
     } catch (error) {
-      this.#giveBack(sequence);
-      this.#forget(id);
       post({ type: 'failed', id, failure: failureOf(error) });
     }
-    wake();
+    this.#cancels.delete(id);
+    if (answering?.hasPlace === true) this.#leaving.add(answering);
   }
 
-  /** Its sequence is free from then on; the one who cancels knows why, so nothing is said. */
   cancel(id: number): void {
-    const index = this.#active.findIndex((running) => running.id === id);
-    const running = this.#active[index];
-    if (running === undefined) {
-      const waiting = this.#waiting.findIndex((each) => each.id === id);
-      if (waiting >= 0) this.#waiting.splice(waiting, 1);
-      if (this.#known.has(id)) this.#cancelled.add(id);
-      return;
-    }
-    this.#active.splice(index, 1);
-    this.#end(running);
+    this.#cancels.get(id)?.abort();
   }
 
-  cancelAll(): void {
-    this.#waiting.length = 0;
-    for (const id of this.#known) this.cancel(id);
+  /** Ends what runs. Resolves when all state has been taken. */
+  close(): Promise<void> {
+    return this.#batcher.close();
   }
 
-  /** One step. @returns false when there was nothing to do */
-  step(): boolean {
-    const prompting = this.#active.find(({ isPrefilling }) => isPrefilling);
-    if (prompting !== undefined) this.#guarded([prompting], () => this.#prefill(prompting));
-    const answering = this.#active.filter((each) => !each.isPrefilling && each !== prompting);
-    if (answering.length > 0) this.#guarded(answering, () => this.#decode(answering));
-    const wrote = this.#options.keeper?.step() ?? false;
-    return prompting !== undefined || answering.length > 0 || wrote;
+  /** @returns true when it is the last one */
+  #take(answering: Answering, token: number): boolean {
+    const { model, nowMs } = this.#options;
+    const { id, work } = answering;
+    const isEnd = !work.ignoreEnd && model.isEnd(token);
+    const taken = answering.take(token, model.piece(token), isEnd, nowMs());
+    // All tokens of a step go together, before the results of those that end with it.
+    if (this.#tokens.length === 0) queueMicrotask(() => this.#say());
+    this.#tokens.push({ id, ...taken });
+    return answering.isFinished;
+  }
+
+  #say(): void {
+    const tokens = this.#tokens;
+    this.#tokens = [];
+    this.#options.post({ type: 'tokens', tokens });
   }
 
   #tokensOf(prompt: Prompt): Int32Array {
@@ -121,109 +124,6 @@ export class Sequencer {
       );
     }
     return tokens;
-  }
-
-  /** Computes what is left of a prompt up to the next multiple of a batch, and the first token if that is all. */
-  #prefill(running: Running): void {
-    const { context, nowMs } = this.#options;
-    const startedMs = nowMs();
-    const { batchTokens } = context.shape;
-    const from = running.computed;
-    const to = Math.min(running.promptTokens, (Math.floor(from / batchTokens) + 1) * batchTokens);
-    const isLast = to === running.promptTokens;
-    context.begin();
-    let row = 0;
-    for (let position = from; position < to; position++) {
-      const wantLogits = isLast && position === to - 1;
-      row = context.add(running.sequence, position, running.tokens[position] as number, wantLogits);
-    }
-    context.compute();
-    running.computed = to;
-    running.prefilledMs += nowMs() - startedMs;
-    if (!isLast) return;
-    // Others may be at the front next time.
-    this.#active.push(...this.#active.splice(this.#active.indexOf(running), 1));
-    this.#say([[running, row]]);
-  }
-
-  #decode(answering: readonly Running[]): void {
-    const { context } = this.#options;
-    context.begin();
-    const rows = answering.map((running): [Running, number] => {
-      const { sequence, computed, lastToken } = running;
-      return [running, context.add(sequence, computed, lastToken, true)];
-    });
-    context.compute();
-    for (const running of answering) running.computed += 1;
-    this.#say(rows);
-  }
-
-  /** Takes the next token of each from its row of logits. */
-  #say(rows: readonly (readonly [Running, number])[]): void {
-    const { model, context, post, nowMs } = this.#options;
-    const tokens: (Emitted & { id: number })[] = [];
-    for (const [running, row] of rows) {
-      context.logits(row, this.#logits);
-      running.saw(this.#logits);
-      const token = sample(this.#logits, running.work, running.random);
-      const isEnd = !running.work.ignoreEnd && model.isEnd(token);
-      if (running.firstMs === 0) running.firstMs = nowMs();
-      tokens.push({ id: running.id, ...running.take(token, model.piece(token), isEnd) });
-    }
-    post({ type: 'tokens', tokens });
-    for (const [running] of rows) if (running.isFinished) this.#finish(running);
-  }
-
-  #finish(running: Running): void {
-    const { post, nowMs } = this.#options;
-    this.#active.splice(this.#active.indexOf(running), 1);
-    const { id } = running;
-    post({ type: 'done', id, result: running.result(nowMs()) });
-    this.#end(running);
-  }
-
-  /** Counts, keeps the state, and gives the sequence back. */
-  #end(running: Running): void {
-    const { context, keeper, counters } = this.#options;
-    const { id, work, sequence, tokens, computed } = running;
-    counters.add('promptTokens', running.promptTokens);
-    counters.add('cachedTokens', running.cachedTokens);
-    counters.add('completionTokens', running.completionTokens);
-    try {
-      keeper?.take(context, sequence, work.tenant, tokens.slice(0, computed));
-    } finally {
-      this.#giveBack(sequence);
-      this.#forget(id);
-    }
-  }
-
-  #giveBack(sequence: number): void {
-    this.#options.context.remove(sequence);
-    this.#free.push(sequence);
-    const next = this.#waiting.shift();
-    if (next !== undefined) void this.start(next.id, next.work);
-  }
-
-  #forget(id: number): void {
-    this.#cancelled.delete(id);
-    this.#known.delete(id);
-  }
-
-  /** Where llama.cpp refuses a batch, those in it fail, and their state is not trusted. Any other error ends the instance. */
-  #guarded(concerned: readonly Running[], work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!hasCode(error, 'engine_failed')) throw error;
-      for (const running of concerned) {
-        const index = this.#active.indexOf(running);
-        if (index < 0) continue;
-        this.#active.splice(index, 1);
-        this.#giveBack(running.sequence);
-        this.#forget(running.id);
-        this.#options.post({ type: 'failed', id: running.id, failure: failureOf(error) });
-      }
-    }
   }
 }
 

@@ -10,9 +10,11 @@ import type { Learner } from './learner.ts';
 const draws = 64;
 /**
  * What is learned of blocks that are alike differs by a quarter for long. As long as learning has not proven itself, worths that differ less than
- * this are taken for the same.
+ * this are taken for the same; but not where worth rises with age, as in a loop that does not fit: there the oldest is what comes back first.
  */
 const tolerance = 0.6;
+/** Age and worth of that many draws are correlated by more than this, by chance alone, one time in forty: two standard errors. */
+const significant: number = 2 / Math.sqrt(draws);
 
 export class Choice {
   /** What goes next, if it still may. */
@@ -60,10 +62,31 @@ export class Choice {
       lowestDepth = depth;
       this.next = place;
     }
-    if (lowest > 0 && !this.#guard.isOn && !this.#guard.isProven) {
+    if (lowest > 0 && !this.#guard.isOn && !this.#guard.isProven && !this.#risesWithAge()) {
       this.#preferOldest(lowest * (1 + tolerance));
     }
     return lowest;
+  }
+
+  /** Whether of what was drawn the older is worth more, by more than chance. */
+  #risesWithAge(): boolean {
+    let usedAtMean = 0;
+    let worthMean = 0;
+    for (let i = 0; i < draws; i++) {
+      usedAtMean += this.#usedAtS(this.#drawn[i] as number) / draws;
+      worthMean += (this.#worths[i] as number) / draws;
+    }
+    let ageVariance = 0;
+    let worthVariance = 0;
+    let covariance = 0;
+    for (let i = 0; i < draws; i++) {
+      const older = usedAtMean - this.#usedAtS(this.#drawn[i] as number);
+      const worthier = (this.#worths[i] as number) - worthMean;
+      ageVariance += older * older;
+      worthVariance += worthier * worthier;
+      covariance += older * worthier;
+    }
+    return covariance > significant * Math.sqrt(ageVariance * worthVariance);
   }
 
   /** Of what was drawn and is worth no more than `worthMax`, what was used longest ago is next; the end of its request first. */
@@ -74,13 +97,19 @@ export class Choice {
       if ((this.#worths[i] as number) > worthMax) continue;
       const place = this.#drawn[i] as number;
       const block = this.#blockAt[place] as number;
-      const usedAtS = this.#learner.groups.usedAtS[this.#known.group[block] as number] as number;
+      const usedAtS = this.#usedAtS(place);
       const depth = this.#known.depth[block] as number;
       if (usedAtS > oldestS || (usedAtS === oldestS && depth <= deepest)) continue;
       oldestS = usedAtS;
       deepest = depth;
       this.next = place;
     }
+  }
+
+  /** When the block in a place was used last. */
+  #usedAtS(place: number): number {
+    const group = this.#known.group[this.#blockAt[place] as number] as number;
+    return this.#learner.groups.usedAtS[group] as number;
   }
 
   /** Higher: to be kept rather. */

@@ -1,6 +1,5 @@
 /** All who play a workload draw the same stream, in C and in JavaScript, whatever they allocate with. */
 
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,9 +16,10 @@ import {
 import type { Play, Player } from '../../../bench/alloc/player.ts';
 import { HouseProgram } from '../../../bench/alloc/programs/house.ts';
 import { houseWorkloads } from '../../../bench/alloc/workloads.ts';
+import { hasCommand } from '../../support/children.ts';
 
 const operations = 50_000;
-const hasCompiler = spawnSync('cc', ['--version']).status === 0;
+const hasCompiler = hasCommand('cc');
 const folder = mkdtempSync(join(tmpdir(), 'cenote-native-'));
 const cases = houseWorkloads.flatMap((workload) =>
   shapes.map((shape): [string, Play] => [

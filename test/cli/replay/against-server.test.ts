@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { run } from '../support/pools.ts';
 import { RespServer } from '../support/resp-server.ts';
 import { testIo } from '../support/text-io.ts';
 import { generated, lruHits, written } from '../support/traces.ts';
+import { hasCommand } from '../../support/children.ts';
 
 const reportKeys =
   'trace target blockBytes concurrency speed complete requests blockRefs hits hitRatio wrong late refused ' +
@@ -100,8 +101,7 @@ describe('cenote replay against a server', () => {
   });
 
   it('against a Redis server', async (context) => {
-    if (spawnSync('redis-server', ['--version']).status !== 0)
-      context.skip('no redis-server: apt-get install redis-server');
+    if (!hasCommand('redis-server')) context.skip('no redis-server: apt-get install redis-server');
     const trace = generated(150);
     expectAll(await replayed(trace, await redis(), 1000), trace, 1000);
   });

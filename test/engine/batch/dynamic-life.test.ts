@@ -51,10 +51,10 @@ describe('giving up', () => {
     await world.arrive('a', { signal: giveUp.signal });
     expect(getEventListeners(giveUp.signal, 'abort')).toHaveLength(1);
     await world.finish();
+    expect(getEventListeners(giveUp.signal, 'abort')).toEqual([]);
     giveUp.abort();
     await world.time.settle();
     expect(world.told).toEqual(['a']);
-    expect(getEventListeners(giveUp.signal, 'abort')).toEqual([]);
   });
 });
 
@@ -140,6 +140,20 @@ describe('tenants', () => {
     await world.arrive('c', { tenant: 'c' });
     for (let i = 0; i < 4; i++) await world.finish();
     expect(world.batches).toEqual(['x', 'abca', 'baaa', 'aaa']);
+  });
+
+  test('leave each other room in the queue', async () => {
+    const defaultQueuePolicy = { queueMax: 4, tenantQueueMax: 2 };
+    const world = new DynamicWorld({ batchMax: 1, defaultQueuePolicy });
+    await world.arrive('x');
+    world.submit('abc', { tenant: 'a' });
+    await world.arrive('de', { tenant: 'b' });
+    expect(world.told).toEqual(['c: engine_busy']);
+    await world.arrive('f', { tenant: 'c' });
+    expect(world.told).toEqual(['c: engine_busy', 'f: engine_busy']);
+    await world.finish();
+    await world.arrive('g', { tenant: 'a' });
+    expect(world.batcher.stats().queued).toBe(4);
   });
 
   test('pay by the row', async () => {

@@ -234,6 +234,19 @@ describe('timeouts in the queue', () => {
     expect(world.batches).toEqual([...'xab']);
   });
 
+  test('delay: who is late can give up, and the others are served', async () => {
+    open({ batchMax: 1, defaultQueuePolicy: { timeoutMs: 10, timeoutAction: 'delay' } });
+    const giveUp = new AbortController();
+    world.submit('x');
+    await world.time.settle();
+    world.submit('a', { signal: giveUp.signal });
+    world.submit('b');
+    await world.time.advance(10);
+    giveUp.abort();
+    for (let i = 0; i < 2; i++) await world.finish();
+    expect(world.told).toEqual(['a: aborted', 'x', 'b']);
+  });
+
   test('overrides only shorten, where they are allowed', async () => {
     open({ batchMax: 1, defaultQueuePolicy: { timeoutMs: 10, allowTimeoutOverride: true } });
     world.submit('x');
@@ -287,7 +300,7 @@ describe('maximum queue size', () => {
     await world.time.settle();
     world.submit('a');
     await world.time.advance(5);
-    world.submit('b');
+    world.submit('b', { tenant: 'b' });
     await world.time.settle();
     expect(world.told).toEqual(['b: engine_busy']);
   });

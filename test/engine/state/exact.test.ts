@@ -2,10 +2,11 @@
 
 import { describe, expect, it } from 'vitest';
 import type { KvType } from '../../../src/engine/api.ts';
-import { blockTokens } from '../../../src/engine/state/block.ts';
+import { blockHeadBytes, blockTokens } from '../../../src/engine/state/block.ts';
 import { nameOf } from '../../../src/engine/state/keys.ts';
 import { rowsPart } from '../../../src/engine/state/restore.ts';
 import { parseState } from '../../../src/engine/state/rows.ts';
+import type { Pool } from '../../../src/pool/api.ts';
 import { mib, pool, read } from '../../pool/support/pools.ts';
 import { seed } from '../../support/seed.ts';
 import { missingEngine, smallModel, someTokens } from '../support/models.ts';
@@ -44,7 +45,7 @@ describe.skipIf(missingEngine() !== undefined)('restored state', () => {
       const played = new Played({ kvType });
       const prompt = someTokens(promptTokens, seed() + 2);
       played.keep(kept, prompt);
-      const other = Int32Array.from([...prompt.subarray(0, 130), ...someTokens(60, seed() + 3)]);
+      const other = Int32Array.from([...prompt.subarray(0, 150), ...someTokens(40, seed() + 3)]);
       const { cached, logits } = await played.goOn(kept, other);
       expect(cached).toBe(128);
       expect(logits).toEqual(played.undisturbed(other));
@@ -68,11 +69,22 @@ describe.skipIf(missingEngine() !== undefined)('restored state', () => {
     const keeper = played.keeper(kept);
     expect(await keeper.restore(played.context, 1, '', prompt, 64)).toBe(restorable);
     const whole = prompt.subarray(0, restorable);
+    // Keys of the first layer depend on their token and position alone.
+    const alone = await pool({ capacityBytes });
+    played.context.remove(2);
+    played.prefill(2, whole, 0);
+    played.write(alone, 2, whole);
+    const firstKeys = (from: Pool, name: string): Buffer | undefined =>
+      read(from, name, rowsPart)?.subarray(
+        blockHeadBytes,
+        blockHeadBytes + blockTokens * (played.shape.rowBytes[0] as number),
+      );
     played.write(again, 1, whole);
     const { keys } = keeper.identityOf('', whole);
     for (let block = 0; block < restorable / blockTokens; block++) {
       const name = nameOf(keys, block);
       expect(read(again, name, rowsPart)?.equals(read(kept, name, rowsPart) as Buffer)).toBe(true);
+      expect(firstKeys(alone, name)?.equals(firstKeys(kept, name) as Buffer)).toBe(true);
     }
   });
 

@@ -44,6 +44,6 @@ it('is one of the least many that have topP together, and always one', () => {
 
 it('comes nearer to the likeliest with less temperature', () => {
   const [cold, warm] = [drawn({ ...plain, temperature: 0.2 }), drawn({ ...plain, temperature: 5 })];
-  expect(cold[0]).toBe(0);
+  expect(cold[0]).toBeLessThan(0.01);
   expect(warm[0]).toBeGreaterThan(0.1);
 });

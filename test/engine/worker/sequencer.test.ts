@@ -1,9 +1,10 @@
-/** Requests that are cancelled while their state is on its way from the disk. */
+/** Requests in an instance. */
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { FromInstance, Work } from '../../../src/engine/worker/protocol.ts';
 import { Sequencer } from '../../../src/engine/worker/sequencer.ts';
-import type { Lease, Pool } from '../../../src/pool/api.ts';
+import type { Pool } from '../../../src/pool/api.ts';
+import { until } from '../../support/until.ts';
 import { missingEngine, someTokens } from '../support/models.ts';
 import { Played } from '../support/played.ts';
 
@@ -22,10 +23,11 @@ function workOf(tokens: Int32Array, maxTokens = 4): Work {
   };
 }
 
-/** A pool with nothing in it whose disk takes its time. */
+/** A pool whose disk has what is asked for first, and takes its time. */
 class SlowPool {
   readonly hasDisk = true;
-  readonly #waiting: ((lease: Lease | undefined) => void)[] = [];
+  isSlow = true;
+  readonly #waiting: (() => void)[] = [];
 
   get(): undefined {
     return undefined;
@@ -35,77 +37,62 @@ class SlowPool {
     return true;
   }
 
-  load(): Promise<Lease | undefined> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  load(): Promise<undefined> {
+    if (!this.isSlow) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
   }
 
-  /** The disk says that it has nothing. */
-  async answer(): Promise<void> {
-    for (const resolve of this.#waiting.splice(0)) resolve(undefined);
-    await new Promise((resolve) => setImmediate(resolve));
+  /** The disk says that it has nothing, now and later. */
+  answer(): void {
+    this.isSlow = false;
+    for (const answer of this.#waiting.splice(0)) answer();
   }
 }
 
-describe.skipIf(missingEngine() !== undefined)('a sequence', () => {
-  function world(): { sequencer: Sequencer; slow: SlowPool; said: string[]; run: () => void } {
-    const played = new Played({ sequences: 1 });
-    const slow = new SlowPool();
-    const said: string[] = [];
-    const sequencer = new Sequencer({
-      model: played.model,
-      context: played.context,
-      keeper: played.keeper(slow as unknown as Pool),
-      counters: played.counters,
-      post: (message: FromInstance) => {
-        if (message.type === 'done' || message.type === 'failed') {
-          said.push(`${message.type} ${message.id}`);
-        }
-      },
-      wake: () => undefined,
-      nowMs: () => 0,
+describe.skipIf(missingEngine() !== undefined)(
+  'a request whose state is on its way from the disk',
+  () => {
+    function world(): { sequencer: Sequencer; slow: SlowPool; said: string[] } {
+      const played = new Played({ sequences: 1 });
+      const slow = new SlowPool();
+      const said: string[] = [];
+      const sequencer = new Sequencer({
+        model: played.model,
+        context: played.context,
+        keeper: played.keeper(slow as unknown as Pool),
+        counters: played.counters,
+        post: (message: FromInstance) => {
+          if (message.type === 'done') said.push(`done ${message.id}`);
+          if (message.type === 'failed') said.push(`${message.failure.code} ${message.id}`);
+        },
+        wake: () => undefined,
+        nowMs: () => 0,
+      });
+      onTestFinished(() => sequencer.close());
+      return { sequencer, slow, said };
+    }
+
+    it('holds nobody up', async () => {
+      const { sequencer, slow, said } = world();
+      void sequencer.start(1, workOf(someTokens(40, 1)));
+      slow.isSlow = false;
+      void sequencer.start(2, workOf(someTokens(40, 2)));
+      await until(() => said.length > 0);
+      expect(said).toEqual(['done 2']);
+      slow.answer();
+      await until(() => said.length > 1);
+      expect(said).toEqual(['done 2', 'done 1']);
+      await until(() => sequencer.isSettled);
     });
-    const run = (): void => {
-      while (sequencer.step());
-    };
-    return { sequencer, slow, said, run };
-  }
 
-  it('is taken by the next only when its state has come and was put away', async () => {
-    const { sequencer, slow, said, run } = world();
-    void sequencer.start(1, workOf(someTokens(40, 1)));
-    sequencer.cancel(1);
-    void sequencer.start(2, workOf(someTokens(40, 2)));
-    run();
-    expect(said).toEqual([]);
-    expect(sequencer.isIdle).toBe(false);
-    await slow.answer();
-    // The first one is over; the second one asks the disk now.
-    await slow.answer();
-    run();
-    expect(said).toEqual(['done 2']);
-    expect(sequencer.isIdle).toBe(true);
-  });
-
-  it('is not taken by one that was cancelled while it waited', async () => {
-    const { sequencer, slow, said, run } = world();
-    void sequencer.start(1, workOf(someTokens(40, 1)));
-    void sequencer.start(2, workOf(someTokens(40, 2)));
-    sequencer.cancel(2);
-    await slow.answer();
-    run();
-    expect(said).toEqual(['done 1']);
-    expect(sequencer.isIdle).toBe(true);
-  });
-
-  it('that all gave up is idle when the last state has come', async () => {
-    const { sequencer, slow, said, run } = world();
-    void sequencer.start(1, workOf(someTokens(40, 1)));
-    void sequencer.start(2, workOf(someTokens(40, 2)));
-    sequencer.cancelAll();
-    expect(sequencer.isIdle).toBe(false);
-    await slow.answer();
-    run();
-    expect(said).toEqual([]);
-    expect(sequencer.isIdle).toBe(true);
-  });
-});
+    it('can be cancelled', async () => {
+      const { sequencer, slow, said } = world();
+      void sequencer.start(1, workOf(someTokens(40, 1)));
+      sequencer.cancel(1);
+      slow.answer();
+      await until(() => said.length > 0);
+      expect(said).toEqual(['aborted 1']);
+      expect(sequencer.isSettled).toBe(true);
+    });
+  },
+);

@@ -2,15 +2,17 @@
  * A client of a mapped pool: does operations at random, as far as it may, and writes down each and what it was told. It opens the pool by its
  * path, or joins it where somebody has it open, until it is killed or has done all.
  *
- * argv: JSON of { path, log, logBytes, base, number, seed, operations, contexts, parts, wordsMax, largeEvery, capacityBytes }
+ * argv: JSON of { path, log, logBytes, base, number, seed, operations, there, contexts, parts, wordsMax, largeEvery, capacityBytes }
+ * Says `open` when it has the pool, waits until it is told to go on, and says `there` before operation number `there`.
  */
 
+import { once } from 'node:events';
 import { openPool } from '../../../dist/index.js';
 import { Random } from '../../../dist/base/random.js';
 import { makeBlock, readBlocks } from './blocks.mjs';
 import { action, Log, mapLog, status } from './log.mjs';
 
-/** @type {{ path: string, log: string, logBytes: number, base: string, number: number, life: number, seed: number, operations: number, contexts: number, parts: number, wordsMax: number, largeEvery: number, capacityBytes: number }} */
+/** @type {{ path: string, log: string, logBytes: number, base: string, number: number, life: number, seed: number, operations: number, there: number, contexts: number, parts: number, wordsMax: number, largeEvery: number, capacityBytes: number }} */
 const given = JSON.parse(/** @type {string} */ (process.argv[2]));
 const random = new Random(given.seed);
 const words = mapLog(given.log, given.logBytes);
@@ -129,9 +131,10 @@ function write(context, part) {
   }
 }
 
-// The others are waited for: operations are to overlap.
-while (words[0] === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+process.send?.('open');
+await once(process, 'message');
 for (let i = 0; i < given.operations && log.hasRoom(1000); i++) {
+  if (i === given.there) process.send?.('there');
   const context = random.below(1 + random.below(contexts)); // some are more wanted
   const part = random.below(parts);
   const draw = random.below(10);
@@ -140,4 +143,3 @@ for (let i = 0; i < given.operations && log.hasRoom(1000); i++) {
   else look(context, part);
 }
 await pool.close();
-words[1] = 1;

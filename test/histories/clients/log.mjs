@@ -1,7 +1,7 @@
 /**
  * What a client asked and was told, in a mapped file that outlives it: each call is written down before it is made.
  *
- * Words of 64-bit floating point. Word 0 starts the client (`go`), word 1 is set when it has ended. Then records, one after the other:
+ * Records of 64-bit floating point words, one after the other:
  * ```
  *  0        1         2      3       4           5          6        7            8         9          10 …
  * ┌────────┬─────────┬──────┬───────┬───────────┬──────────┬────────┬────────────┬─────────┬──────────┬────────┐
@@ -18,7 +18,6 @@ import { osCalls } from '../../../dist/memory/os.js';
 export const action = { put: 1, append: 2, putIf: 3, delete: 4, get: 5, look: 6, evict: 7 };
 export const status = { untold: 0, done: 1, absent: 2, refused: 3, full: 4 };
 
-const headWords = 2;
 const recordWords = 10;
 
 /** @param {string} path @param {number} sizeBytes a whole number of pages */
@@ -36,7 +35,7 @@ export function mapLog(path, sizeBytes) {
 export class Log {
   /** @type {Float64Array} */
   #words;
-  #at = headWords;
+  #at = 0;
   #base;
 
   /** @param {Float64Array} words @param {bigint} base nanoseconds of the monotonic clock from which times are counted */
@@ -78,7 +77,7 @@ export class Log {
  */
 export function readLog(words) {
   const records = [];
-  for (let at = headWords; at + recordWords <= words.length && words[at] !== 0;) {
+  for (let at = 0; at + recordWords <= words.length && words[at] !== 0;) {
     const [what, context, part, block, ifVersion, calledNs, state, returnedNs, version, count] =
       words.subarray(at, at + recordWords);
     const blocks = [...words.subarray(at + recordWords, at + recordWords + count)];

@@ -1,9 +1,10 @@
 /** Runs clients in processes over one mapped pool, and gathers the history of what they did. */
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Random } from '../../../src/base/random.ts';
 import { openPool } from '../../../src/pool/open.ts';
 import type { Action, Operation } from './history.ts';
@@ -69,6 +70,8 @@ interface Life {
   readonly words: Float64Array;
   readonly number: number;
   readonly client: number;
+  /** Resolves when it has begun some of its operations, or has ended. */
+  readonly there: Promise<void>;
 }
 
 export interface Recorded {
@@ -92,42 +95,61 @@ class Crowd {
   readonly #plan: Plan;
   readonly #random: Random;
   readonly #base = process.hrtime.bigint();
+  /** How many of the first ones are yet to open the pool. */
+  #awaited: number;
+  /** Who has opened it and waits for them: operations are to overlap. */
+  readonly #waiting: ChildProcess[] = [];
   failure = '';
 
   constructor(plan: Plan, random: Random) {
     this.#plan = plan;
     this.#random = random;
+    this.#awaited = plan.clients;
     for (let number = 0; number < plan.clients; number++) this.#start(number);
   }
 
-  #start(number: number): Life {
+  #start(number: number): void {
     const plan = this.#plan;
     const life = this.lives.filter((each) => each.number === number).length;
     if (life >= livesMax) throw new Error('too many lives for one history');
     const log = join(plan.folder, `log-${number}-${life}`);
     const words = mapLog(log, logBytes);
-    words[0] = 1;
     const seed = this.#random.next();
+    const there = this.#random.below(plan.operations / 2);
     const path = poolOf(plan.folder);
-    const given = { ...plan, path, log, logBytes, base: String(this.#base), number, life, seed };
-    const child = spawn(process.execPath, [script, JSON.stringify(given)], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+    const base = String(this.#base);
+    const given = { ...plan, path, log, logBytes, base, number, life, seed, there };
+    const child = fork(script, [JSON.stringify(given)], {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      execArgv: [],
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (this.failure += text));
-    const started = { child, words, number, client: number * livesMax + life };
+    // One that was stopped ends by nothing else.
+    onTestFinished(() => void child.kill('SIGKILL'));
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.failure += text));
+    void heard(child, 'open').then(() => this.#meet(child, life === 0));
+    const client = number * livesMax + life;
+    const started = { child, words, number, client, there: heard(child, 'there') };
     this.lives.push(started);
     this.#current[number] = started;
-    return started;
+  }
+
+  /** One has opened the pool, or has ended before. */
+  #meet(child: ChildProcess, isFirst: boolean): void {
+    if (isFirst) this.#awaited--;
+    this.#waiting.push(child);
+    if (this.#awaited > 0) return;
+    // Who has been killed meanwhile hears nothing.
+    for (const each of this.#waiting.splice(0)) each.send('go', () => undefined);
   }
 
   /** Kills one at some point of its work, or while it is opening the pool, and starts its successor. */
   async killOne(): Promise<void> {
-    const { victims, operations } = this.#plan;
+    const { victims } = this.#plan;
     const random = this.#random;
     const number = victims === 'first' ? 0 : random.below(this.#current.length);
     const life = this.#current[number] as Life;
     if (random.below(4) === 0) await pause(random.below(youngMaxMs));
-    else await reached(life, random.below(operations / 2));
+    else await life.there;
     life.child.kill('SIGKILL');
     await gone(life.child);
     this.#start(number);
@@ -174,6 +196,7 @@ export async function record(plan: Plan, random: Random): Promise<Recorded> {
   return { ...gather(plan, crowd.lives), kills: plan.kills, stops };
 }
 
+/** Time itself is the subject: how long one stands still, or lives while it opens the pool, which tells nobody how far it is. */
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -182,10 +205,14 @@ async function gone(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
 }
 
-/** Resolves when a client has begun that many operations, or has ended. */
-async function reached({ words, child }: Life, operations: number): Promise<void> {
-  while (child.exitCode === null && words[1] === 0 && readLog(words).length <= operations)
-    await pause(1);
+/** Resolves when a client has said that, or has ended. */
+async function heard(child: ChildProcess, word: string): Promise<void> {
+  await new Promise<void>((resolve) => {
+    child.on('message', (said) => {
+      if (said === word) resolve();
+    });
+    child.once('exit', resolve);
+  });
 }
 
 function gather(

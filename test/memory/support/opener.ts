@@ -1,11 +1,12 @@
 /** Other processes and threads that open a mapped region: fixtures/opener.mjs, spoken to by messages. */
 
-import { fork, spawnSync } from 'node:child_process';
+import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { onTestFinished } from 'vitest';
+import { runToEnd } from '../../support/children.ts';
 
 export interface Answer {
   readonly ok?: unknown;
@@ -30,7 +31,7 @@ const namespaced = [
 
 /** Whether this process may make pid namespaces. */
 export function mayUnshare(): boolean {
-  return spawnSync(namespaced[0], [...namespaced[1].slice(0, -1), 'true']).status === 0;
+  return runToEnd(namespaced[0], [...namespaced[1].slice(0, -1), 'true']).status === 0;
 }
 
 export function openerInNamespace(folder: string, mode: string): Opener {

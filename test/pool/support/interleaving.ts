@@ -1,7 +1,6 @@
 /** Two owners of one pool in one thread: while one is at work, the other does something whole between two of its memory accesses. */
 
 import assert from 'node:assert/strict';
-import { Random } from '../../../src/base/random.ts';
 import type { Pool } from '../../../src/pool/api.ts';
 import { hasCode } from '../../../src/errors.ts';
 import {
@@ -14,7 +13,8 @@ import {
   ownRegion,
   restoreMemory,
 } from '../../support/owned-memory.ts';
-import { seed } from '../../support/seed.ts';
+import { interrupt } from '../../support/instrumented-words.ts';
+import { pointsOf } from '../../support/points.ts';
 import { filled, mib } from './pools.ts';
 
 const ci = process.env['CI'] === 'true';
@@ -44,6 +44,31 @@ export function unlessBusy(change: () => unknown): boolean {
   }
 }
 
+/** How a look goes that is to be interrupted. */
+export interface Way {
+  /** The last access of the look at which `then` cannot interrupt any more. */
+  readonly from: number;
+  /** Sets off what interrupts the look that comes next: `then` does, with accesses counted from the beginning of the look. */
+  begin(of: Pool, then: () => void): void;
+}
+
+/** One look, at a pool that stands still but for what interrupts it. */
+export const once: Way = { from: 0, begin: (_, then) => then() };
+
+/** Behind the loads by which a look notes what moment it is. */
+const afterMoment = 6;
+
+/** A look that finds the pool changed looks again with other means: it is these that are to be interrupted here. */
+export const again: Way = {
+  from: afterMoment,
+  begin(of, then) {
+    interrupt(afterMoment, () => {
+      of.unpin('b');
+      then();
+    });
+  },
+};
+
 /** Contexts of one part beside those that are changed: the first chunk of entries is full but for one … */
 const few = 16;
 /** … and so is the first table of contexts until it grows … */
@@ -65,6 +90,13 @@ export function putAndMove(of: Pool): void {
   of.put('a', 'p', filled(9000, 9));
   of.delete('gap');
   of.compact();
+}
+
+/** Puts other bytes wherever memory of that size is free. */
+export function reuse(of: Pool): void {
+  for (const sizeBytes of [20, 100, 900, 1000, 5000, 9000]) {
+    for (let i = 0; i < 12; i++) of.put(`new-${sizeBytes}-${i}`, 'p', filled(sizeBytes, 0xee));
+  }
 }
 
 /** What a writer does to the part `p` of the context `a`, and around it. */
@@ -157,7 +189,6 @@ export class Stage {
 }
 
 /** Some of the accesses 1…`accesses`, all when there are few: with CI=true up to `ciMost`. */
-export function* points(accesses: number, ciMost: number): Generator<number> {
-  const stride = Math.max(1, Math.ceil(accesses / (ci ? ciMost : most)));
-  for (let k = 1 + new Random(seed()).below(stride); k <= accesses; k += stride) yield k;
+export function points(accesses: number, ciMost: number): Generator<number> {
+  return pointsOf(accesses, ci ? ciMost : most);
 }

@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Image } from './disk.ts';
 import { writeImage } from './disk.ts';
-import { recorder } from './recorded.ts';
+import { type Outage, recorder } from './recorded.ts';
 
 export class Judge {
   readonly #program: URL;
@@ -49,10 +50,13 @@ export class Judge {
 
   #start(): ChildProcess {
     const { NODE_OPTIONS: _, ...env } = process.env;
-    return fork(fileURLToPath(this.#program), [], {
+    const child = fork(fileURLToPath(this.#program), [], {
       execArgv: [],
       env: { ...env, LD_PRELOAD: recorder(), CENOTE_BOOT_ID: join(this.#scratch, 'boot') },
     });
+    // What it was given may have no end.
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
   }
 
   async end(): Promise<void> {
@@ -63,4 +67,20 @@ export class Judge {
     }
     rmSync(this.#scratch, { recursive: true, force: true });
   }
+}
+
+/** Has what each outage leaves judged by a process of that program. @returns what is wrong, and after which outage */
+export async function faultsAfter(
+  program: URL,
+  outages: Iterable<Outage>,
+  faultOf: (outage: Outage, judge: Judge) => Promise<string | undefined>,
+): Promise<string[]> {
+  const judge = new Judge(program);
+  const found: string[] = [];
+  for (const outage of outages) {
+    const fault = await faultOf(outage, judge);
+    if (fault !== undefined) found.push(`${outage.name}: ${fault}`);
+  }
+  await judge.end();
+  return found;
 }

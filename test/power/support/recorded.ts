@@ -1,22 +1,29 @@
 /** Programs whose file calls are recorded, and what is left of their files when the power fails after any of them. */
 
-import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { beforeEach, onTestFinished } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
 import { Disk, type Image, type Names } from './disk.ts';
 import { kind, type LogRecord, parseLog } from './log.ts';
+import { hasCommand, runToEnd } from '../../support/children.ts';
 
 /** What a test says that skips itself; undefined where there is a C compiler. */
-export const withoutCompiler: string | undefined =
+const withoutCompiler: string | undefined =
   process.platform !== 'linux'
     ? 'recording file calls needs Linux'
-    : spawnSync('cc', ['--version']).status === 0
+    : hasCommand('cc')
       ? undefined
       : 'no C compiler: provide it with `sudo apt-get install build-essential`';
+
+/** Skips all tests of a file, or of a group, where nothing can be recorded. */
+export function needsCompiler(): void {
+  beforeEach((context) => {
+    if (withoutCompiler !== undefined) context.skip(withoutCompiler);
+  });
+}
 
 /** A disk takes a while: others write meanwhile. */
 const syncUs = '1000';
@@ -29,17 +36,9 @@ export function recorder(): string {
     const folder = mkdtempSync(join(tmpdir(), 'cenote-recorder-'));
     library = join(folder, 'recorder.so');
     process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-    execFileSync('cc', [
-      '-O1',
-      '-Wall',
-      '-Wextra',
-      '-shared',
-      '-fPIC',
-      '-o',
-      library,
-      source,
-      '-ldl',
-    ]);
+    const options = ['-O1', '-Wall', '-Wextra', '-shared', '-fPIC', '-o', library, source, '-ldl'];
+    const { status, stderr } = runToEnd('cc', options);
+    if (status !== 0) throw new Error(`cc: ${stderr}`);
   }
   return library;
 }
@@ -66,7 +65,7 @@ export function recordProgram(
   const under = join(scratch, 'disk');
   const log = join(scratch, 'log');
   mkdirSync(under);
-  execFileSync(process.execPath, [fileURLToPath(program), under, ...words], {
+  const { status, signal } = runToEnd(process.execPath, [fileURLToPath(program), under, ...words], {
     env: {
       ...process.env,
       LD_PRELOAD: recorder(),
@@ -77,6 +76,7 @@ export function recordProgram(
     },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
+  if (status !== 0) throw new Error(`${program.pathname} ended with ${status ?? signal}`);
   const records = parseLog(readFileSync(log));
   rmSync(under, { recursive: true, force: true });
   return { under, scratch, records };

@@ -1,13 +1,14 @@
 /** Programs of a Redis installation, where there is one. */
 
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { hasCommand } from '../../../support/children.ts';
 
 /** What to say when a test is skipped. */
 export const toolsMissing = 'no redis-cli: apt-get install redis-tools';
 
 export function hasTool(name: string): boolean {
-  return spawnSync(name, ['--version']).status === 0;
+  return hasCommand(name);
 }
 
 export interface Ran {

@@ -1,0 +1,106 @@
+/** What may not be missing where bytes take the place of others, or move, while somebody may read them. */
+
+const leases = 'test/pool/interleaved-leases.test.ts';
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const storePlaces = [
+  {
+    name: 'replaced bytes that are freed under a lease',
+    why: 'the selector is changed first, and the bits are looked at then: who leased in between reads on',
+    file: 'src/store/replace.ts',
+    from: 'leaveReplaced(store, old, words, at);',
+    to: 'freeParked(store, old, words, at);',
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'lease bits that are looked at before bytes are replaced',
+    why: 'no bit before the selector changes says nothing of those that are set until then',
+    file: 'src/store/replace.ts',
+    from: `  store.allocator.keep(payload.ref);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);`,
+    to: `  store.allocator.keep(payload.ref);
+  const isLeased = store.isLeased(words, at);
+  commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);
+  if (!isLeased) freeParked(store, words, at);`,
+    test: leases,
+    killer: 'a lease that is taken while the writer replaces the part in place holds what it shows',
+  },
+  {
+    name: 'a part that is replaced in place while it is leased',
+    why: 'there is one idle slot: bytes that wait in it must not be overwritten',
+    file: 'src/store/replace.ts',
+    from: 'peek(words, at + field.selector) < selectorMax &&\n    !store.isLeased(words, at)',
+    to: 'peek(words, at + field.selector) < selectorMax',
+    test: 'test/store/parked.test.ts',
+    killer:
+      'a part that was replaced under a lease, and is then replaced in place again leaves nothing behind when the lease ends after',
+  },
+  {
+    name: 'an append over bytes that wait',
+    why: 'the idle slot may hold what was replaced under a lease',
+    file: 'src/store/append.ts',
+    from: 'return parked(words, at) === 0;',
+    to: 'return true;',
+    test: 'test/store/parked.test.ts',
+    killer:
+      'a part that was replaced under a lease, and is then appended to leaves nothing behind when the lease ends after',
+  },
+  {
+    name: 'recovery that takes waiting bytes from a reader who lives',
+    why: 'bytes that were replaced stay while a living reader has a lease on the entry',
+    file: 'src/store/recover.ts',
+    from: 'if (waiting !== 0) unique = mark(waiting) && unique;',
+    to: '',
+    test: 'test/store/leases-beside.test.ts',
+    killer:
+      'what a living reader has leased from one who died with the pen stays while the reader itself brings the store in order, and goes with the lease',
+  },
+  {
+    name: 'recovery that ends the leases of the living',
+    why: 'only the bits of owners that died are cleared',
+    file: 'src/store/recover.ts',
+    from: 'and(words, at + field.leases, living.low);',
+    to: 'and(words, at + field.leases, 0);',
+    test: 'test/store/leases-beside.test.ts',
+    killer:
+      'what a living reader has leased from one who died with the pen stays while one that opens the pool brings the store in order, and goes with the lease',
+  },
+  {
+    name: 'bytes that move under a lease',
+    why: 'a reader may have leased the old place between the look and the commit',
+    file: 'src/store/move.ts',
+    from: `leaveReplaced(store, ref, words, at);`,
+    to: `freeParked(store, ref, words, at);`,
+    test: 'test/pool/interleaved-leases.test.ts',
+    killer:
+      'a lease that is taken while the writer puts it elsewhere and moves it holds what it shows',
+  },
+  {
+    name: 'bytes that move unverified',
+    why: 'a damaged part must not get about',
+    file: 'src/store/move.ts',
+    from: `  if (checksummed && crc32(`,
+    to: `  if (false as boolean && crc32(`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction leaves a part that is damaged, and counts it',
+  },
+  {
+    name: 'a move that counts as a change',
+    why: 'versions are what users compare',
+    file: 'src/store/move.ts',
+    from: `, movedSelector(peek(words, at + field.selector)));`,
+    to: `);`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction brings free memory together and loses nothing',
+  },
+  {
+    name: 'a secret that is copied and not wiped',
+    why: 'a copy that is not used must not stay in free memory',
+    file: 'src/store/compact.ts',
+    from: `sensitive: (traits & trait.sensitive) !== 0`,
+    to: `sensitive: false`,
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction leaves no copy of a secret that it does not move',
+  },
+];
