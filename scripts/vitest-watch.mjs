@@ -47,7 +47,9 @@ export default class WatchReporter {
   #look() {
     const now = performance.now();
     for (const [file, state] of this.#running) {
-      const isBeyond = now - state.startedMs > limitMs && !state.isEnded;
+      // vitest tells of no end of a file whose process was ended.
+      if (state.isEnded) continue;
+      const isBeyond = now - state.startedMs > limitMs;
       if (!isBeyond && now - state.saidMs < longMs) continue;
       state.saidMs = now;
       const runner = runnerOf(file);

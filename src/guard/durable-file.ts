@@ -43,8 +43,26 @@ export function replaceFile(path: string, text: string): Promise<void> {
   });
 }
 
-/** Runs alone among all processes that take this lock. @throws io_failed, and what `work` throws */
-export async function locked<T>(path: string, clock: Clock, work: () => Promise<T>): Promise<T> {
+/** By lock: ends when who has come last in this process is done. */
+const lastToCome = new Map<string, Promise<unknown>>();
+
+/**
+ * Runs alone among all processes that take this lock. Those of one process come in order: who only looked now and then might never find it free.
+ * @throws io_failed, and what `work` throws
+ */
+export function locked<T>(path: string, clock: Clock, work: () => Promise<T>): Promise<T> {
+  const before = lastToCome.get(path) ?? Promise.resolve();
+  const turn = before.then(() => alone(path, clock, work));
+  const done: Promise<unknown> = turn
+    .catch(() => undefined)
+    .finally(() => {
+      if (lastToCome.get(path) === done) lastToCome.delete(path);
+    });
+  lastToCome.set(path, done);
+  return turn;
+}
+
+async function alone<T>(path: string, clock: Clock, work: () => Promise<T>): Promise<T> {
   await doing(`take the lock ${path}`, () => take(path, clock));
   try {
     return await work();

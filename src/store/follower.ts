@@ -2,7 +2,7 @@
  * How an owner keeps up with what others change: the epoch of the index says when tables, entries or segments are out of date.
  */
 
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import { control, controlByte } from '../memory/layout.ts';
 import type { Region, Segment } from '../memory/region.ts';
 import { add, load, peek, type Words } from '../memory/words.ts';
@@ -10,6 +10,8 @@ import type { Pen } from './pen.ts';
 
 /** How often a reader looks again when writers keep changing what it found. */
 export const readAttempts = 10_000;
+/** How often it does so where each look has looked as often itself, and found no rest. */
+const restlessLooks = 10;
 /** How often a reader looks whether a rebuilt table is complete before it waits for the pen. */
 const rebuildLooks = 1000;
 /** How often it waits for the pen and finds a table being rebuilt all the same. */
@@ -91,7 +93,8 @@ export class Follower {
         const seen = look();
         if (attempt === readAttempts || !this.catchUp()) return seen;
       } catch (error) {
-        if (attempt === readAttempts || !this.catchUp()) throw error;
+        const most = hasCode(error, 'pool_busy') ? restlessLooks : readAttempts;
+        if (attempt >= most || !this.catchUp()) throw error;
       }
     }
   }

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { crc32 as zlibCrc32 } from 'node:zlib';
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { crc32, fastestCrc32 } from '../../src/base/checksum.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 const text = new TextEncoder().encode('123456789');
 

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Histogram } from '../../src/base/histogram.ts';
 import { seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 describe('Histogram', () => {
   it('is exact below 64', () => {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   bar,
@@ -12,6 +11,7 @@ import {
   sparkline,
 } from '../../src/cli/format.ts';
 import { hasCode } from '../../src/errors.ts';
+import { fc } from '../support/properties.ts';
 
 function codeOf(run: () => unknown): string {
   try {

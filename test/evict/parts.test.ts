@@ -1,6 +1,5 @@
 /** What learning is made of, part by part, against plain models. */
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import { noPlace } from '../../src/evict/api.ts';
@@ -14,6 +13,7 @@ import { ghostLimit, KnownBlocks, none } from '../../src/evict/hazard/known.ts';
 import { Learner } from '../../src/evict/hazard/learner.ts';
 import { Model } from '../../src/evict/hazard/model.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 describe('ages', () => {
   it('fall into the bucket that begins at or before them', () => {

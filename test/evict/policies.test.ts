@@ -1,6 +1,5 @@
 /** What every policy promises a cache: only what may go is given away, and all of it in the end. */
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import {
@@ -16,6 +15,7 @@ import { Hazard } from '../../src/evict/hazard/hazard.ts';
 import { Lfu } from '../../src/evict/lfu.ts';
 import { Lru } from '../../src/evict/lru.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 const policies: readonly (readonly [string, (places: number) => Policy])[] = [
   ['lru', (places) => new Lru(places)],

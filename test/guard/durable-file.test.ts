@@ -67,3 +67,18 @@ it('keeps what several processes write at once', async () => {
   expect(keys?.length).toBe(6);
   expect(readdirSync(folder)).toEqual(['keys.json']);
 });
+
+it('gives the lock to those of one process in the order in which they came', async () => {
+  const lock = join(await freshFolder(), '.lock');
+  const order: string[] = [];
+  const take = (name: string): Promise<unknown> =>
+    locked(lock, systemClock, async () => order.push(name));
+  let second: Promise<unknown> | undefined;
+  await locked(lock, systemClock, async () => {
+    second = take('second');
+    // It finds the lock taken.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+  });
+  await Promise.all([take('third'), take('fourth'), second]);
+  expect(order).toEqual(['second', 'third', 'fourth']);
+});

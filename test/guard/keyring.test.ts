@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
 import { scopes } from '../../src/guard/api.ts';
@@ -9,6 +8,7 @@ import { dataLayout } from '../../src/guard/layout.ts';
 import { keysText, parseKeys, parseTenants, tenantsText } from '../../src/guard/records.ts';
 import { parameters } from '../server/support/fuzz.ts';
 import { codeOf } from './support/guards.ts';
+import { fc } from '../support/properties.ts';
 
 const anyKey = fc.string({
   unit: fc.integer({ min: 0x21, max: 0x7e }).map(String.fromCharCode),

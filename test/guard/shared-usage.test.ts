@@ -3,12 +3,12 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { SharedUsage, workersMax, type TenantUsage } from '../../src/guard/shared-usage.ts';
 import { Usage } from '../../src/guard/usage.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { codeOf, testClock } from './support/guards.ts';
+import { fc } from '../support/properties.ts';
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {

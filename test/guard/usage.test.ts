@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { CenoteError } from '../../src/errors.ts';
@@ -8,6 +7,7 @@ import { TokenBucket } from '../../src/guard/token-bucket.ts';
 import { Usage } from '../../src/guard/usage.ts';
 import { parameters } from '../server/support/fuzz.ts';
 import { codeOf, testClock } from './support/guards.ts';
+import { fc } from '../support/properties.ts';
 
 describe('a token bucket', () => {
   it('lets a second of its rate through at once, and then its rate', () => {

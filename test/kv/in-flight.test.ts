@@ -1,6 +1,5 @@
 /** Traces against the block manager, with time. */
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Simulation } from '../../src/kv/replay/cache.ts';
 import { policyNames } from '../../src/evict/policies.ts';
@@ -8,6 +7,7 @@ import { InFlight } from '../../src/kv/replay/in-flight.ts';
 import { TraceBuilder, tokensPerBlock, type Trace } from '../../src/kv/traces/trace.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { chains, traceOf } from './support.ts';
+import { fc } from '../support/properties.ts';
 
 const everything = 1e9;
 

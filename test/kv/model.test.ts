@@ -3,10 +3,10 @@
  * as predicted, no block is lost, owned twice or freed while in use, and what is found is what would have been computed.
  */
 
-import fc from 'fast-check';
 import { describe, test } from 'vitest';
 import { rounds, seed } from '../support/seed.ts';
 import { anyDeed, World } from './world.ts';
+import { fc } from '../support/properties.ts';
 
 const lives: [name: string, windowTokens: number][] = [
   ['looking back to the first token', 0],

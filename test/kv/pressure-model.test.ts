@@ -1,6 +1,5 @@
 /** Random work through the pressure ladder, far more of it than there is room for: it always goes on, and no block is lost or owned twice. */
 
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   KvCache,
@@ -11,6 +10,7 @@ import {
   type Transfer,
 } from '../../src/kv/index.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 const blocks = 10;
 const blockTokens = 4;

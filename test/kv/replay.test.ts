@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it, type TestContext } from 'vitest';
 import { dataFolder, loadTrace, type TraceName } from '../../bench/traces/load.ts';
 import { Simulation, type PolicyName } from '../../src/kv/replay/cache.ts';
@@ -9,6 +8,7 @@ import { sizedMisses } from '../../src/kv/replay/sized.ts';
 import type { Trace } from '../../src/kv/traces/trace.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { chains, requestsOf, traceOf } from './support.ts';
+import { fc } from '../support/properties.ts';
 
 function played(trace: Trace, policy: PolicyName, capacityBlocks: number): Simulation {
   const simulation = new Simulation(trace, policy, capacityBlocks);

@@ -1,7 +1,7 @@
 /** Small traces for tests. */
 
-import fc from 'fast-check';
 import { TraceBuilder, type Trace } from '../../src/kv/traces/trace.ts';
+import { fc } from '../support/properties.ts';
 
 /** A trace of these requests, a second apart. */
 export function traceOf(requests: readonly (readonly number[])[]): Trace {

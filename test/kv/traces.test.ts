@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dataFolder, loadTrace, type TraceName } from '../../bench/traces/load.ts';
 import { CenoteError } from '../../src/errors.ts';
@@ -11,6 +10,7 @@ import { readTrace, traceFormats, type TraceFormat } from '../../src/kv/traces/r
 import { TraceBuilder, type Trace } from '../../src/kv/traces/trace.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { requestsOf } from './support.ts';
+import { fc } from '../support/properties.ts';
 
 let folder: string;
 

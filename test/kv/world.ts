@@ -1,9 +1,9 @@
 /** A cache, an offload, an engine that writes content, and an oracle; random deeds are done to all of them, and compared. */
 
 import { deepStrictEqual as same } from 'node:assert/strict';
-import fc from 'fast-check';
 import { KvCache, noRoom, Offload, step, type Transfer } from '../../src/kv/index.ts';
 import { type Known, Oracle } from './oracle.ts';
+import { fc } from '../support/properties.ts';
 
 const blocks = 12;
 const blockTokens = 4;

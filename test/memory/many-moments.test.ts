@@ -1,5 +1,6 @@
 /** An owner who changes a region dies at any of its memory accesses, or is interrupted there by another who changes it too. */
 
+import assert from 'node:assert/strict';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { hasCode } from '../../src/errors.ts';
 import type { Region } from '../../src/memory/region.ts';
@@ -37,8 +38,8 @@ describe.each(subjects)('an owner of a $name region', ({ name, create }) => {
 
   /** Back to two segments of at most four, and a free slot 1. */
   function reset(region: Region): void {
-    while (region.segments.length < 2) region.addSegment(nothing);
-    while (region.segments.length > 2) region.dropSegment();
+    while (region.segments.length < 2) assert(region.addSegment(nothing));
+    while (region.segments.length > 2) assert(region.dropSegment());
     region.reclaim?.(1, nothing);
     expectWhole(region);
   }

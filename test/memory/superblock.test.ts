@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { firstSuperblock } from '../../src/memory/first-superblock.ts';
 import { superblockBByte } from '../../src/memory/layout.ts';
@@ -20,6 +19,7 @@ import { crc32 } from '../../src/base/checksum.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { crashesAt } from './support/counted-words.ts';
 import { codeOf, identity, mib } from './support/regions.ts';
+import { fc } from '../support/properties.ts';
 
 vi.mock('../../src/memory/words.ts', async (original) => {
   const { countedWords } = await import('./support/counted-words.ts');

@@ -65,7 +65,7 @@ describe('a mapped pool', () => {
     expect(allocatedBytes(path)).toBe(before - given);
 
     // What moves together takes memory again, and leaves as much to give back.
-    while (!of.compact().done);
+    for (let calls = 0; !of.compact().done; calls++) assert(calls < 1000, 'compaction has no end');
     expect(of.trim()).toBeGreaterThan(0);
     const compact = allocatedBytes(path);
     const { usedBytes, metadataBytes } = of.stats().memory;

@@ -1,11 +1,10 @@
 import { expect, it } from 'vitest';
 
-import fc from 'fast-check';
-
 import { BatchParser, batchLineMaxBytes, batchType } from '../../src/server/http/batch-parser.ts';
 import { codeOf } from './support/client.ts';
 import { parameters } from './support/fuzz.ts';
 import { footprint, serve } from './support/serve.ts';
+import { fc } from '../support/properties.ts';
 
 interface Line extends Record<string, unknown> {
   readonly sizeBytes: number;

@@ -115,6 +115,7 @@ it('are answered, and leave nothing behind', async () => {
       const seen = await send(target, bytes);
       try {
         for (const status of statusesOf(seen)) counts.set(status, (counts.get(status) ?? 0) + 1);
+        expect(seen).not.toContain('HTTP/1.1 500 ');
         expect(target.errors).toEqual([]);
       } catch (error) {
         throw new Error(`After ${JSON.stringify(bytes.toString('latin1'))}`, { cause: error });
@@ -123,7 +124,6 @@ it('are answered, and leave nothing behind', async () => {
   };
   await Promise.all(Array.from({ length: parallel }, one));
   console.log(Object.fromEntries([...counts].sort(([a], [b]) => a - b)));
-  expect(counts.has(500)).toBe(false);
   expect(counts.get(200)).toBeGreaterThan(100);
   await until(() => target.server.stats().connections === 0 && target.server.stats().running === 0);
   expect(target.server.stats()).toMatchObject({ running: 0, inFlightBytes: 0 });

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
 import { errorTable } from '../../src/errors.ts';
@@ -6,6 +5,7 @@ import { routes } from '../../src/server/http/routes.ts';
 import { RawClient, testKey } from './support/client.ts';
 import { parameters } from './support/fuzz.ts';
 import { footprint, serve, type TestServer } from './support/serve.ts';
+import { fc } from '../support/properties.ts';
 
 const successes = new Set(
   routes.flatMap((route) => route.successes.map(({ status }) => status as number)),

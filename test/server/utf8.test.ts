@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 
 import { Utf8Check } from '../../src/server/http/utf8.ts';
 import { fuzz } from './support/fuzz.ts';
+import { fc } from '../support/properties.ts';
 
 function accepts(bytes: Uint8Array, cuts: readonly number[]): boolean {
   const check = new Utf8Check();

@@ -1,11 +1,11 @@
 /** Keys as words: whatever way they are made, they say the same. */
 
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hashHigh, hashLow, hashWords } from '../../src/base/hash.ts';
 import { hasCode } from '../../src/errors.ts';
 import { Key, nameMaxBytes } from '../../src/store/keys.ts';
 import { rounds, seed } from '../support/seed.ts';
+import { fc } from '../support/properties.ts';
 
 const seedLow = 0x1234_5678;
 const seedHigh = 0x0abc_def0;

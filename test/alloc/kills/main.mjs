@@ -259,4 +259,5 @@ async function run() {
   console.log(JSON.stringify(told));
 }
 
+process.once('SIGTERM', () => fail(`not done in time: ${JSON.stringify(told)}`));
 run().catch((error) => fail(String(error?.stack ?? error)));

@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BlockBytes, BlockCheck, headerBytes } from '../../../src/cli/replay/block-bytes.ts';
 import { seed } from '../../support/seed.ts';
+import { fc } from '../../support/properties.ts';
 
 function whole(bytes: BlockBytes, block: number): Buffer {
   return Buffer.concat([bytes.header(block), bytes.body(block)]);

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CenoteError } from '../../../src/errors.ts';
 import { ReplyReader, type Reply } from '../../../src/cli/replay/reply-reader.ts';
 import { rounds, seed } from '../../support/seed.ts';
+import { fc } from '../../support/properties.ts';
 
 interface Seen {
   readonly replies: Reply[];

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Random } from '../../../src/base/random.ts';
 import { openPool } from '../../../src/pool/open.ts';
 import type { Action, Operation } from './history.ts';
@@ -122,6 +123,8 @@ class Crowd {
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       execArgv: [],
     });
+    // One that was stopped ends by nothing else.
+    onTestFinished(() => void child.kill('SIGKILL'));
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.failure += text));
     void heard(child, 'open').then(() => this.#meet(child, life === 0));
     const client = number * livesMax + life;

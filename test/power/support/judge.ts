@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
 import type { Image } from './disk.ts';
 import { writeImage } from './disk.ts';
 import { type Outage, recorder } from './recorded.ts';
@@ -49,10 +50,13 @@ export class Judge {
 
   #start(): ChildProcess {
     const { NODE_OPTIONS: _, ...env } = process.env;
-    return fork(fileURLToPath(this.#program), [], {
+    const child = fork(fileURLToPath(this.#program), [], {
       execArgv: [],
       env: { ...env, LD_PRELOAD: recorder(), CENOTE_BOOT_ID: join(this.#scratch, 'boot') },
     });
+    // What it was given may have no end.
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
   }
 
   async end(): Promise<void> {

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { compilePattern } from '../../../src/server/resp/glob.ts';
 import { parameters } from '../support/fuzz.ts';
+import { fc } from '../../support/properties.ts';
 
 /** The slow and obvious way, for patterns without classes. */
 function matches(pattern: string, text: string): boolean {

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { keyOf, nameOf } from '../../../src/server/resp/names.ts';
 import { parameters } from '../support/fuzz.ts';
+import { fc } from '../../support/properties.ts';
 
 const sub = 0x1a;
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { CenoteError } from '../../../src/errors.ts';
@@ -9,6 +8,7 @@ import { defaultRespLimits, type RespLimits } from '../../../src/server/resp/lim
 import { Parser } from '../../../src/server/resp/parser.ts';
 import { parameters } from '../support/fuzz.ts';
 import { encode } from './support/client.ts';
+import { fc } from '../../support/properties.ts';
 
 /** A sink that keeps what it gets, through both of its doors in turn. */
 class Collector implements BulkSink {

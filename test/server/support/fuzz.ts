@@ -1,6 +1,6 @@
 /** Stochastic tests: the seed is printed, and taken back from CENOTE_SEED. */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 
 const seed = Number(process.env['CENOTE_SEED'] ?? Date.now() % 2 ** 31) | 0;
 const factor = process.env['CI'] === 'true' ? 5 : 1;
