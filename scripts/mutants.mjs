@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { batchers } from '../test/mutants/engine.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
@@ -69,6 +70,7 @@ const mutants = [
   ...evictions,
   ...proofs,
   ...tiers,
+  ...batchers,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

@@ -188,6 +188,51 @@ export const errorTable = {
     advice: 'See the cause; check permissions and free space of the folder.',
   },
 
+  // --- engines ---
+  engine_missing: {
+    httpStatus: 501,
+    resp: 'ERR',
+    advice:
+      'The engine needs llama.cpp: run `npm install @node-llama-cpp/linux-x64@3.22.1 koffi` (Linux x64, glibc 2.34 or newer).',
+  },
+  engine_incompatible: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice:
+      'Install the version that this release was made for: `npm install @node-llama-cpp/linux-x64@3.22.1`.',
+  },
+  engine_model_invalid: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'Give the path of a whole GGUF file of a model that decodes text.',
+  },
+  engine_failed: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice: 'See the message; less contextTokens or sequences need less memory.',
+  },
+  engine_prompt_too_long: {
+    httpStatus: 400,
+    resp: 'ERR',
+    advice: 'Shorten the prompt, or open the engine with more contextTokens.',
+  },
+  engine_busy: {
+    httpStatus: 503,
+    resp: 'LOADING',
+    advice: 'Retry after a moment, or open the engine with more instances or a longer queue.',
+  },
+  engine_deadline: {
+    httpStatus: 504,
+    resp: 'ERR',
+    advice: 'Allow more time, ask for fewer tokens, or add instances.',
+  },
+  engine_worker_lost: {
+    httpStatus: 503,
+    resp: 'LOADING',
+    advice: 'Retry: the worker that computed this has ended and is replaced.',
+  },
+  engine_closed: { httpStatus: 503, resp: 'ERR', advice: 'Open the engine again.' },
+
   // --- wires ---
   address_unavailable: {
     httpStatus: 500,

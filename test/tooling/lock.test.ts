@@ -11,5 +11,5 @@ test('every optional dependency has an entry, so that npm ci takes the lock', ()
 });
 
 test('no entry names the host it came from', () => {
-  expect(readFileSync('package-lock.json', 'utf8')).not.toContain('"resolved"');
+  expect(readFileSync('package-lock.json', 'utf8')).not.toMatch(/"resolved": "[^"]*:/);
 });

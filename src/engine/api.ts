@@ -1,0 +1,185 @@
+/**
+ * What an engine takes and gives, as types: text and tokens in, tokens and text out. What it computed for a prompt it keeps in a pool, so that it, another
+ * worker, another process, or the same after a restart, goes on from there.
+ *
+ * **What is exact.** State that comes back from the pool is the state that was put there, bit by bit, and so is every answer computed from it, provided
+ * that the prompt is cut into the same batches and nobody else is in the context. Several sequences in one batch, or a prompt in other pieces, change the
+ * last digits of logits (by at most 0.02 where it was measured), never which state belongs to whom.
+ */
+
+import type { Clock } from '../base/clock.ts';
+import type { Pool } from '../pool/api.ts';
+
+/** How numbers of the attention state are stored. `q8_0` halves its size. */
+export type KvType = 'f32' | 'f16' | 'q8_0';
+
+export interface EngineOptions {
+  /** A GGUF file. */
+  readonly modelPath: string;
+  /** What requests call it. Default: the name of the file without `.gguf`. */
+  readonly name?: string;
+  /** Where state is kept. It stays the caller's, who closes it after the engine. Without one every prompt is computed. */
+  readonly pool?: Pool;
+  /** Worker threads, each with one context. Started when requests wait, ended when idle. Default 1 and 1. */
+  readonly instances?: { readonly min?: number; readonly max?: number };
+  /** Tokens of the longest sequence, prompt and answer. Default: as many as the model was trained with, at most 4,096. */
+  readonly contextTokens?: number;
+  /** Sequences that an instance computes at once, 1…64. Default 8. */
+  readonly sequences?: number;
+  /** Prompts are computed in pieces that end at multiples of this: a multiple of 16, up to 2,048. Default 64. */
+  readonly batchTokens?: number;
+  readonly kvType?: KvType;
+  /** Threads of an instance. Default: the cores but one, divided by the instances. */
+  readonly threads?: number;
+  /** Secret of whoever shares the pool: state is found by those only who open with the same. Default none. */
+  readonly salt?: string;
+  /** Requests that may wait for a place in an instance; the next is `engine_busy`. Default 256. */
+  readonly queueMax?: number;
+  /** Bytes of state that may wait to be written to the pool, per instance; what does not fit is not kept. Default 256 MiB. */
+  readonly writeQueueBytes?: number;
+  /** An instance more is started when a request has waited so long. Default 100. */
+  readonly scaleUpAfterMs?: number;
+  /** An instance above the minimum ends when it has had nothing to do for so long. Default 30,000. */
+  readonly idleAfterMs?: number;
+  readonly clock?: Clock;
+}
+
+export interface ChatMessage {
+  readonly role: string;
+  readonly content: string;
+}
+
+/** One of `tokens`, `prompt` and `messages` says what to go on from. */
+export interface GenerateRequest {
+  readonly tokens?: ArrayLike<number>;
+  readonly prompt?: string;
+  /** Put into the model's own chat template. */
+  readonly messages?: readonly ChatMessage[];
+  /** Default 256. */
+  readonly maxTokens?: number;
+  /** 0: the likeliest token always. Default 0. */
+  readonly temperature?: number;
+  /** Draws from the likeliest tokens that together have this probability. Default 1. */
+  readonly topP?: number;
+  /** Draws from so many of the likeliest tokens; 0: from all. Default 0. */
+  readonly topK?: number;
+  /** The same seed draws the same. Default 0. */
+  readonly seed?: number;
+  /** The answer ends before any of these texts; at most 16. */
+  readonly stop?: readonly string[];
+  /** Goes on past the model's own end of text. */
+  readonly ignoreEnd?: boolean;
+  /** Who shares a conversation: tells the statistics of sessions apart, and sticks to an instance where that one is free. It opens no state. */
+  readonly sessionId?: string;
+  /** State is found again by the same tenant only. From the credential, never from the request's own fields. Default ''. */
+  readonly tenant?: string;
+  readonly signal?: AbortSignal;
+  /** Ends the request with `engine_deadline` at this time of the engine's clock. */
+  readonly deadlineMs?: number;
+}
+
+export interface GeneratedToken {
+  readonly token: number;
+  /** What can be said for sure so far: empty inside a character, or where a stop text may have begun. All together are the answer. */
+  readonly text: string;
+  /** From 0. */
+  readonly index: number;
+}
+
+/** Milliseconds. */
+export interface Timings {
+  readonly queuedMs: number;
+  /** To find, check, join and load the state that was there. */
+  readonly restoreMs: number;
+  readonly prefillMs: number;
+  /** From the call to the first token. */
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  /** Those of them whose state was in the pool. */
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly timings: Timings;
+}
+
+export interface GenerationResult {
+  readonly text: string;
+  /** `stop`: the model's end of text, or a stop text. `length`: maxTokens, or the context is full. */
+  readonly finishReason: 'stop' | 'length';
+  readonly usage: Usage;
+}
+
+/**
+ * A running request: iterate for tokens as they come, await `result` for the rest; either alone is enough. Leaving the loop cancels it.
+ * Both throw the same: aborted, engine_busy, engine_deadline, engine_prompt_too_long, engine_worker_lost, engine_closed, invalid_argument
+ */
+export interface Generation extends AsyncIterable<GeneratedToken> {
+  readonly result: Promise<GenerationResult>;
+}
+
+export interface ModelInfo {
+  readonly name: string;
+  readonly path: string;
+  /** SHA-256 of the file. */
+  readonly digest: string;
+  readonly description: string;
+  readonly parameters: number;
+  readonly vocabulary: number;
+  readonly layers: number;
+  /** What it was trained with. */
+  readonly trainedTokens: number;
+  /** Of the longest sequence here. */
+  readonly contextTokens: number;
+  readonly kvType: KvType;
+  /** Attention state of a token. */
+  readonly tokenBytes: number;
+  /** True when the file brings a chat template; otherwise messages are joined plainly. */
+  readonly hasTemplate: boolean;
+}
+
+/** Why state in the pool was not used. */
+export const refusals = ['fingerprint', 'truncated', 'checksum', 'foreign', 'refused'] as const;
+export type Refusal = (typeof refusals)[number];
+
+/** Sums since opening, of all instances. */
+export interface EngineStats {
+  readonly instances: number;
+  readonly instancesStarted: number;
+  readonly instancesLost: number;
+  readonly running: number;
+  readonly queued: number;
+  readonly requests: number;
+  readonly refused: number;
+  readonly cancelled: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly blocksWritten: number;
+  /** Already there when they were to be written. */
+  readonly blocksShared: number;
+  readonly blocksRestored: number;
+  /** Not written: the queue was full. */
+  readonly blocksDropped: number;
+  /** Not written: the pool was full or busy. */
+  readonly blocksRejected: number;
+  readonly blocksRefused: Readonly<Record<Refusal, number>>;
+}
+
+export interface LlamaEngine extends AsyncDisposable {
+  /** The model, as a list for those who serve several engines. */
+  models(): readonly ModelInfo[];
+  /** @param special whether texts of control tokens become those tokens: for templates, never for what users wrote */
+  tokenize(text: string, options?: { readonly special?: boolean }): Promise<Int32Array>;
+  detokenize(tokens: ArrayLike<number>): Promise<string>;
+  /** The prompt that the model's chat template makes of messages. */
+  template(messages: readonly ChatMessage[]): Promise<string>;
+  generate(request: GenerateRequest): Generation;
+  /** Resolves when all state that waits to be written is in the pool, or dropped. */
+  flushed(): Promise<void>;
+  stats(): EngineStats;
+  /** Ends what runs (`engine_closed`), writes what waits, ends the threads. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,91 @@
+/**
+ * What a step computes. Whoever makes tokens comes first, one token each: prompts never stop answers. What is left of the budget goes to prompts in
+ * chunks, fair to tenants by tokens, first come first served within a tenant.
+ *
+ * ```
+ *   stepTokens  ┌─┬─┬─┬─┬──────────────┬──────────────┬─────────┐
+ *               │1│1│1│1│ chunk of e   │ chunk of f   │ rest: g │
+ *               └─┴─┴─┴─┴──────────────┴──────────────┴─────────┘
+ * ```
+ *
+ * Nothing is allocated per step.
+ */
+
+import type { StepBatch } from './continuous-api.ts';
+import { FairQueue } from './fair-queue.ts';
+import type { TokenRun } from './token-run.ts';
+
+export class StepPlan<M> implements StepBatch<M> {
+  readonly runs: (TokenRun<M> | undefined)[];
+  readonly counts: Int32Array;
+  readonly samples: Uint8Array;
+  readonly next: Int32Array;
+  size = 0;
+  tokens = 0;
+  readonly #stepTokens: number;
+  readonly #chunkTokens: number;
+  readonly #prompts: FairQueue<TokenRun<M>>;
+
+  constructor(slots: number, stepTokens: number, chunkTokens: number) {
+    this.runs = Array.from({ length: slots });
+    this.counts = new Int32Array(slots);
+    this.samples = new Uint8Array(slots);
+    this.next = new Int32Array(slots);
+    this.#stepTokens = stepTokens;
+    this.#chunkTokens = chunkTokens;
+    this.#prompts = new FairQueue(chunkTokens);
+  }
+
+  /** A sequence that has a slot now. */
+  enter(run: TokenRun<M>): void {
+    if (run.missing === 1) return;
+    run.cost = Math.min(run.missing, this.#chunkTokens);
+    this.#prompts.push(run);
+  }
+
+  /** It has no slot any more. */
+  leave(run: TokenRun<M>): void {
+    this.#prompts.remove(run);
+  }
+
+  /** Fills the tables from those who have slots. */
+  make(running: readonly (TokenRun<M> | undefined)[]): void {
+    this.size = 0;
+    this.tokens = 0;
+    for (let slot = 0; slot < running.length; slot++) {
+      const run = running[slot];
+      if (run === undefined || run.phase !== 'running' || run.lane !== undefined) continue;
+      this.#add(run, 1);
+    }
+    let left = this.#stepTokens - this.tokens;
+    while (left > 0) {
+      const run = this.#prompts.take();
+      if (run === undefined) break;
+      if (run.phase !== 'running') continue;
+      const count = Math.min(run.cost, left);
+      left -= count;
+      this.#add(run, count);
+    }
+    this.runs.fill(undefined, this.size);
+  }
+
+  /** After the step: what was computed is in the states, and prompts of which more is left go on where they were. */
+  settle(): void {
+    // From the last: of a tenant's prompts the one that came first stays first.
+    for (let index = this.size - 1; index >= 0; index--) {
+      const run = this.runs[index] as TokenRun<M>;
+      run.computed += this.counts[index] as number;
+      if (run.phase !== 'running' || this.samples[index] === 1) continue;
+      run.cost = Math.min(run.missing, this.#chunkTokens);
+      this.#prompts.pushFront(run);
+    }
+  }
+
+  #add(run: TokenRun<M>, count: number): void {
+    this.runs[this.size] = run;
+    this.counts[this.size] = count;
+    this.samples[this.size] = count === run.missing ? 1 : 0;
+    this.size += 1;
+    this.tokens += count;
+  }
+}
