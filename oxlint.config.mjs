@@ -28,7 +28,8 @@ const depthMax = 3;
 /** The foreign function interface to the operating system, under each name it can be loaded by. */
 const foreignFunctions = {
   regex: '^(koffi|@koromix/.*)$',
-  message: 'Only src/memory/os.ts calls the operating system.',
+  message:
+    'Only src/memory/os.ts calls the operating system, and src/engine/llama/foreign.ts llama.cpp.',
 };
 
 const itself = { regex: '^cenote(/|$)', message: 'Inside src, import the file that declares it.' };
@@ -142,6 +143,11 @@ const places = [
     // The one place that calls the operating system; otherwise the arrows of its room hold there too.
     files: ['src/memory/os.ts'],
     rules: { 'no-restricted-imports': ['error', { patterns: arrowPatterns('memory', 1, 1) }] },
+  },
+  {
+    // The one place that calls llama.cpp.
+    files: ['src/engine/llama/foreign.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: arrowPatterns('engine', 8, 2) }] },
   },
 ];
 

@@ -25,7 +25,7 @@ export interface Args {
 export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
                    [--ablation] [--operations N] [--record FILE] [--replay FILE] [--python PATH]
 
-  SUITE           alloc, store, many, pools, kv, server or all
+  SUITE           alloc, store, many, pools, kv, engine, server or all
   --workers N     worker threads (default 1)
   --quick         little data and few rounds: shows that it runs, not how fast
   --out DIR       writes rows.csv, bars.csv, rows.json, machine.json and SVG charts there

@@ -14,6 +14,7 @@ import { sinkValue } from './harness/rounds.ts';
 import { isMet, type Row } from './harness/row.ts';
 import type { Scenario, Suite } from './harness/suite.ts';
 import { allocSuite } from './alloc/suite.ts';
+import { engineSuite } from './engine/suite.ts';
 import { kvSuite } from './kv/suite.ts';
 import { manySuite } from './many/suite.ts';
 import { poolsSuite } from './pools/suite.ts';
@@ -26,6 +27,7 @@ const suites: readonly Suite[] = [
   manySuite,
   poolsSuite,
   kvSuite,
+  engineSuite,
   serverSuite,
 ];
 

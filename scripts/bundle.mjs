@@ -13,6 +13,8 @@ await build({
     index: 'src/index.ts',
     'server/index': 'src/server/index.ts',
     'kv/index': 'src/kv/index.ts',
+    'engine/index': 'src/engine/index.ts',
+    'engine/worker': 'src/engine/worker.ts',
     'cli/main': 'src/cli/main.ts',
   },
   platform: 'node',

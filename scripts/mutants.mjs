@@ -12,9 +12,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
+import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
 import { batchers } from '../test/mutants/engine.mjs';
+import { engineState } from '../test/mutants/engine-state.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { kv } from '../test/mutants/kv.mjs';
@@ -70,7 +72,9 @@ const mutants = [
   ...evictions,
   ...proofs,
   ...tiers,
+  ...chats,
   ...batchers,
+  ...engineState,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

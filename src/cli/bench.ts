@@ -20,7 +20,7 @@ export const benchCommand: Command = {
   positionals: [
     {
       name: 'SUITE',
-      help: 'alloc, store, many, pools, kv, server or all',
+      help: 'alloc, store, many, pools, kv, engine, server or all',
     },
   ],
   options: {

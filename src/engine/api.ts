@@ -7,7 +7,7 @@
  * last digits of logits (by at most 0.02 where it was measured), never which state belongs to whom.
  */
 
-import type { Clock } from '../base/clock.ts';
+import type { Timers } from '../base/timers.ts';
 import type { Pool } from '../pool/api.ts';
 
 /** How numbers of the attention state are stored. `q8_0` halves its size. */
@@ -31,6 +31,8 @@ export interface EngineOptions {
   readonly kvType?: KvType;
   /** Threads of an instance. Default: the cores but one, divided by the instances. */
   readonly threads?: number;
+  /** The file of the pool's keyring, for a pool that seals what goes to its disk: instances open it too. */
+  readonly keyringPath?: string;
   /** Secret of whoever shares the pool: state is found by those only who open with the same. Default none. */
   readonly salt?: string;
   /** Requests that may wait for a place in an instance; the next is `engine_busy`. Default 256. */
@@ -41,7 +43,7 @@ export interface EngineOptions {
   readonly scaleUpAfterMs?: number;
   /** An instance above the minimum ends when it has had nothing to do for so long. Default 30,000. */
   readonly idleAfterMs?: number;
-  readonly clock?: Clock;
+  readonly timers?: Timers;
 }
 
 export interface ChatMessage {
@@ -69,12 +71,14 @@ export interface GenerateRequest {
   readonly stop?: readonly string[];
   /** Goes on past the model's own end of text. */
   readonly ignoreEnd?: boolean;
+  /** Makes `logitsDigest` of the result, to tell whether two answers were computed alike to the last bit. */
+  readonly logitsDigest?: boolean;
   /** Who shares a conversation: tells the statistics of sessions apart, and sticks to an instance where that one is free. It opens no state. */
   readonly sessionId?: string;
   /** State is found again by the same tenant only. From the credential, never from the request's own fields. Default ''. */
   readonly tenant?: string;
   readonly signal?: AbortSignal;
-  /** Ends the request with `engine_deadline` at this time of the engine's clock. */
+  /** Ends the request with `engine_deadline` at this time of the engine's timers (by default milliseconds since 1970). */
   readonly deadlineMs?: number;
 }
 
@@ -110,6 +114,8 @@ export interface GenerationResult {
   /** `stop`: the model's end of text, or a stop text. `length`: maxTokens, or the context is full. */
   readonly finishReason: 'stop' | 'length';
   readonly usage: Usage;
+  /** SHA-256 of the logits of all steps, where it was asked for. */
+  readonly logitsDigest?: string;
 }
 
 /**
@@ -154,6 +160,8 @@ export interface EngineStats {
   readonly requests: number;
   readonly refused: number;
   readonly cancelled: number;
+  /** How often a request made room for one of another tenant, and went on later. */
+  readonly preempted: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;

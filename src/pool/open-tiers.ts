@@ -52,8 +52,14 @@ export function refuseWithoutDisk(path: string): void {
   );
 }
 
-/** @throws lmdb_missing, io_failed, format_unsupported */
-export async function openDisk(choice: DiskHandle, { tiers }: OpenOptions): Promise<OpenedDisk> {
+/** @throws key_unavailable when others seal and this owner could not, lmdb_missing, io_failed, format_unsupported */
+export async function openDisk(
+  choice: DiskHandle,
+  { tiers, keyProvider }: OpenOptions,
+): Promise<OpenedDisk> {
+  if (choice.sealed === true && keyProvider === undefined) {
+    fail('key_unavailable', 'This pool seals what goes to its disk: join it with a keyProvider.');
+  }
   const step = tiers?.disk?.onStep ?? ((): void => undefined);
   return { choice, disk: await Disk.open(choice.diskPath, choice.maxBytes, step), step };
 }
@@ -152,7 +158,8 @@ export async function attachDisk(
   // Once more: whoever was closing it may have noted it just before this owner began.
   await disk.setWhole(undefined);
   await disk.belongTo(shapeOf(store.region));
-  const sealing = { keys: options.keyProvider, tenant: options.tenant ?? defaultTenant };
+  const { keyProvider: keys, tenant = choice.tenant ?? defaultTenant } = options;
+  const sealing = { keys, tenant };
   const doomed = new Doomed(store, disk, choice.diskPath);
   const tier = new DiskTier(store, { disk, doomed, sealing, step, versions: choice.versions });
   store.lowerTier = tier;
@@ -167,7 +174,7 @@ export async function attachDisk(
     });
     await disk.setRebuild(undefined);
   }
-  return new Tiers(store, tier, { ...choice, reserveBytes });
+  return new Tiers(store, tier, { ...choice, reserveBytes, sealed: keys !== undefined, tenant });
 }
 
 /** What memory could take yet, segments included that are not there. */

@@ -28,6 +28,10 @@ export interface DiskHandle {
   readonly maxBytes: number;
   readonly reserveBytes: number | undefined;
   readonly versions: number;
+  /** True when it seals what it writes: who joins needs the keys. */
+  readonly sealed?: boolean;
+  /** Whom it seals for. */
+  readonly tenant?: string;
 }
 
 /** The disk tier of a pool: what it holds, and what has happened since the pool was opened. */

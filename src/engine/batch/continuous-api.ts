@@ -55,6 +55,8 @@ export interface ContinuousOptions<M> {
   readonly stepTokens?: number;
   /** Tokens of a prompt that one step computes: others go on meanwhile. Default 128. */
   readonly chunkTokens?: number;
+  /** Chunks end at multiples of `chunkTokens` and are never cut short, so that a prompt is computed in the same pieces whoever else is there. Default false. */
+  readonly alignChunks?: boolean;
   /** Tokens that all slots together hold. Default Infinity. */
   readonly capacityTokens?: number;
   /** Tokens of the longest sequence. Default `capacityTokens`. */

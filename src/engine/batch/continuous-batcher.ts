@@ -73,9 +73,8 @@ export class ContinuousBatcher<M> {
     this.#model = options.model;
     this.#timers = options.timers ?? systemTimers;
     this.#bounds = boundsFrom(options);
-    const { slots, stepTokens, chunkTokens } = this.#bounds;
-    this.#slots = Array.from({ length: slots });
-    this.#plan = new StepPlan(slots, stepTokens, chunkTokens);
+    this.#slots = Array.from({ length: this.#bounds.slots });
+    this.#plan = new StepPlan(this.#bounds);
     this.#alarm = new Alarm(this.#timers, this.#wake);
   }
 

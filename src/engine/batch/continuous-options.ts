@@ -16,6 +16,7 @@ export interface ContinuousBounds {
   readonly slots: number;
   readonly stepTokens: number;
   readonly chunkTokens: number;
+  readonly alignChunks: boolean;
   readonly capacityTokens: number;
   readonly contextTokens: number;
   readonly sliceSteps: number;
@@ -30,16 +31,19 @@ function orInfinity(name: string, value: number, min: number): number {
 /** @throws invalid_argument */
 export function boundsFrom<M>(options: ContinuousOptions<M>): ContinuousBounds {
   const { chunkTokens = chunkTokensDefault, capacityTokens = Infinity } = options;
-  const { queueMax = queueMaxDefault, sliceSteps } = options;
+  const { queueMax = queueMaxDefault, sliceSteps, alignChunks = false } = options;
   const { tenantQueueMax = queueMax } = options;
   const slots = wholeNumber('slots', options.slots, 1, slotsMax);
   const { stepTokens = Math.max(slots, stepTokensDefault) } = options;
   const capacity = orInfinity('capacityTokens', capacityTokens, 2);
   const contextMax = Math.min(capacity, contextTokensMax);
   const slice = options.model.preempt === undefined ? Infinity : sliceStepsDefault;
+  // A whole chunk has to fit beside the answers of all others.
+  const stepMin = alignChunks ? slots - 1 + chunkTokens : slots;
   return {
     slots,
-    stepTokens: wholeNumber('stepTokens', stepTokens, slots, countMax),
+    alignChunks,
+    stepTokens: wholeNumber('stepTokens', stepTokens, stepMin, countMax),
     chunkTokens: wholeNumber('chunkTokens', chunkTokens, 1, countMax),
     capacityTokens: capacity,
     contextTokens: wholeNumber('contextTokens', options.contextTokens ?? contextMax, 2, contextMax),

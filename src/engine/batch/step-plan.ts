@@ -12,6 +12,7 @@
  */
 
 import type { StepBatch } from './continuous-api.ts';
+import type { ContinuousBounds } from './continuous-options.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { TokenRun } from './token-run.ts';
 
@@ -24,22 +25,24 @@ export class StepPlan<M> implements StepBatch<M> {
   tokens = 0;
   readonly #stepTokens: number;
   readonly #chunkTokens: number;
+  readonly #alignChunks: boolean;
   readonly #prompts: FairQueue<TokenRun<M>>;
 
-  constructor(slots: number, stepTokens: number, chunkTokens: number) {
+  constructor({ slots, stepTokens, chunkTokens, alignChunks }: ContinuousBounds) {
     this.runs = Array.from({ length: slots });
     this.counts = new Int32Array(slots);
     this.samples = new Uint8Array(slots);
     this.next = new Int32Array(slots);
     this.#stepTokens = stepTokens;
     this.#chunkTokens = chunkTokens;
+    this.#alignChunks = alignChunks;
     this.#prompts = new FairQueue(chunkTokens);
   }
 
   /** A sequence that has a slot now. */
   enter(run: TokenRun<M>): void {
     if (run.missing === 1) return;
-    run.cost = Math.min(run.missing, this.#chunkTokens);
+    run.cost = this.#chunkOf(run);
     this.#prompts.push(run);
   }
 
@@ -59,6 +62,7 @@ export class StepPlan<M> implements StepBatch<M> {
     }
     let left = this.#stepTokens - this.tokens;
     while (left > 0) {
+      if (this.#alignChunks && !this.#fits(left)) break;
       const run = this.#prompts.take();
       if (run === undefined) break;
       if (run.phase !== 'running') continue;
@@ -76,9 +80,20 @@ export class StepPlan<M> implements StepBatch<M> {
       const run = this.runs[index] as TokenRun<M>;
       run.computed += this.counts[index] as number;
       if (run.phase !== 'running' || this.samples[index] === 1) continue;
-      run.cost = Math.min(run.missing, this.#chunkTokens);
+      run.cost = this.#chunkOf(run);
       this.#prompts.pushFront(run);
     }
+  }
+
+  #chunkOf({ missing, computed }: TokenRun<M>): number {
+    const done = this.#alignChunks ? computed % this.#chunkTokens : 0;
+    return Math.min(missing, this.#chunkTokens - done);
+  }
+
+  /** Whether the next prompt's chunk does as a whole. */
+  #fits(left: number): boolean {
+    this.#prompts.begin();
+    return (this.#prompts.peek()?.cost ?? 0) <= left;
   }
 
   #add(run: TokenRun<M>, count: number): void {

@@ -1,0 +1,231 @@
+/** The instances of an engine: as many as its load asks for, replaced when they die. */
+
+import { CenoteError } from '../../errors.ts';
+import type { Refusal } from '../api.ts';
+import { refusals } from '../api.ts';
+import { type CounterName, Counters } from '../state/counters.ts';
+import type { Failure, InstanceModel, InstanceSetup } from '../worker/protocol.ts';
+import type { EngineConfig } from '../requests.ts';
+import { Instance } from './instance.ts';
+import { type Decision, decide } from './scaling.ts';
+
+/** Instances that die before they are ready, one after the other: then it is not worth while to start more. */
+const failedStartsMax = 3;
+
+interface Member {
+  readonly instance: Instance;
+  readonly counters: Counters;
+  idleSinceMs: number;
+}
+
+export interface CrewEvents {
+  ready(model: InstanceModel): void;
+  /** There may be room, or less to come. */
+  changed(): void;
+}
+
+export class Crew {
+  readonly #config: EngineConfig;
+  readonly #digest: string;
+  readonly #events: CrewEvents;
+  readonly #members = new Set<Member>();
+  /** Counters of instances that have ended. */
+  readonly #past: Counters[] = [new Counters()];
+  #started = 0;
+  #lost = 0;
+  #failedStarts = 0;
+  #lastFailure: Failure | undefined;
+  #isClosing = false;
+
+  constructor(config: EngineConfig, digest: string, events: CrewEvents) {
+    this.#config = config;
+    this.#digest = digest;
+    this.#events = events;
+  }
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  get started(): number {
+    return this.#started;
+  }
+
+  get lost(): number {
+    return this.#lost;
+  }
+
+  get running(): number {
+    let running = 0;
+    for (const { instance } of this.#members) running += instance.running;
+    return running;
+  }
+
+  /** Why no instance can be started any more. */
+  get failure(): CenoteError | undefined {
+    if (this.#failedStarts < failedStartsMax && !this.#isFatal) return undefined;
+    const { code, message } = this.#lastFailure as Failure;
+    return new CenoteError(code, message);
+  }
+
+  /** What ended the last one is not going to change. */
+  get #isFatal(): boolean {
+    return this.#failedStarts > 0 && this.#lastFailure?.code !== 'engine_worker_lost';
+  }
+
+  /** The ready instance with the least to do, or `preferred` if that has room; undefined when none has. */
+  withRoom(preferred?: Instance): Instance | undefined {
+    if (preferred?.hasRoom === true) return preferred;
+    let best: Instance | undefined;
+    for (const { instance } of this.#members) {
+      if (instance.hasRoom && (best === undefined || instance.running < best.running)) {
+        best = instance;
+      }
+    }
+    return best;
+  }
+
+  /** Where a tenant's request may press for a place: only when there is no other way to get one, and what makes room is kept. */
+  toPress(tenant: string): Instance | undefined {
+    const { instancesMax, pool } = this.#config;
+    if (pool === undefined || this.#members.size < instancesMax) return undefined;
+    let best: Instance | undefined;
+    for (const { instance } of this.#members) {
+      if (instance.isStarting) return undefined;
+      if (instance.mayPress(tenant) && !(best !== undefined && best.running <= instance.running)) {
+        best = instance;
+      }
+    }
+    return best;
+  }
+
+  /** Any that answers questions. */
+  anyReady(): Instance | undefined {
+    for (const { instance } of this.#members) if (instance.isReady) return instance;
+    return undefined;
+  }
+
+  ready(): Instance[] {
+    return Array.from(this.#members, ({ instance }) => instance).filter(({ isReady }) => isReady);
+  }
+
+  /** Starts or ends one where the load asks for it. @returns when to look again */
+  scale(nowMs: number, waitingSinceMs: number | undefined): number {
+    if (this.#isClosing || this.failure !== undefined) return Infinity;
+    for (;;) {
+      const { action, nextMs } = this.#decide(nowMs, waitingSinceMs);
+      if (action === undefined) return nextMs;
+      if (action === 'start') this.start();
+      else this.#endOne();
+    }
+  }
+
+  #decide(nowMs: number, waitingSinceMs: number | undefined): Decision {
+    const { instancesMin, instancesMax, scaleUpAfterMs, idleAfterMs } = this.#config;
+    let starting = 0;
+    let idleSinceMs: number | undefined;
+    for (const member of this.#members) {
+      const { instance } = member;
+      if (instance.isStarting) starting += 1;
+      if (instance.running > 0) member.idleSinceMs = Infinity;
+      else if (member.idleSinceMs === Infinity) member.idleSinceMs = nowMs;
+      if (instance.isReady && instance.running === 0) {
+        idleSinceMs = Math.min(idleSinceMs ?? Infinity, member.idleSinceMs);
+      }
+    }
+    return decide({
+      nowMs,
+      starting,
+      waitingSinceMs,
+      idleSinceMs,
+      scaleUpAfterMs,
+      idleAfterMs,
+      min: instancesMin,
+      max: instancesMax,
+      instances: this.#members.size,
+    });
+  }
+
+  start(): void {
+    const { modelPath, pool, contextTokens, sequences, batchTokens } = this.#config;
+    const { kvType, threads, keyringPath, salt, writeQueueBytes, timers } = this.#config;
+    const counters = new Counters();
+    const setup: InstanceSetup = {
+      modelPath,
+      contextTokens,
+      sequences,
+      batchTokens,
+      kvType,
+      threads,
+      keyringPath,
+      salt,
+      digest: this.#digest,
+      handle: pool?.handle,
+      writeQueueBytes,
+      memory: counters.memory,
+    };
+    let isReady = false;
+    const instance = new Instance(setup, pool, {
+      ready: (model) => {
+        isReady = true;
+        this.#failedStarts = 0;
+        member.idleSinceMs = timers.nowMs();
+        this.#events.ready(model);
+      },
+      freed: () => this.#events.changed(),
+      ended: (failure) => this.#ended(member, failure, isReady),
+    });
+    const member: Member = { instance, counters, idleSinceMs: Infinity };
+    this.#started += 1;
+    this.#members.add(member);
+  }
+
+  #endOne(): void {
+    let longest: Member | undefined;
+    for (const member of this.#members) {
+      const { instance, idleSinceMs } = member;
+      if (!instance.isReady || instance.running > 0) continue;
+      if (longest === undefined || idleSinceMs < longest.idleSinceMs) longest = member;
+    }
+    if (longest === undefined) return;
+    this.#drop(longest);
+    void longest.instance.close();
+  }
+
+  #ended(member: Member, failure: Failure | undefined, wasReady: boolean): void {
+    this.#drop(member);
+    if (failure !== undefined) {
+      this.#lost += 1;
+      this.#lastFailure = failure;
+      if (!wasReady) this.#failedStarts += 1;
+    }
+    this.#events.changed();
+  }
+
+  #drop(member: Member): void {
+    if (this.#members.delete(member)) this.#past.push(member.counters);
+  }
+
+  count(name: CounterName): number {
+    return this.#sum((counters) => counters.read(name));
+  }
+
+  countRefused(): Record<Refusal, number> {
+    const rows = refusals.map((reason) => {
+      return [reason, this.#sum((counters) => counters.readRefused(reason))] as const;
+    });
+    return Object.fromEntries(rows) as Record<Refusal, number>;
+  }
+
+  #sum(read: (counters: Counters) => number): number {
+    let sum = 0;
+    for (const counters of this.#past) sum += read(counters);
+    for (const { counters } of this.#members) sum += read(counters);
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.all(Array.from(this.#members, ({ instance }) => instance.close()));
+  }
+}

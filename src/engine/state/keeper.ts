@@ -1,0 +1,96 @@
+/** State of sequences in a pool, for one context: what an instance needs of it. */
+
+import type { Pool } from '../../pool/api.ts';
+import type { LlamaContext } from '../llama/context.ts';
+import { type BlockIdentity, blockTokens } from './block.ts';
+import type { Counters } from './counters.ts';
+import { chainStart, fingerprintOf, keysOf, type ModelIdentity } from './keys.ts';
+import { Restorer } from './restore.ts';
+import { StateWriter } from './writer.ts';
+
+/** Tenants whose starts are remembered. */
+const startsMax = 1024;
+
+export interface KeeperOptions {
+  readonly pool: Pool;
+  readonly model: ModelIdentity;
+  readonly salt: string;
+  readonly writeQueueBytes: number;
+  readonly counters: Counters;
+}
+
+export class StateKeeper {
+  readonly #model: ModelIdentity;
+  readonly #salt: string;
+  readonly #fingerprint: Uint8Array;
+  readonly #hasDisk: boolean;
+  readonly #restorer: Restorer;
+  readonly #writer: StateWriter;
+  readonly #starts = new Map<string, Int32Array>();
+
+  constructor({ pool, model, salt, writeQueueBytes, counters }: KeeperOptions) {
+    this.#model = model;
+    this.#salt = salt;
+    this.#fingerprint = fingerprintOf(model);
+    this.#hasDisk = pool.hasDisk;
+    this.#restorer = new Restorer(pool, model.shape, counters);
+    this.#writer = new StateWriter(pool, writeQueueBytes, counters);
+  }
+
+  /**
+   * Loads what is known of the beginning of a prompt, but for its last token, whose logits are wanted.
+   * @param stepTokens prompts are computed in pieces that end at multiples of this
+   * @returns how many tokens were loaded, a multiple of it
+   */
+  restore(
+    context: LlamaContext,
+    sequence: number,
+    tenant: string,
+    prompt: Int32Array,
+    stepTokens: number,
+  ): Promise<number> {
+    const blocks = Math.floor((prompt.length - 1) / blockTokens);
+    const identity = this.identityOf(tenant, prompt);
+    return this.#restorer.restore(context, sequence, identity, blocks, stepTokens);
+  }
+
+  /** Brings what is on the disk to memory, before a sequence waits for it. */
+  async warm(tenant: string, prompt: Int32Array): Promise<void> {
+    if (!this.#hasDisk) return;
+    const blocks = Math.floor((prompt.length - 1) / blockTokens);
+    await this.#restorer.warm(this.identityOf(tenant, prompt), blocks);
+  }
+
+  /** Takes the state of tokens that were computed; `step` writes it. The sequence may go afterwards. */
+  take(context: LlamaContext, sequence: number, tenant: string, tokens: Int32Array): void {
+    if (tokens.length < blockTokens) return;
+    this.#writer.take(context, sequence, this.identityOf(tenant, tokens));
+  }
+
+  /** Writes one block. @returns false when nothing waits */
+  step(): boolean {
+    return this.#writer.step();
+  }
+
+  get isFlushed(): boolean {
+    return this.#writer.isEmpty;
+  }
+
+  identityOf(tenant: string, tokens: Int32Array): BlockIdentity {
+    return {
+      fingerprint: this.#fingerprint,
+      shape: this.#model.shape,
+      tokens,
+      keys: keysOf(this.#startOf(tenant), tokens),
+    };
+  }
+
+  #startOf(tenant: string): Int32Array {
+    const known = this.#starts.get(tenant);
+    if (known !== undefined) return known;
+    if (this.#starts.size >= startsMax) this.#starts.clear();
+    const start = chainStart(this.#fingerprint, this.#salt, tenant);
+    this.#starts.set(tenant, start);
+    return start;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * llama.cpp as a continuous batcher has it: a slot is a sequence of the context. Answers of a step are computed in one batch, each piece of a prompt in a
+ * batch of its own: what a prompt comes to does not depend on who else is asking.
+ */
+
+import type { Run, RunEnd, StepBatch, TokenModel } from '../batch/continuous-api.ts';
+import type { LlamaContext } from '../llama/context.ts';
+import type { Counters } from '../state/counters.ts';
+import type { StateKeeper } from '../state/keeper.ts';
+import type { Answering } from './answering.ts';
+import { sample } from './sample.ts';
+
+export interface StepsOptions {
+  readonly context: LlamaContext;
+  /** Undefined: nothing is kept. */
+  readonly keeper: StateKeeper | undefined;
+  readonly counters: Counters;
+  /** State waits to be written. */
+  readonly kept: () => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+export class LlamaSteps implements TokenModel<Answering> {
+  readonly #options: StepsOptions;
+  readonly #logits: Float32Array;
+  /** Rows of those that answer, by member. */
+  readonly #rows: Int32Array;
+
+  constructor(options: StepsOptions) {
+    const { model, shape } = options.context;
+    this.#options = options;
+    this.#logits = new Float32Array(model.vocabulary);
+    this.#rows = new Int32Array(shape.sequences);
+  }
+
+  async begin(run: Run<Answering>): Promise<number> {
+    const { context, keeper, nowMs } = this.#options;
+    const { meta, slot, tenant } = run;
+    meta.hasPlace = true;
+    const startedMs = nowMs();
+    const tokens = run.tokens.slice(0, run.length);
+    const { batchTokens } = context.shape;
+    const restored = (await keeper?.restore(context, slot, tenant, tokens, batchTokens)) ?? 0;
+    meta.restoredMs += nowMs() - startedMs;
+    // What was brought back of an answer that had to make room is no prompt.
+    if (meta.cachedTokens < 0) meta.cachedTokens = restored;
+    return restored;
+  }
+
+  step(batch: StepBatch<Answering>): void {
+    for (let member = 0; member < batch.size; member++) {
+      if (isPiece(batch, member)) this.#computePiece(batch, member);
+    }
+    this.#answer(batch);
+  }
+
+  /** Computes a piece of a prompt, and what follows if it is the last one. */
+  #computePiece(batch: StepBatch<Answering>, member: number): void {
+    const { context, nowMs } = this.#options;
+    const { tokens, computed, slot, meta } = batch.runs[member] as Run<Answering>;
+    const startedMs = nowMs();
+    const end = computed + (batch.counts[member] as number);
+    const isLast = batch.samples[member] === 1;
+    context.begin();
+    let row = 0;
+    for (let position = computed; position < end; position++) {
+      const wantLogits = isLast && position === end - 1;
+      row = context.add(slot, position, tokens[position] as number, wantLogits);
+    }
+    context.compute();
+    meta.prefilledMs += nowMs() - startedMs;
+    if (isLast) this.#choose(batch, member, row);
+  }
+
+  #answer(batch: StepBatch<Answering>): void {
+    const { context } = this.#options;
+    let count = 0;
+    context.begin();
+    for (let member = 0; member < batch.size; member++) {
+      if (isPiece(batch, member)) continue;
+      const { slot, computed, tokens } = batch.runs[member] as Run<Answering>;
+      this.#rows[member] = context.add(slot, computed, tokens[computed] as number, true);
+      count += 1;
+    }
+    if (count === 0) return;
+    context.compute();
+    for (let member = 0; member < batch.size; member++) {
+      if (!isPiece(batch, member)) this.#choose(batch, member, this.#rows[member] as number);
+    }
+  }
+
+  /** Chooses the next token from a row of logits. */
+  #choose(batch: StepBatch<Answering>, member: number, row: number): void {
+    const { meta } = batch.runs[member] as Run<Answering>;
+    this.#options.context.logits(row, this.#logits);
+    meta.saw(this.#logits);
+    batch.next[member] = sample(this.#logits, meta.work, meta.random);
+  }
+
+  /** All of its state is in the pool before the slot is another's: it is wanted soon. */
+  preempt(run: Run<Answering>): void {
+    const { keeper, counters } = this.#options;
+    counters.add('preempted', 1);
+    this.#leave(run);
+    while (keeper?.step() === true);
+  }
+
+  end(run: Run<Answering>, reason: RunEnd): void {
+    const { counters } = this.#options;
+    const { meta } = run;
+    counters.add('promptTokens', meta.promptTokens);
+    counters.add('cachedTokens', Math.max(meta.cachedTokens, 0));
+    counters.add('completionTokens', meta.completionTokens);
+    if (reason === 'failed') this.#clear(run);
+    else this.#leave(run);
+    this.#options.kept();
+  }
+
+  /** Keeps what was computed, and frees the slot. */
+  #leave(run: Run<Answering>): void {
+    const { context, keeper } = this.#options;
+    try {
+      keeper?.take(context, run.slot, run.tenant, run.tokens.slice(0, run.computed));
+    } catch (error) {
+      // Of a pool that is broken: the instance ends with it, and another one tries.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+    this.#clear(run);
+  }
+
+  #clear({ slot, meta }: Run<Answering>): void {
+    this.#options.context.remove(slot);
+    meta.hasPlace = false;
+  }
+}
+
+/** More than one token, or nothing that is wanted of it: no answer under way. */
+function isPiece(batch: StepBatch<Answering>, member: number): boolean {
+  return batch.counts[member] !== 1 || batch.samples[member] !== 1;
+}

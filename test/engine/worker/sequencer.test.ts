@@ -1,0 +1,98 @@
+/** Requests in an instance. */
+
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { FromInstance, Work } from '../../../src/engine/worker/protocol.ts';
+import { Sequencer } from '../../../src/engine/worker/sequencer.ts';
+import type { Pool } from '../../../src/pool/api.ts';
+import { until } from '../../support/until.ts';
+import { missingEngine, someTokens } from '../support/models.ts';
+import { Played } from '../support/played.ts';
+
+function workOf(tokens: Int32Array, maxTokens = 4): Work {
+  return {
+    prompt: { tokens },
+    maxTokens,
+    temperature: 0,
+    topP: 1,
+    topK: 0,
+    seed: 0,
+    stop: [],
+    ignoreEnd: true,
+    tenant: '',
+    logitsDigest: false,
+  };
+}
+
+/** A pool whose disk has what is asked for first, and takes its time. */
+class SlowPool {
+  readonly hasDisk = true;
+  isSlow = true;
+  readonly #waiting: (() => void)[] = [];
+
+  get(): undefined {
+    return undefined;
+  }
+
+  has(): boolean {
+    return true;
+  }
+
+  load(): Promise<undefined> {
+    if (!this.isSlow) return Promise.resolve(undefined);
+    return new Promise((resolve) => this.#waiting.push(() => resolve(undefined)));
+  }
+
+  /** The disk says that it has nothing, now and later. */
+  answer(): void {
+    this.isSlow = false;
+    for (const answer of this.#waiting.splice(0)) answer();
+  }
+}
+
+describe.skipIf(missingEngine() !== undefined)(
+  'a request whose state is on its way from the disk',
+  () => {
+    function world(): { sequencer: Sequencer; slow: SlowPool; said: string[] } {
+      const played = new Played({ sequences: 1 });
+      const slow = new SlowPool();
+      const said: string[] = [];
+      const sequencer = new Sequencer({
+        model: played.model,
+        context: played.context,
+        keeper: played.keeper(slow as unknown as Pool),
+        counters: played.counters,
+        post: (message: FromInstance) => {
+          if (message.type === 'done') said.push(`done ${message.id}`);
+          if (message.type === 'failed') said.push(`${message.failure.code} ${message.id}`);
+        },
+        wake: () => undefined,
+        nowMs: () => 0,
+      });
+      onTestFinished(() => sequencer.close());
+      return { sequencer, slow, said };
+    }
+
+    it('holds nobody up', async () => {
+      const { sequencer, slow, said } = world();
+      void sequencer.start(1, workOf(someTokens(40, 1)));
+      slow.isSlow = false;
+      void sequencer.start(2, workOf(someTokens(40, 2)));
+      await until(() => said.length > 0);
+      expect(said).toEqual(['done 2']);
+      slow.answer();
+      await until(() => said.length > 1);
+      expect(said).toEqual(['done 2', 'done 1']);
+      await until(() => sequencer.isSettled);
+    });
+
+    it('can be cancelled', async () => {
+      const { sequencer, slow, said } = world();
+      void sequencer.start(1, workOf(someTokens(40, 1)));
+      sequencer.cancel(1);
+      slow.answer();
+      await until(() => said.length > 0);
+      expect(said).toEqual(['aborted 1']);
+      expect(sequencer.isSettled).toBe(true);
+    });
+  },
+);
