@@ -22,7 +22,7 @@ import { keeperOf, mib, writeModel } from './model.ts';
 
 const promptTokens = 64;
 /** Of a sequence, for whatever may be asked. */
-const contextTokens = 2048;
+const roomTokens = 2048;
 const answerTokens = 32;
 const requests = 24;
 const quickShare = 6;
@@ -123,7 +123,7 @@ function subjects(model: LlamaModel): [name: string, run: Subject][] {
   };
   const kept = (slots: number): Subject => {
     return async (asked, latencies) => {
-      const server = new Server(model, slots, contextTokens);
+      const server = new Server(model, slots, roomTokens);
       await Promise.all(asked.map((prompt) => timed(server, prompt, latencies)));
       await server.close();
     };
@@ -135,7 +135,7 @@ function subjects(model: LlamaModel): [name: string, run: Subject][] {
       'a context for each',
       async (asked, latencies) => {
         for (const prompt of asked) {
-          const server = new Server(model, 1, contextTokens);
+          const server = new Server(model, 1, roomTokens);
           await timed(server, prompt, latencies);
           await server.close();
         }
@@ -201,7 +201,7 @@ export const turnsScenario: Scenario = {
     const all = [
       { keeper, times: timesOf('from the pool') },
       { keeper: undefined, times: timesOf('from the beginning') },
-    ].map((each) => ({ ...each, server: new Server(model, 1, contextTokens, each.keeper) }));
+    ].map((each) => ({ ...each, server: new Server(model, 1, roomTokens, each.keeper) }));
     for (let number = 0; number < (quick ? 1 : conversations); number++) {
       const [first] = prompts(model, 1, firstTokens, 10 + number) as [Int32Array];
       const said = prompts(model, turns, turnTokens, 20 + number);
