@@ -6,21 +6,17 @@
 import { join } from 'node:path';
 import { Histogram } from '../../src/base/histogram.ts';
 import { Random } from '../../src/base/random.ts';
-import { writeRandomModel } from '../../src/engine/gguf/llama-model.ts';
 import { LlamaContext } from '../../src/engine/llama/context.ts';
 import { LlamaModel } from '../../src/engine/llama/model.ts';
-import { Counters } from '../../src/engine/state/counters.ts';
-import { StateKeeper } from '../../src/engine/state/keeper.ts';
-import { parseState, type RowShape } from '../../src/engine/state/rows.ts';
+import type { Pool } from '../../src/pool/api.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { median } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
+import { keeperOf, mib, writeModel } from './model.ts';
 
 export const restoreTokens: readonly number[] = [128, 256, 512, 1024, 2048];
 
-/** Random weights compute as long as trained ones. */
-const model = { layers: 6, width: 512, heads: 8, kvHeads: 8, vocabulary: 4096, seed: 1 };
 /** Pieces of prompts: what engines do by default, and what is fastest. */
 const pieces: readonly number[] = [64, 512];
 const keptPiece = 64;
@@ -29,7 +25,6 @@ const roundsQuick = 1;
 const restoresInRound = 20;
 /** A floor, for the longest. */
 const timesFaster = 100;
-const mib = 2 ** 20;
 
 type Timed = { readonly name: string; readonly roundsNs: number[]; readonly histogram: Histogram };
 
@@ -37,7 +32,6 @@ function timed(name: string): Timed {
   return { name, roundsNs: [], histogram: new Histogram() };
 }
 
-/** @returns the logits' row of the last token */
 function prefill(context: LlamaContext, prompt: Int32Array, piece: number): void {
   for (let at = 0; at < prompt.length;) {
     const to = Math.min(prompt.length, at + piece);
@@ -47,21 +41,12 @@ function prefill(context: LlamaContext, prompt: Int32Array, piece: number): void
   }
 }
 
-function shapeOf(context: LlamaContext): RowShape {
-  const state = new Uint8Array(context.stateBytes(0));
-  const parsed = context.saveState(0, state) ? parseState(state) : undefined;
-  if (parsed === undefined) throw new Error('the state cannot be cut');
-  return parsed.shape;
-}
-
 export function restoreScenario(tokens: number): Scenario {
   return {
     name: `restore-${tokens}`,
     async run(context) {
-      const path = join(context.folder, 'model.gguf');
-      writeRandomModel(path, { ...model, contextTokens: 4096 });
       const pool = await openPool({ path: join(context.folder, 'pool'), capacityBytes: 128 * mib });
-      const loaded = new LlamaModel(path);
+      const loaded = new LlamaModel(writeModel(context.folder));
       const shape = { contextTokens: 2560, sequences: 1, kvType: 'f16', threads: 1 } as const;
       const runner = new LlamaContext(loaded, { ...shape, batchTokens: Math.max(...pieces) });
       try {
@@ -78,7 +63,7 @@ export function restoreScenario(tokens: number): Scenario {
 async function compare(
   loaded: LlamaModel,
   runner: LlamaContext,
-  pool: Awaited<ReturnType<typeof openPool>>,
+  pool: Pool,
   tokens: number,
   { quick, log }: Context,
 ): Promise<Row[]> {
@@ -90,13 +75,7 @@ async function compare(
   );
   const whole = prompt.subarray(0, tokens);
   prefill(runner, whole, keptPiece);
-  const keeper = new StateKeeper({
-    pool,
-    model: { digest: 'bench', libraryVersion: '', flashAttention: true, shape: shapeOf(runner) },
-    salt: '',
-    writeQueueBytes: 256 * mib,
-    counters: new Counters(),
-  });
+  const keeper = keeperOf(loaded, pool);
   keeper.take(runner, 0, '', whole);
   while (keeper.step());
 
