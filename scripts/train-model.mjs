@@ -11,7 +11,6 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openModel, tokenize } from './llama.mjs';
 import { ensureBuilt, root, say } from './setup.mjs';
 import { bookPackage, readBook, wordsOf } from './train/book.mjs';
 import { makeTrainer } from './train/optimise.mjs';
@@ -64,6 +63,7 @@ const { beginToken, endToken, firstPieceToken, plainTurns, tokenizerOf } = await
   'engine/gguf/vocabulary.js',
 );
 const { writeGguf } = await built('engine/gguf/writer.js');
+const { LlamaEngine } = await built('engine/index.js');
 const { Random } = await built('base/random.js');
 
 /** @typedef {import('./train/graph.mjs').Weight} Weight */
@@ -74,14 +74,21 @@ function metadataOf(pieces) {
   return { ...llamaMetadata(name, shape, 'f16'), ...tokenizerOf(pieces, traits) };
 }
 
-/** Tokens of each paragraph, with the end of text behind. @param {string[]} pieces @param {string[]} paragraphs @returns {number[][]} */
-function encode(pieces, paragraphs) {
+/** Tokens of each paragraph, with the end of text behind. @param {string[]} pieces @param {string[]} paragraphs @returns {Promise<number[][]>} */
+async function encode(pieces, paragraphs) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cenote-train-'));
   try {
     const file = path.join(folder, 'start.gguf');
     writeGguf(file, metadataOf(pieces), randomTensors(shape, 'f16', seed, gain));
-    const { vocabulary } = openModel(file);
-    return paragraphs.map((text) => [...tokenize(vocabulary, text).slice(1), endToken]);
+    const engine = await LlamaEngine.open({ modelPath: file, threads: 1 });
+    const encoded = [];
+    for (const text of paragraphs) {
+      // The first one says that a text begins.
+      const [, ...tokens] = await engine.tokenize(text);
+      encoded.push([...tokens, endToken]);
+    }
+    await engine.close();
+    return encoded;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -168,7 +175,7 @@ say(`reading ${bookPackage} …`);
 const book = readBook();
 say('training the vocabulary …');
 const pieces = trainPieces(book, shape.vocabulary - firstPieceToken);
-const paragraphs = encode(pieces, book);
+const paragraphs = await encode(pieces, book);
 const kept = Math.floor(paragraphs.length * (1 - heldOut));
 const learned = paragraphs.slice(0, kept);
 const unseen = paragraphs.slice(kept);

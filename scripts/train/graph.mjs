@@ -3,7 +3,7 @@
  * their weights and the embeddings stay as they were drawn.)
  */
 
-import { backends, base, koffi } from '../llama.mjs';
+import { backends, base, koffi } from './ggml.mjs';
 
 koffi.struct('ggml_init_params', { size: 'size_t', buffer: 'void *', no_alloc: 'bool' });
 

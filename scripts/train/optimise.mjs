@@ -1,6 +1,6 @@
 /** ggml's AdamW over a graph: one step for each batch, the learning rate by the number of the step alone. */
 
-import { base, koffi } from '../llama.mjs';
+import { base, koffi } from './ggml.mjs';
 import { buildGraph, makeLeaves, oneThread, read, write } from './graph.mjs';
 
 koffi.struct('ggml_opt_params', {

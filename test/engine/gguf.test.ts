@@ -1,15 +1,13 @@
 /** Model files with random weights: the same bytes each time, and llama.cpp reads them. */
 
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { writeRandomModel, type RandomModel } from '../../src/engine/gguf/llama-model.ts';
 import { toHalves } from '../../src/engine/gguf/half.ts';
+import { answer, engine, missingEngine } from './support/models.ts';
 
 const small: RandomModel = {
   layers: 2,
@@ -20,8 +18,6 @@ const small: RandomModel = {
   contextTokens: 256,
   seed: 7,
 };
-
-const program = fileURLToPath(new URL('fixtures/greedy.mjs', import.meta.url));
 
 let folder: string;
 beforeEach(() => {
@@ -39,26 +35,22 @@ function hashOf(file: string): string {
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
-/** What llama.cpp says after a prompt, in a process of its own. */
-async function greedy(file: string, prompt: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [program, file, prompt, '32']);
-  return stdout;
-}
-
 test('are the same bytes for the same seed, and others for another', () => {
   const first = hashOf(written('first.gguf', small));
   expect(hashOf(written('again.gguf', small))).toBe(first);
   expect(hashOf(written('other.gguf', { ...small, seed: 8 }))).not.toBe(first);
 });
 
-test.each(['f32', 'f16'] as const)(
+test.skipIf(missingEngine()).each(['f32', 'f16'] as const)(
   'of %s are read by llama.cpp, and say the same again',
   async (type) => {
-    const file = written('model.gguf', { ...small, type });
-    const text = await greedy(file, 'Call me Ishmael: 鯨.');
+    const modelPath = written('model.gguf', { ...small, type });
+    const say = async (prompt: string): Promise<string> =>
+      (await answer(await engine({ modelPath, contextTokens: 256 }), { prompt })).text;
+    const text = await say('Call me Ishmael: 鯨.');
     expect(text).not.toBe('');
-    expect(await greedy(file, 'Call me Ishmael: 鯨.')).toBe(text);
-    expect(await greedy(file, 'Some years ago')).not.toBe(text);
+    expect(await say('Call me Ishmael: 鯨.')).toBe(text);
+    expect(await say('Some years ago')).not.toBe(text);
   },
 );
 
