@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
 import type { Caller, Scope } from './api.ts';
+import { defaultTenant } from './quotas.ts';
 import type { Tenant } from './tenant.ts';
 
 export class KeyCaller implements Caller {
@@ -17,6 +18,11 @@ export class KeyCaller implements Caller {
 
   get tenant(): string {
     return this.#tenant.name;
+  }
+
+  get tenantIdentity(): string {
+    const { name, createdAtMs } = this.#tenant;
+    return name === defaultTenant ? name : `${name}@${createdAtMs}`;
   }
 
   get isValid(): boolean {

@@ -126,6 +126,7 @@ it('lays out the folder', () => {
     controlFile: '/srv/data/control',
     tenantsFile: '/srv/data/tenants.json',
     lockFile: '/srv/data/.lock',
+    engineFolder: '/srv/data/engine',
     tenantsFolder: '/srv/data/tenants',
     poolFolder: '/srv/data/tenants/default',
   });

@@ -228,7 +228,27 @@ test('a key that is revoked gets no more tokens', async () => {
   await expect(read).rejects.toMatchObject({ code: 'unauthorized' });
   await deleted;
   expect(texts.join('')).toBe('call');
-  expect(engine.requests[0]?.tenant).toBe('acme');
+  expect(engine.requests[0]?.tenant).toMatch(/^acme@\d+$/);
+});
+
+test('a tenant is another one than the one of its name before it', async () => {
+  const engine = fakeEngine();
+  const { guard, tenant, url } = await serveTenants({ engine });
+  const ask = async (apiKey: string): Promise<void> => {
+    const client = new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 });
+    await client.chat.completions.create(asked);
+  };
+  const first = await tenant('acme');
+  const madeMs = Date.now();
+  await ask(first);
+  await guard.administration.deleteTenant('acme');
+  await until(() => Date.now() > madeMs);
+  const again = await tenant('acme');
+  await ask(again);
+  await ask(again);
+  const [before, after, still] = engine.requests.map((request) => request.tenant);
+  expect(after).not.toBe(before);
+  expect(still).toBe(after);
 });
 
 test('events are lines of JSON, and the last one says that it is over', async () => {

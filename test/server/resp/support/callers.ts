@@ -21,6 +21,7 @@ export class TestCaller implements Caller {
   readonly tenant: string;
   readonly #pool: Pool;
   readonly #scopes: ReadonlySet<Scope>;
+  readonly tenantIdentity = 'test';
   isValid = true;
   isOpen = false;
   opened = 0;
