@@ -53,9 +53,9 @@ const lastToCome = new Map<string, Promise<unknown>>();
 export function locked<T>(path: string, clock: Clock, work: () => Promise<T>): Promise<T> {
   const before = lastToCome.get(path) ?? Promise.resolve();
   const turn = before.then(() => alone(path, clock, work));
-  const done = turn
+  const done: Promise<unknown> = turn
     .catch(() => undefined)
-    .then(() => {
+    .finally(() => {
       if (lastToCome.get(path) === done) lastToCome.delete(path);
     });
   lastToCome.set(path, done);

@@ -419,6 +419,16 @@ export const batchers = [
     killer: 'a model that fails at the beginning of a sequence refuses that one alone',
   },
   {
+    name: 'somebody who comes while nobody is there',
+    why: 'whoever comes between the last look and the end of the turn would wait for ever',
+    file: 'src/engine/batch/continuous-batcher.ts',
+    from: ' || this.#waiting.size > 0);',
+    to: ');',
+    test: tokens,
+    killer:
+      'a model that fails while nobody else is there: whoever comes then has his turn, at whatever tick',
+  },
+  {
     name: 'a sequence that never makes room',
     why: 'tokens that do not fit are not computed',
     file: 'src/engine/batch/continuous-batcher.ts',

@@ -3,21 +3,12 @@
 import { expect, it } from 'vitest';
 import { fail, hasCode } from '../../src/errors.ts';
 import { withPen } from '../../src/store/pen.ts';
-import { anotherPool, newMemory, ownPool, ownRegion } from '../support/owned-memory.ts';
-
-const options = {
-  clock: { nowMs: () => 1_700_000_000_000 },
-  seed: 5,
-  eviction: 'lru' as const,
-  checksums: true,
-  hooks: {},
-  lockWaitMs: 0,
-};
+import { Stage } from '../pool/support/interleaving.ts';
 
 it('a look that found no rest in thousands of looks of its own is not made thousands of times', () => {
-  const memory = newMemory({ capacityBytes: 4 * 2 ** 20 });
-  const { store } = ownPool(ownRegion(memory), options);
-  const other = anotherPool(memory, options).store;
+  const stage = new Stage();
+  const { store } = stage.writer();
+  const other = stage.another().store;
   let looks = 0;
   const look = (): never => {
     looks++;

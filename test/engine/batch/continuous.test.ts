@@ -293,6 +293,25 @@ describe('a model that fails', () => {
     expect(world.ends).toContain('b: failed');
   });
 
+  test('while nobody else is there: whoever comes then has his turn, at whatever tick', async () => {
+    for (let ticks = 0; ticks < 12; ticks++) {
+      const world = new TokenWorld({ capacityTokens: 60 });
+      const begin = world.begin.bind(world);
+      world.begin = (run) => {
+        if (run.meta === 'b') return begin(run);
+        void (async () => {
+          for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+          world.submit('b', prompt(1), { maxTokens: 1 });
+        })();
+        throw new Error('no room');
+      };
+      world.end = () => {};
+      world.isHeld = false;
+      await world.arrive('a', prompt(1));
+      expect(world.told, `${ticks} ticks`).toEqual(['a: Error: no room', 'b']);
+    }
+  });
+
   test('at the end of a sequence closes the batcher: nobody has a slot whose content is not known', async () => {
     const world = new TokenWorld({ slots: 1 });
     world.end = () => {
