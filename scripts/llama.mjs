@@ -26,8 +26,9 @@ const library = load('libllama.v0.5.0.so');
 
 // Passed by value; what is not named here keeps its default.
 koffi.struct('llama_model_params', {
-  devices: koffi.array('uint32_t', 7),
+  devices: koffi.array('uint64_t', 3),
   load_mode: 'int32_t',
+  lazy_mode: 'int32_t',
   rest: koffi.array('uint64_t', 6),
 });
 koffi.struct('llama_context_params', {
@@ -75,7 +76,7 @@ export const c = {
   logits: library.func('void *llama_get_logits_ith(void *, int)'),
   tokenCount: library.func('int llama_vocab_n_tokens(void *)'),
 };
-export { base, library };
+export { backends, base };
 
 let isReady = false;
 
@@ -108,12 +109,12 @@ export function openModel(file) {
  * @param {unknown} model
  * @param {number} contextTokens also the largest batch
  */
-export function openContext(model, contextTokens) {
+export function openContext(model, contextTokens, batchTokens = contextTokens) {
   const context = c.initContext(model, {
     ...c.contextParams(),
     n_ctx: contextTokens,
-    n_batch: contextTokens,
-    n_ubatch: contextTokens,
+    n_batch: batchTokens,
+    n_ubatch: batchTokens,
     n_threads: 1,
     n_threads_batch: 1,
     // There are gradients for plain attention over float32 only.
@@ -158,7 +159,7 @@ export function greedy({ model, vocabulary, tokens }, prompt, count) {
   for (let step = 0; step < count; step++) {
     const logits = new Float32Array(koffi.view(c.logits(context, -1), tokens * 4));
     const next = logits.reduce(
-      (best, value, token) => (value > Number(logits[best]) ? token : best),
+      (best, value, token) => (value > /** @type {number} */ (logits[best]) ? token : best),
       0,
     );
     pieces.push(

@@ -12,6 +12,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
+import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
 import { batchers } from '../test/mutants/engine.mjs';
@@ -71,6 +72,7 @@ const mutants = [
   ...evictions,
   ...proofs,
   ...tiers,
+  ...chats,
   ...batchers,
   ...engineState,
 ];

@@ -13,14 +13,16 @@ export interface Output {
   off(event: 'resize', listener: () => void): unknown;
 }
 
-/** The part of standard input that the live view uses. */
+/** The part of standard input that commands use: keys in raw mode, otherwise what arrives. */
 export interface Keys {
   readonly isTTY?: boolean;
   setRawMode?(raw: boolean): unknown;
   resume(): unknown;
   pause(): unknown;
   on(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
   off(event: 'data', listener: (chunk: Buffer) => void): unknown;
+  off(event: 'end', listener: () => void): unknown;
 }
 
 export interface Io {

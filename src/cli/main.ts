@@ -1,6 +1,7 @@
 /** The command line: finds the command, reads its words, runs it, and turns what happens into an exit code. */
 
 import { benchCommand } from './bench.ts';
+import { chatCommand } from './chat.ts';
 import { checkCommand } from './check.ts';
 import { exitOk, exitUsage, parseArguments, UsageError, type Command } from './command.ts';
 import { commandHelp, mainHelp } from './help.ts';
@@ -23,6 +24,7 @@ export const commands: readonly Command[] = [
   snapshotCommand,
   restoreCommand,
   replayCommand,
+  chatCommand,
   tenantsCommand,
   keysCommand,
   benchCommand,

@@ -11,11 +11,13 @@ import { version } from './version.ts';
 export interface Listening {
   readonly url: string;
   readonly respUrl?: string | undefined;
+  /** Name of the model that answers. */
+  readonly model?: string | undefined;
 }
 
 export function announce(
   guard: DataGuard,
-  { url, respUrl }: Listening,
+  { url, respUrl, model }: Listening,
   key: KeyNotice,
   config: ServeConfig,
   io: Io,
@@ -25,6 +27,7 @@ export function announce(
     version: version(),
     url,
     respUrl,
+    model,
     dataPath: config.dataPath,
     keysFile: config.layout.keysFile,
     poolType: guard.poolType,

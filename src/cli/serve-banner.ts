@@ -19,6 +19,8 @@ export interface Banner {
   readonly url: string;
   /** Undefined: RESP is not spoken. */
   readonly respUrl: string | undefined;
+  /** Name of the model that answers; undefined: there is none. */
+  readonly model: string | undefined;
   readonly dataPath: string;
   readonly keysFile: string;
   readonly poolType: 'mapped' | 'shared';
@@ -108,6 +110,14 @@ function poolLine(banner: Banner): string {
   return `${printable(banner.poolPath)} (${figures})`;
 }
 
+function modelLines({ model, url }: Banner, paint: Palette): string[] {
+  if (model === undefined) return [];
+  const base = paint.cyan(`${url}/v1`);
+  return [
+    `  ${paint.dim('model')}    ${printable(model)}: ${base} for OpenAI's clients, npx cenote chat --url ${url}`,
+  ];
+}
+
 export function bannerText(banner: Banner, paint: Palette): string {
   const [write, read] = curlLines(banner);
   const redis = redisLine(banner);
@@ -121,6 +131,7 @@ export function bannerText(banner: Banner, paint: Palette): string {
     `  ${paint.dim('OpenAPI')}  ${paint.cyan(`${banner.url}/openapi.json`)}`,
     `  ${paint.dim('pool')}     ${poolLine(banner)}`,
     ...keyLines(banner, paint),
+    ...modelLines(banner, paint),
     '',
     '  Try it: write a part, and read it.',
     '',
@@ -135,9 +146,9 @@ export function bannerText(banner: Banner, paint: Palette): string {
 
 /** The same for a program: one line. */
 export function bannerJson(banner: Banner): string {
-  const { version, url, respUrl, poolType, poolPath, dataPath, capacityBytes, contexts, key } =
-    banner;
+  const { version, url, respUrl, model, key } = banner;
+  const { poolType, poolPath, dataPath, capacityBytes, contexts } = banner;
   const made = key.type === 'new' ? { key: key.key } : {};
   const pool = { pool: poolType, path: poolPath, dataPath, capacityBytes, contexts };
-  return `${JSON.stringify({ version, pid: process.pid, url, respUrl, ...pool, ...made })}\n`;
+  return `${JSON.stringify({ version, pid: process.pid, url, respUrl, model, ...pool, ...made })}\n`;
 }

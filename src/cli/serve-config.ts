@@ -5,6 +5,7 @@ import { assertAuthSafe } from '../guard/loopback.ts';
 import { workersMax } from '../guard/shared-usage.ts';
 import type { Arguments, OptionSpec } from './command.ts';
 import { parseBytes } from './format.ts';
+import { engineOptions, readEngineConfig, type EngineConfig } from './serve-engine.ts';
 import { readTierConfig, tierOptions, type TierConfig } from './serve-tiers.ts';
 
 export const serveOptions: Record<string, OptionSpec> = {
@@ -38,6 +39,7 @@ export const serveOptions: Record<string, OptionSpec> = {
     env: 'CENOTE_CAPACITY',
     fallback: '2GiB',
   },
+  ...engineOptions,
   ...tierOptions,
   'no-auth': { help: 'Ask for no key. Refused unless only this machine can reach the address.' },
   workers: {
@@ -59,6 +61,7 @@ export interface ServeConfig {
   readonly capacityBytes: number | undefined;
   /** … and this where there is nothing from before. */
   readonly newCapacityBytes: number;
+  readonly engine: EngineConfig;
   readonly tiers: TierConfig;
   readonly withAuth: boolean;
   readonly json: boolean;
@@ -85,6 +88,7 @@ export function readConfig(args: Arguments): ServeConfig {
     layout,
     capacityBytes: capacity.given ? capacityBytes : undefined,
     newCapacityBytes: capacityBytes,
+    engine: readEngineConfig(args),
     tiers: readTierConfig(args),
     withAuth,
     json: args.flag('json'),

@@ -11,6 +11,7 @@ import { printLine, type Io } from './io.ts';
 import { reportError } from './report.ts';
 import type { Listening } from './serve-announce.ts';
 import type { ServeConfig } from './serve-config.ts';
+import { openServedEngine } from './serve-engine.ts';
 
 /** Running requests have this long to end once the server is asked to stop. */
 export const stopDeadlineMs = 10_000;
@@ -27,14 +28,21 @@ export async function startServing(
   io: Io,
   gather?: () => Promise<ServerNumbers>,
 ): Promise<Serving> {
+  const served = await openServedEngine(config, io);
   const server = createServer({
     guard,
     http: { host: config.host, port: config.port },
     ...(config.respPort !== undefined && { resp: { port: config.respPort } }),
     ...(gather !== undefined && { gather }),
+    ...(served !== undefined && { engine: served.engine }),
     onError: (error) => void reportError(error, config.json, io),
   });
-  await listen(server, config);
+  try {
+    await listen(server, config);
+  } catch (error) {
+    await served?.close();
+    throw error;
+  }
   const maintaining = setInterval(() => guard.maintain(), maintainEveryMs);
   maintaining.unref();
   const relief = new PressureRelief(guard, (path) => readFileSync(path, 'latin1'), systemClock);
@@ -43,11 +51,14 @@ export async function startServing(
   return {
     url: server.urls[0] as string,
     respUrl: server.respUrl,
+    model: served?.engine.models()[0]?.name,
     numbers: () => server.numbers(),
-    stop() {
+    async stop() {
       clearInterval(maintaining);
       clearInterval(relieving);
-      return server.close({ deadlineMs: stopDeadlineMs });
+      const report = await server.close({ deadlineMs: stopDeadlineMs });
+      await served?.close();
+      return report;
     },
   };
 }

@@ -27,9 +27,9 @@ export async function work(config: ServeConfig, io: Io): Promise<number> {
     const guard = await openServedGuard(config, io, shared);
     try {
       const serving = await startServing(guard, config, io, () => parent.gather());
-      const { url, respUrl } = serving;
+      const { url, respUrl, model } = serving;
       parent.numbers = () => serving.numbers();
-      parent.send({ type: 'listening', at: { url, respUrl } });
+      parent.send({ type: 'listening', at: { url, respUrl, model } });
       await parent.stop;
       const { cutConnections } = await serving.stop();
       parent.send({ type: 'stopped', cutConnections, numbers: serving.numbers() });

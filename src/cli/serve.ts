@@ -18,9 +18,11 @@ export const serveCommand: Command = {
     'Each tenant has a pool in DATA/tenants/NAME that outlives the server, also a kill -9; there is one named default. ' +
       'The first start makes an API key and shows it once; CENOTE_API_KEY gives one of your own. See `cenote tenants` and ' +
       '`cenote keys`. Options count before environment variables, these before defaults.',
+    'Where llama.cpp is installed (npm install @node-llama-cpp/linux-x64 koffi), --model answers /v1/chat/completions and /v1/completions as ' +
+      'OpenAI does. What it computes for a prompt is kept in DATA/engine, for this tenant only, and found again.',
     'SIGINT (Ctrl-C) and SIGTERM stop the server when running requests are answered, within 10 s; a second signal ' +
       'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, respUrl, pool, path, ' +
-      'dataPath, capacityBytes, contexts}, and key at the first start.',
+      'dataPath, capacityBytes, contexts, model}, and key at the first start.',
   ],
   positionals: [],
   options: serveOptions,

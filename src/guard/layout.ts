@@ -7,6 +7,7 @@
  * ├── tenants.json         0600  { version, capacityBytes, tenants: [{ name, createdAtMs, quotas }] }
  * ├── .lock                0600  while one of the two is being changed
  * ├── control              0600  what the workers of a server know of each other, while it has some (shared-usage.ts)
+ * ├── engine/                    the folder of the pool that keeps what a model has computed, for all tenants
  * └── tenants/
  *     ├── default/         the folder of the pool of tenant `default`, which every server has
  *     └── acme/            likewise, of those that tenants.json names
@@ -23,6 +24,8 @@ export interface DataLayout {
   readonly tenantsFile: string;
   readonly lockFile: string;
   readonly controlFile: string;
+  /** Folder of the pool of a model's state. */
+  readonly engineFolder: string;
   /** Holds a folder per tenant. */
   readonly tenantsFolder: string;
   /** Folder of the pool of tenant `default`. */
@@ -37,6 +40,7 @@ export function dataLayout(dataFolder: string): DataLayout {
     tenantsFile: join(dataFolder, 'tenants.json'),
     lockFile: join(dataFolder, '.lock'),
     controlFile: join(dataFolder, 'control'),
+    engineFolder: join(dataFolder, 'engine'),
     tenantsFolder,
     poolFolder: join(tenantsFolder, defaultTenant),
   };

@@ -1,7 +1,8 @@
 /** The server of pools: makes the parts, and starts and stops them. */
 
 import { fail } from '../errors.ts';
-import type { Clock } from '../base/clock.ts';
+import { systemClock, type Clock } from '../base/clock.ts';
+import type { LlamaEngine } from '../engine/api.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ServedGuard } from '../guard/api.ts';
 import type { Auth } from '../guard/keyring.ts';
@@ -43,6 +44,8 @@ export interface ServerOptions {
    * a process warning.
    */
   readonly onError?: (error: unknown) => void;
+  /** Answers /v1/chat/completions and /v1/completions. Stays open when the server closes. */
+  readonly engine?: LlamaEngine;
   readonly clock?: Clock;
   /** Where the server is one of several workers: asks all of them. Default: there is this one. */
   readonly gather?: () => Promise<ServerNumbers>;
@@ -181,6 +184,8 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
     traffic: new Traffic(),
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
+    engine: options.engine,
+    startedMs: (options.clock ?? systemClock).nowMs(),
     phase: 'serving',
   };
 }

@@ -8,7 +8,7 @@ import { runToEnd } from '../support/children.ts';
 const root = process.cwd();
 
 /** Folders of the project that hold documents; the root itself is read without its subfolders. */
-const folders = ['docs', 'src', 'bench', 'test', 'examples', 'deploy', 'dashboard'];
+const folders = ['docs', 'src', 'bench', 'test', 'examples', 'deploy', 'models', 'dashboard'];
 
 function markdownFiles(): string[] {
   const below = folders

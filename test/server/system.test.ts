@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { errorTable } from '../../src/errors.ts';
 import { openApiOf } from '../../src/server/http/openapi.ts';
+import { chatSchemas } from '../../src/server/chat/schemas.ts';
 import { answerSchemas } from '../../src/server/http/openapi-schemas.ts';
 import { routes } from '../../src/server/http/routes.ts';
 import { codeOf } from './support/client.ts';
@@ -61,8 +62,9 @@ describe('openapi.json', () => {
       const answer = await call(method, path.replace('{id}', 'c').replace('{part}', 'p'));
       expect(answer.status, `${method} ${path}`).not.toBe(405);
       if (answer.status === 404 && method !== 'HEAD') {
-        expect(answer.json()['detail'], `${method} ${path}`).toMatch(
-          /^There (is no (part|context|tenant)|are no tenants)/,
+        const { detail, error } = answer.json() as { detail?: string; error?: { message: string } };
+        expect(detail ?? error?.message, `${method} ${path}`).toMatch(
+          /^There (is no (part|context|tenant|model)|are no tenants)/,
         );
       }
     }
@@ -80,7 +82,8 @@ describe('openapi.json', () => {
   it('has no dangling references, and unique operations', () => {
     const text = JSON.stringify(openApiOf(routes));
     const names = [...text.matchAll(/#\/components\/schemas\/(\w+)/g)].map((match) => match[1]);
-    expect(new Set(names)).toEqual(new Set(Object.keys(answerSchemas)));
+    const schemas = { ...answerSchemas, ...chatSchemas };
+    expect(new Set(names)).toEqual(new Set(Object.keys(schemas)));
     expect(new Set(routes.map((route) => route.operation)).size).toBe(routes.length);
   });
 });

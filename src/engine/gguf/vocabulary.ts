@@ -15,8 +15,24 @@ export const endToken = 2;
 export const firstByteToken = 3;
 export const firstPieceToken: number = firstByteToken + 256;
 
+/** What the token at the end of a text looks like. */
+export const endText = '</s>';
+
+/** A chat template for a model that continues text: a turn is a paragraph, and the end of text ends it. */
+export const plainTurns =
+  "{% for message in messages %}{{ message['content'] | trim + eos_token }}{% endfor %}";
+
+export interface TokenizerTraits {
+  readonly chatTemplate?: string;
+  /** A text begins with a space that it does not have, so that its first word is a word like others. */
+  readonly spacePrefix?: boolean;
+}
+
 /** Metadata of a tokenizer. `pieces` stand in the order in which they are to be joined. */
-export function tokenizerOf(pieces: readonly string[], chatTemplate?: string): GgufMetadata {
+export function tokenizerOf(
+  pieces: readonly string[],
+  { chatTemplate, spacePrefix = false }: TokenizerTraits = {},
+): GgufMetadata {
   const bytes = Array.from(
     { length: 256 },
     (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
@@ -24,7 +40,7 @@ export function tokenizerOf(pieces: readonly string[], chatTemplate?: string): G
   return {
     'tokenizer.ggml.model': { string: 'llama' },
     'tokenizer.ggml.pre': { string: 'default' },
-    'tokenizer.ggml.tokens': { strings: ['<unk>', '<s>', '</s>', ...bytes, ...pieces] },
+    'tokenizer.ggml.tokens': { strings: ['<unk>', '<s>', endText, ...bytes, ...pieces] },
     'tokenizer.ggml.scores': {
       f32s: [0, 0, 0, ...bytes.map(() => 0), ...pieces.map((_, rank) => -rank)],
     },
@@ -42,7 +58,7 @@ export function tokenizerOf(pieces: readonly string[], chatTemplate?: string): G
     'tokenizer.ggml.eos_token_id': { u32: endToken },
     'tokenizer.ggml.add_bos_token': { bool: true },
     'tokenizer.ggml.add_eos_token': { bool: false },
-    'tokenizer.ggml.add_space_prefix': { bool: false },
+    'tokenizer.ggml.add_space_prefix': { bool: spacePrefix },
     ...(chatTemplate === undefined ? {} : { 'tokenizer.chat_template': { string: chatTemplate } }),
   };
 }

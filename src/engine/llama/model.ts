@@ -3,6 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { fail } from '../../errors.ts';
 import type { ChatMessage } from '../api.ts';
+import { endText, plainTurns } from '../gguf/vocabulary.ts';
 import { type Address, type Foreign, foreign } from './foreign.ts';
 import { modelParams, structOf } from './structs.ts';
 
@@ -162,6 +163,10 @@ export class LlamaModel {
     const { chatTemplate } = this;
     if (chatTemplate === undefined) {
       return messages.map(({ role, content }) => `${role}: ${content}\n`).join('') + 'assistant:';
+    }
+    // llama.cpp knows templates of others by what stands in them, and has no interpreter for ours.
+    if (chatTemplate === plainTurns) {
+      return messages.map(({ content }) => content.trim() + endText).join('');
     }
     const texts = messages.flatMap(({ role, content }) =>
       [role, content].map((text) => encoder.encode(`${text}\0`)),

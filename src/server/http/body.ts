@@ -128,16 +128,23 @@ export async function readJson(
   schema: ObjectSchema,
   maxJsonBytes: number = exchange.service.limits.maxJsonBytes,
 ): Promise<Record<string, unknown>> {
-  const { req, reservation } = exchange;
+  const { req } = exchange;
   const { 'content-length': length, 'transfer-encoding': chunked } = req.headers;
   if (length === undefined && chunked === undefined) return checkObject(schema, {});
+  const value = await readJsonValue(exchange, maxJsonBytes);
+  return checkObject(schema, value === undefined ? {} : value);
+}
+
+/** Whatever JSON a request carries; undefined for an empty body. @throws invalid_argument, length_required and as `receive` */
+export async function readJsonValue(exchange: Exchange, maxJsonBytes: number): Promise<unknown> {
+  const { req, reservation } = exchange;
   announcedBytes(req, maxJsonBytes);
   const chunks: Buffer[] = [];
   const sizeBytes = await receive(exchange, maxJsonBytes, (chunk) => {
     reservation?.growBody(chunk.length);
     chunks.push(chunk);
   });
-  return checkObject(schema, sizeBytes === 0 ? {} : parseJson(Buffer.concat(chunks)));
+  return sizeBytes === 0 ? undefined : parseJson(Buffer.concat(chunks));
 }
 
 function parseJson(bytes: Buffer): unknown {

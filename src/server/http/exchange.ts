@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 import type { CenoteError } from '../../errors.ts';
+import type { LlamaEngine } from '../../engine/api.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { Caller, ServedGuard } from '../../guard/api.ts';
 import type { InFlight, Reservation } from './in-flight.ts';
@@ -24,6 +25,9 @@ export interface Service {
   readonly numbers: () => ServerNumbers | Promise<ServerNumbers>;
   readonly onError: (error: unknown) => void;
   readonly openApi: string;
+  /** Answers completions; undefined: there is no model. */
+  readonly engine: LlamaEngine | undefined;
+  readonly startedMs: number;
   phase: Phase;
 }
 

@@ -21,7 +21,8 @@ export async function handle(exchange: Exchange, router: Router): Promise<void> 
   } catch (error) {
     // A problem holds nothing, however long the rest of the body takes to be read and dropped.
     exchange.reservation?.close();
-    sendProblem(exchange, error);
+    const { path } = splitTarget(exchange.req.url ?? '');
+    sendProblem(exchange, error, router.dialectOf(path));
   }
   await done;
   exchange.reservation?.close();

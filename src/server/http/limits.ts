@@ -10,6 +10,12 @@ export interface HttpLimits {
   readonly maxAppendBytes: number;
   /** Largest JSON body. */
   readonly maxJsonBytes: number;
+  /** Largest body of a request for a completion. */
+  readonly maxCompletionBytes: number;
+  /** Most messages of a conversation. */
+  readonly maxMessages: number;
+  /** Longest time that a completion may take, from the end of its request to its last token. */
+  readonly completionTimeoutMs: number;
   /** Most parts that one batch reads or writes. */
   readonly maxBatchParts: number;
   /** Most bytes of parts that one batch reads: they are leased together. */
@@ -64,6 +70,9 @@ export const defaultHttpLimits: HttpLimits = {
   maxBodyBytes: 512 * mib,
   maxAppendBytes: 16 * mib,
   maxJsonBytes: 64 * kib,
+  maxCompletionBytes: mib,
+  maxMessages: 1024,
+  completionTimeoutMs: 600_000,
   maxBatchParts: 256,
   maxBatchBytes: 512 * mib,
   maxInFlightBytes: 2048 * mib,

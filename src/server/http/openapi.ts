@@ -1,6 +1,7 @@
 /** The OpenAPI 3.1 document of a route table. */
 
 import { errorTable, type ErrorCode } from '../../errors.ts';
+import { chatSchemas } from '../chat/schemas.ts';
 import { batchType } from './batch-parser.ts';
 import { answerSchemas, refTo, type JsonSchema } from './openapi-schemas.ts';
 import { problemType } from './problem.ts';
@@ -68,7 +69,7 @@ export function openApiOf(routes: readonly Route[]): OpenApiDocument {
     security: [{ key: [] }],
     paths,
     components: {
-      schemas: answerSchemas,
+      schemas: { ...answerSchemas, ...chatSchemas },
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
     },
   };
@@ -103,8 +104,9 @@ function parametersOf(route: Route): JsonSchema[] {
 function bodyOf(body: Exclude<Route['body'], undefined>): JsonSchema {
   if (body === 'bytes') return { required: true, content: { 'application/octet-stream': {} } };
   if (body === 'batch') return { required: true, content: { [batchType]: {} } };
+  if ('ref' in body) return { required: true, content: jsonOf(refTo(body.ref)) };
   const required = body.required.length > 0;
-  return { required, content: { 'application/json': { schema: body } } };
+  return { required, content: jsonOf(body) };
 }
 
 function successesOf(route: Route): [string, JsonSchema][] {
@@ -123,9 +125,14 @@ function successesOf(route: Route): [string, JsonSchema][] {
 }
 
 function contentOf({ schema, mediaTypes }: Success): JsonSchema {
-  if (schema !== undefined) return { content: { 'application/json': { schema: refTo(schema) } } };
-  if (mediaTypes === undefined) return {};
-  return { content: Object.fromEntries(mediaTypes.map((type) => [type, {}])) };
+  if (schema === undefined && mediaTypes === undefined) return {};
+  const described = schema === undefined ? {} : jsonOf(refTo(schema));
+  const others = (mediaTypes ?? []).map((type) => [type, {}]);
+  return { content: { ...described, ...Object.fromEntries(others) } };
+}
+
+function jsonOf(schema: unknown): JsonSchema {
+  return { 'application/json': { schema } };
 }
 
 /** One response per status, which names the codes that it stands for. */
@@ -137,7 +144,10 @@ function errorsOf(route: Route): [string, JsonSchema][] {
     status: errorTable[code].httpStatus,
   }));
   const all = [...coded, { code: 'internal', status: 500 }];
-  const content = { [problemType]: { schema: refTo('Problem') } };
+  const content =
+    route.dialect === 'openai'
+      ? jsonOf(refTo('OpenAiError'))
+      : { [problemType]: { schema: refTo('Problem') } };
   return [...new Set(all.map(({ status }) => status))].map((status) => {
     const same = all.filter((error) => error.status === status).map(({ code }) => code);
     return [String(status), { description: same.join(', '), content }];

@@ -13,7 +13,7 @@ export type Method = (typeof methods)[number];
 export interface Success {
   readonly status: 200 | 201 | 206 | 304;
   readonly description: string;
-  /** Name of a schema of openapi-schemas.ts, or the media types of a body that has none. */
+  /** Name of a schema of openapi-schemas.ts, and the media types of bodies that have none. */
   readonly schema?: string;
   readonly mediaTypes?: readonly string[];
   readonly headers?: readonly string[];
@@ -25,6 +25,8 @@ interface RouteTraits {
   readonly path: string;
   readonly operation: string;
   readonly summary: string;
+  /** How errors are told; absent: as RFC 9457 has it. */
+  readonly dialect?: 'openai';
   /** Needs no credential. */
   readonly open?: true;
   /** What the key must be for; absent: any key will do. */
@@ -32,7 +34,8 @@ interface RouteTraits {
   readonly query?: readonly QueryParameter[];
   /** Request headers that it heeds. */
   readonly headers?: readonly string[];
-  readonly body?: 'bytes' | 'batch' | ObjectSchema;
+  /** `ref`: JSON that the handler checks, by the name of its schema in openapi-schemas.ts. */
+  readonly body?: 'bytes' | 'batch' | ObjectSchema | { readonly ref: string };
   readonly successes: readonly Success[];
   /** Beyond those that every route may give. */
   readonly errors: readonly ErrorCode[];

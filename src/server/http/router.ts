@@ -18,6 +18,7 @@ interface Pattern {
   readonly idAt: number;
   readonly partAt: number;
   readonly byMethod: ReadonlyMap<string, Route>;
+  readonly dialect: Route['dialect'];
 }
 
 export class Router {
@@ -34,6 +35,7 @@ export class Router {
         idAt: segments.indexOf('{id}'),
         partAt: segments.indexOf('{part}'),
         byMethod: new Map(same.map((route) => [route.method, route])),
+        dialect: same[0]?.dialect,
       };
     });
     this.#open = new Set(routes.filter((route) => route.open).map((route) => route.path));
@@ -44,10 +46,15 @@ export class Router {
     return this.#open.has(path);
   }
 
+  /** How errors of a path are told. */
+  dialectOf(path: string): Route['dialect'] {
+    return this.#patternOf(path)?.dialect;
+  }
+
   /** @throws not_found, method_not_allowed (with Allow), invalid_argument for malformed names */
   find(method: string, path: string): Match {
     const segments = path.split('/').slice(1);
-    const pattern = this.#patterns.find(({ literals }) => fits(literals, segments));
+    const pattern = this.#patternOf(path);
     if (pattern === undefined || !path.startsWith('/')) {
       return fail('not_found', `There is no ${show(path)} here; /openapi.json says what there is.`);
     }
@@ -62,6 +69,11 @@ export class Router {
     const id = idAt < 0 ? '' : decodeSegment(segments[idAt] as string, 'The context id');
     const part = partAt < 0 ? '' : decodeSegment(segments[partAt] as string, 'The part name');
     return { route, id, part };
+  }
+
+  #patternOf(path: string): Pattern | undefined {
+    const segments = path.split('/').slice(1);
+    return this.#patterns.find(({ literals }) => fits(literals, segments));
   }
 }
 

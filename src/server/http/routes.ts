@@ -1,6 +1,7 @@
 /** Every route of the server. The router and the OpenAPI document are both made from this table. */
 
 import type { ErrorCode } from '../../errors.ts';
+import { chatRoutes } from '../chat/routes.ts';
 import { adminRoutes } from './admin-routes.ts';
 import { batchRoutes } from './batch-routes.ts';
 import {
@@ -288,6 +289,7 @@ export const routes: readonly Route[] = [
   ...partRoutes,
   ...contextRoutes,
   ...batchRoutes,
+  ...chatRoutes,
   ...systemRoutes,
   ...adminRoutes,
 ];

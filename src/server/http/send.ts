@@ -2,8 +2,10 @@
 
 import type { ServerResponse } from 'node:http';
 
+import { openAiErrorOf } from '../chat/problem.ts';
 import type { Exchange } from './exchange.ts';
 import { problemOf, problemType, type HeaderFields } from './problem.ts';
+import type { Route } from './route.ts';
 
 const jsonType = 'application/json';
 
@@ -48,7 +50,7 @@ export function sendHead(exchange: Exchange, status: number, headers: HeaderFiel
  * but not at once: closing with unread bytes makes the kernel reset the connection, and the client
  * might never see the answer.
  */
-export function sendProblem(exchange: Exchange, error: unknown): void {
+export function sendProblem(exchange: Exchange, error: unknown, dialect?: Route['dialect']): void {
   const { req, res, service } = exchange;
   const { problem, headers } = problemOf(error);
   if (problem.code === 'internal') service.onError(error);
@@ -56,9 +58,10 @@ export function sendProblem(exchange: Exchange, error: unknown): void {
     res.destroy();
     return;
   }
-  const body = Buffer.from(JSON.stringify(problem));
+  const said = dialect === 'openai' ? openAiErrorOf(problem) : problem;
+  const body = Buffer.from(JSON.stringify(said));
   sendHead(exchange, problem.status, {
-    'Content-Type': problemType,
+    'Content-Type': dialect === 'openai' ? jsonType : problemType,
     'Content-Length': String(body.length),
     'Cache-Control': 'no-store',
     ...headers,
@@ -98,6 +101,20 @@ export async function sendBytes(
   // The last slice goes with the end: a small answer is one packet.
   res.end(waiting);
   return done;
+}
+
+/** Sends a piece of an answer. Resolves when there is room for more, or nobody is there any more. */
+export async function writeText(res: ServerResponse, text: string): Promise<void> {
+  if (res.write(text) || res.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const go = (): void => {
+      res.off('drain', go);
+      res.off('close', go);
+      resolve();
+    };
+    res.once('drain', go);
+    res.once('close', go);
+  });
 }
 
 /**

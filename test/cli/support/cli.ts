@@ -18,8 +18,8 @@ function cleanEnv(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
     if (name.startsWith('CENOTE_') || name === 'FORCE_COLOR' || name === 'NO_COLOR')
       delete env[name];
   }
-  // Tests run side by side: none may need a port of its own.
-  return { ...env, CENOTE_RESP: '0', ...extra };
+  // Tests run side by side: none may need a port of its own. A model is started by those that are about it.
+  return { ...env, CENOTE_RESP: '0', CENOTE_MODEL: 'off', ...extra };
 }
 
 export interface Outcome {

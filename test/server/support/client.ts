@@ -14,6 +14,7 @@ import { connect, type Socket } from 'node:net';
 
 import { expect } from 'vitest';
 
+import type { ErrorCode } from '../../../src/errors.ts';
 import { openApiOf } from '../../../src/server/http/openapi.ts';
 import { routes } from '../../../src/server/http/routes.ts';
 
@@ -149,6 +150,12 @@ export class RawClient {
       for (const event of events) socket.on(event, settle);
     });
   }
+}
+
+/** The code in the body of an error, which stands elsewhere for clients of OpenAI. */
+export function codeIn(body: string): ErrorCode {
+  const problem = JSON.parse(body) as { code?: ErrorCode; error?: { code: ErrorCode } };
+  return problem.error?.code ?? (problem.code as ErrorCode);
 }
 
 /** The coded error of an answer: `pool_full 507`. */

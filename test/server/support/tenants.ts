@@ -35,7 +35,7 @@ export interface TenantServer {
 }
 
 export async function serveTenants(
-  options: Partial<GuardOptions & Pick<ServerOptions, 'limits'>> = {},
+  options: Partial<GuardOptions & Pick<ServerOptions, 'limits' | 'engine'>> = {},
 ): Promise<TenantServer> {
   const folder = await mkdtemp(join(tmpdir(), 'cenote-tenants-'));
   const errors: unknown[] = [];
@@ -52,6 +52,7 @@ export async function serveTenants(
     http: { port: 0 },
     onError,
     ...(options.limits !== undefined && { limits: options.limits }),
+    ...(options.engine !== undefined && { engine: options.engine }),
   });
   await server.listen();
   onTestFinished(async () => {

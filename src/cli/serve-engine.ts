@@ -1,0 +1,104 @@
+/** The model of a server: which one, with what memory, and why there is none. */
+
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { LlamaEngine } from '../engine/api.ts';
+import { openEngine } from '../engine/engine.ts';
+import { hasCode } from '../errors.ts';
+import type { DataLayout } from '../guard/layout.ts';
+import { openPool } from '../pool/open.ts';
+import type { Arguments, OptionSpec } from './command.ts';
+import { parseBytes } from './format.ts';
+import { printLine, type Io } from './io.ts';
+
+/** In a clone; the package does without. */
+const shippedModel = fileURLToPath(new URL('../../models/cenote-moby.gguf', import.meta.url));
+
+export const engineOptions: Record<string, OptionSpec> = {
+  model: {
+    value: 'FILE',
+    help: "GGUF file of the model that answers /v1/chat/completions; 'off': none. Default: in a clone the small one that ships.",
+    env: 'CENOTE_MODEL',
+  },
+  'model-memory': {
+    value: 'SIZE',
+    help: 'Bound on the memory for what the model has computed, beside --capacity.',
+    env: 'CENOTE_MODEL_MEMORY',
+    fallback: '1GiB',
+  },
+};
+
+export interface EngineConfig {
+  /** Undefined: there is none. */
+  readonly modelPath: string | undefined;
+  /** Somebody asked for this one: the server does not start without it. */
+  readonly isGiven: boolean;
+  readonly capacityBytes: number;
+}
+
+export function readEngineConfig(args: Arguments): EngineConfig {
+  const given = args.setting('model')?.text;
+  const memory = args.required('model-memory');
+  const shipped = existsSync(shippedModel) ? shippedModel : undefined;
+  return {
+    modelPath: given === 'off' ? undefined : (given ?? shipped),
+    isGiven: given !== undefined,
+    capacityBytes: parseBytes(memory.text, memory.source),
+  };
+}
+
+/** The part of the settings of a server that is about its model. */
+interface Settings {
+  readonly engine: EngineConfig;
+  readonly layout: DataLayout;
+  readonly json: boolean;
+}
+
+export interface ServedEngine {
+  readonly engine: LlamaEngine;
+  close(): Promise<void>;
+}
+
+/**
+ * The model, and the pool that its state is kept in: one for all tenants, whose state is told apart by keys. Without llama.cpp on this machine a model that
+ * nobody has asked for is left out, and that is said.
+ */
+export async function openServedEngine(
+  { engine: config, layout, json }: Settings,
+  io: Io,
+): Promise<ServedEngine | undefined> {
+  const { modelPath, isGiven, capacityBytes } = config;
+  if (modelPath === undefined) return undefined;
+  const pool = await openPool({ path: layout.engineFolder, capacityBytes }).catch(
+    (error: unknown) => left(error, isGiven, json, io),
+  );
+  if (pool === undefined) return undefined;
+  try {
+    // What is said with the small model is short: its state is found again in steps of 16 tokens.
+    const steps = modelPath === shippedModel ? { batchTokens: 16 } : {};
+    const engine = await openEngine({ modelPath, pool, ...steps });
+    return {
+      engine,
+      async close() {
+        await engine.close();
+        await pool.close();
+      },
+    };
+  } catch (error) {
+    await pool.close();
+    return left(error, isGiven, json, io);
+  }
+}
+
+/** Says why nobody answers, where that is no reason not to start. */
+function left(error: unknown, isGiven: boolean, json: boolean, io: Io): undefined {
+  const isMissing =
+    hasCode(error, 'engine_missing') ||
+    hasCode(error, 'platform_unsupported') ||
+    hasCode(error, 'koffi_missing');
+  if (isGiven || !isMissing) throw error;
+  if (json) return undefined;
+  printLine(io.stderr, `${io.err.yellow('note:')} no model answers: ${error.message}`);
+  printLine(io.stderr, `  ${error.advice}`);
+  return undefined;
+}
