@@ -4,6 +4,7 @@
  * file as failed, and goes on.
  */
 
+import { execFile } from 'node:child_process';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { watchFolder } from './vitest-setup.mjs';
@@ -14,6 +15,8 @@ import { watchFolder } from './vitest-setup.mjs';
 const intervalMs = 5000;
 /** A file is mentioned when it has run for so long, and then each time as long again. */
 const longMs = 120_000;
+/** To find out where a process is. */
+const whereMs = 20_000;
 /** For one file; the longest takes a third of it when nothing else runs. */
 const usualLimitMs = (process.env['CI'] === 'true' ? 20 : 10) * 60_000;
 const limitMs = Number(process.env['CENOTE_FILE_LIMIT_MS'] ?? usualLimitMs);
@@ -60,9 +63,18 @@ export default class WatchReporter {
       if (!isBeyond || runner === undefined) continue;
       state.isEnded = true;
       console.log('beyond its limit: its process is ended, and those that it has started');
-      for (const pid of [...childrenOf(runner.pid), runner.pid]) kill(pid);
+      end(runner.pid);
     }
   }
+}
+
+/** Says where a process is, and ends it with those that it has started. @param {number} pid */
+function end(pid) {
+  const args = ['--no-warnings', '--experimental-websocket', 'scripts/where.mjs', String(pid)];
+  execFile(process.execPath, args, { timeout: whereMs }, (_, stdout, stderr) => {
+    console.log(`${stdout}${stderr}`);
+    for (const one of [...childrenOf(pid), pid]) kill(one);
+  });
 }
 
 /** The process that runs a file, and its test of now. @param {string} file */

@@ -14,6 +14,7 @@ it('is ended and named, and the others run', async () => {
     );
   });
   expect(output).toMatch(/running for \d+ s: \S+loops\.hang\.ts: loops\nbeyond its limit/);
+  expect(output).toMatch(/ {2}\(anonymous\) \S+loops\.hang\.ts:\d+\n/);
   expect(output).toContain('Test Files  1 passed (2)');
   expect(output).toContain('Worker exited unexpectedly');
   expect(status).toBe(1);
