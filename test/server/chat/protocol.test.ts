@@ -117,22 +117,29 @@ test('an error after the first token is the last event', async () => {
   expect(texts.join('')).toBe('call me');
 });
 
-test.each([true, false])('whoever leaves ends the work, stream: %s', async (stream) => {
-  const { engine, url, server } = await serveChat();
-  const release = engine.hold();
-  const client = await RawClient.to(url);
-  const body = JSON.stringify({ ...asked, stream });
-  client.send(
-    `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${testKey}\r\n` +
-      `Content-Length: ${body.length}\r\n\r\n${body}`,
-  );
-  await until(() => engine.requests.length === 1);
-  expect(engine.requests[0]?.signal?.aborted).toBe(false);
-  await client.destroy();
-  await until(() => engine.requests[0]?.signal?.aborted === true);
-  await until(() => server.stats().running === 0);
-  release();
-});
+/** What is waited for comes at once or never. */
+const leavingMs = 20_000;
+
+test.each([true, false])(
+  'whoever leaves ends the work, stream: %s',
+  { timeout: leavingMs },
+  async (stream) => {
+    const { engine, url, server } = await serveChat();
+    const release = engine.hold();
+    const client = await RawClient.to(url);
+    const body = JSON.stringify({ ...asked, stream });
+    client.send(
+      `POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${testKey}\r\n` +
+        `Content-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await until(() => engine.requests.length === 1);
+    expect(engine.requests[0]?.signal?.aborted).toBe(false);
+    await client.destroy();
+    await until(() => engine.requests[0]?.signal?.aborted === true);
+    await until(() => server.stats().running === 0);
+    release();
+  },
+);
 
 test('without a model nothing is completed, and the list is empty', async () => {
   const { call } = await serve();
