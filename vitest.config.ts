@@ -1,11 +1,36 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const soak = process.env['CENOTE_SOAK'] === '1';
 const ci = process.env['CI'] === 'true';
 
 /** Bounds against a test that hangs, not expectations about speed. */
 const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 60_000;
+
+/** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
+const longest = [
+  'test/mutants/mutants',
+  'test/alloc/owners.interleaved',
+  'test/crash/pool.crash',
+  'test/crash/beside.crash',
+  'test/model/pool.model',
+  'test/pool/many-interleaved',
+  'test/alloc/neighbours',
+  'test/kv/policies',
+  'test/crash/recovery.crash',
+  'test/alloc/kills',
+].map((name) => `/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = longest.findIndex((name) => moduleId.endsWith(name));
+      return at < 0 ? longest.length : at;
+    };
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
+  }
+}
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -14,6 +39,7 @@ const config: ViteUserConfig = defineConfig({
     pool: 'forks',
     // By default one core is left over: of two that is half of them.
     maxWorkers: Math.max(2, availableParallelism() - 1),
+    sequence: { sequencer: LongestFirst },
     testTimeout: testTimeoutMs,
     hookTimeout: testTimeoutMs,
     globalSetup: ['scripts/vitest-setup.mjs'],
