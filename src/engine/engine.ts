@@ -13,7 +13,7 @@ import type {
 } from './api.ts';
 import { DueHeap } from './batch/due-heap.ts';
 import { FairQueue } from './batch/fair-queue.ts';
-import { digestOf } from './digest.ts';
+import { digestOf, type ModelFile } from './digest.ts';
 import { AnswerStream } from './instances/answer-stream.ts';
 import { type Asked, timed } from './instances/asked.ts';
 import { Crew } from './instances/crew.ts';
@@ -51,11 +51,11 @@ class Engine implements LlamaEngine {
   #cancelled = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(config: EngineConfig, digest: string) {
+  constructor(config: EngineConfig, file: ModelFile) {
     this.#config = config;
-    this.#digest = digest;
+    this.#digest = file.digest;
     this.#alarm = new Alarm(config.timers, () => this.#turn());
-    this.#crew = new Crew(config, digest, {
+    this.#crew = new Crew(config, file, {
       ready: (model) => {
         this.#model = model;
         this.#firstReady?.(model);

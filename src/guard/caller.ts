@@ -19,6 +19,12 @@ export class KeyCaller implements Caller {
     return this.#tenant.name;
   }
 
+  get tenantIdentity(): string {
+    const { name, createdAtMs } = this.#tenant;
+    // What there always is was never made.
+    return createdAtMs === 0 ? name : `${name}@${createdAtMs}`;
+  }
+
   get isValid(): boolean {
     return !this.#revoked && this.#tenant.isHere;
   }

@@ -1,6 +1,6 @@
 /** How requests end that are not answered, and how instances come and go. */
 
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -153,6 +153,24 @@ describe.skipIf(missingEngine() !== undefined)('a request', () => {
     expect(await codeOf(waiting.result)).toBe('engine_model_invalid');
     expect(await codeOf(one.generate(long).result)).toBe('engine_model_invalid');
     expect(one.stats()).toMatchObject({ instances: 0, queued: 0, running: 0 });
+  });
+
+  it('is refused when its model is another one now: the state that is kept is not of that one', async () => {
+    const modelPath = join(mkdtempSync(join(tmpdir(), 'cenote-other-')), 'model.gguf');
+    onTestFinished(() => rmSync(dirname(modelPath), { recursive: true, force: true }));
+    copyFileSync(smallModel(), modelPath);
+    const kept = await pool({ capacityBytes: 32 * mib });
+    const one = await engine({ sequences: 1, modelPath, pool: kept });
+    const tokens = someTokens(130, seed());
+    expect(await answer(one, { tokens, maxTokens: 1 })).toBeDefined();
+    await one.flushed();
+    const running = one.generate(long);
+    await begun(running);
+    copyFileSync(smallModel(2), `${modelPath}.new`);
+    renameSync(`${modelPath}.new`, modelPath);
+    await threads.at(-1)?.terminate();
+    expect(await codeOf(running.result)).toBe('engine_worker_lost');
+    expect(await codeOf(answer(one, { tokens, maxTokens: 1 }))).toBe('engine_model_invalid');
   });
 
   it('ends with its engine, and what was computed is kept', async () => {

@@ -5,6 +5,7 @@ import type { Refusal } from '../api.ts';
 import { refusals } from '../api.ts';
 import { type CounterName, Counters } from '../state/counters.ts';
 import type { Failure, InstanceModel, InstanceSetup } from '../worker/protocol.ts';
+import type { ModelFile } from '../digest.ts';
 import type { EngineConfig } from '../requests.ts';
 import { Instance } from './instance.ts';
 import { type Decision, decide } from './scaling.ts';
@@ -26,7 +27,7 @@ export interface CrewEvents {
 
 export class Crew {
   readonly #config: EngineConfig;
-  readonly #digest: string;
+  readonly #file: ModelFile;
   readonly #events: CrewEvents;
   readonly #members = new Set<Member>();
   /** Counters of instances that have ended. */
@@ -37,9 +38,9 @@ export class Crew {
   #lastFailure: Failure | undefined;
   #isClosing = false;
 
-  constructor(config: EngineConfig, digest: string, events: CrewEvents) {
+  constructor(config: EngineConfig, file: ModelFile, events: CrewEvents) {
     this.#config = config;
-    this.#digest = digest;
+    this.#file = file;
     this.#events = events;
   }
 
@@ -159,7 +160,7 @@ export class Crew {
       threads,
       keyringPath,
       salt,
-      digest: this.#digest,
+      ...this.#file,
       handle: pool?.handle,
       writeQueueBytes,
       memory: counters.memory,

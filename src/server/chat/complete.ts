@@ -51,7 +51,7 @@ async function complete(
   try {
     const generate: GenerateRequest = {
       ...request.generate,
-      tenant: caller?.tenant ?? '',
+      tenant: caller?.tenantIdentity ?? '',
       deadlineMs: nowMs + service.limits.completionTimeoutMs,
       signal: gone.signal,
     };

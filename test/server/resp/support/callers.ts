@@ -19,6 +19,7 @@ export const mib: number = 2 ** 20;
 /** A caller whose pool opens when it is told to, and that keeps the books. */
 export class TestCaller implements Caller {
   readonly tenant: string;
+  readonly tenantIdentity: string;
   readonly #pool: Pool;
   readonly #scopes: ReadonlySet<Scope>;
   isValid = true;
@@ -33,6 +34,7 @@ export class TestCaller implements Caller {
 
   constructor(tenant: string, pool: Pool, scopes: readonly Scope[]) {
     this.tenant = tenant;
+    this.tenantIdentity = tenant;
     this.#pool = pool;
     this.#scopes = new Set(scopes);
   }
