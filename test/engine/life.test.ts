@@ -211,6 +211,22 @@ describe.skipIf(missingEngine() !== undefined)('instances', () => {
     expect((await answer(one, { prompt: 'a', maxTokens: 2 })).usage.completionTokens).toBe(2);
   });
 
+  it('that were told to end are waited for with the others, and what they have counted counts', async () => {
+    const timers = new ManualTime();
+    const one = await engine({ sequences: 1, instances: { min: 1, max: 2 }, timers });
+    const asked = [one.generate(long), one.generate(long)];
+    await timers.advance(100);
+    await Promise.all(asked.map(({ result }) => result));
+    await until(() => one.stats().running === 0);
+    await timers.advance(0);
+    const { completionTokens } = one.stats();
+    await timers.advance(30_000);
+    expect(one.stats()).toMatchObject({ instances: 1, completionTokens });
+    await one.close();
+    expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+    expect(one.stats()).toMatchObject({ instances: 0, completionTokens: 960 });
+  });
+
   it('are as many as there shall be at least', async () => {
     const one = await engine({ instances: { min: 2, max: 2 } });
     await until(() => one.stats().instances === 2);
