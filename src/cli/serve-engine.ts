@@ -14,6 +14,10 @@ import { printLine, type Io } from './io.ts';
 /** In a clone; the package does without. */
 const shippedModel = fileURLToPath(new URL('../../models/cenote-moby.gguf', import.meta.url));
 
+/** State of a token of the model that ships takes 2 KiB. */
+const shippedCapacityBytes: number = 128 * 2 ** 20;
+const capacityBytesDefault: number = 2 ** 30;
+
 export const engineOptions: Record<string, OptionSpec> = {
   model: {
     value: 'FILE',
@@ -22,9 +26,8 @@ export const engineOptions: Record<string, OptionSpec> = {
   },
   'model-memory': {
     value: 'SIZE',
-    help: 'Bound on the memory for what the model has computed, beside --capacity.',
+    help: 'Bound on the memory for what the model has computed, beside --capacity. Default: 1GiB, for the one that ships 128MiB.',
     env: 'CENOTE_MODEL_MEMORY',
-    fallback: '1GiB',
   },
 };
 
@@ -38,12 +41,17 @@ export interface EngineConfig {
 
 export function readEngineConfig(args: Arguments): EngineConfig {
   const given = args.setting('model')?.text;
-  const memory = args.required('model-memory');
+  const memory = args.setting('model-memory');
   const shipped = existsSync(shippedModel) ? shippedModel : undefined;
   return {
     modelPath: given === 'off' ? undefined : (given ?? shipped),
     isGiven: given !== undefined,
-    capacityBytes: parseBytes(memory.text, memory.source),
+    capacityBytes:
+      memory !== undefined
+        ? parseBytes(memory.text, memory.source)
+        : given === undefined
+          ? shippedCapacityBytes
+          : capacityBytesDefault,
   };
 }
 

@@ -55,7 +55,7 @@ export interface ChatMessage {
 export interface GenerateRequest {
   readonly tokens?: ArrayLike<number>;
   readonly prompt?: string;
-  /** Put into the model's own chat template. */
+  /** Put into the model's own chat template. Texts of its control tokens mean those, also in what users wrote: take them out where that matters. */
   readonly messages?: readonly ChatMessage[];
   /** Default 256. */
   readonly maxTokens?: number;

@@ -13,8 +13,8 @@ const file = `${folder}cenote-moby.gguf`;
 const readme = readFileSync(`${folder}README.md`, 'utf8');
 
 const sizeMaxBytes = 6_000_000;
-/** Part of its words that the book has more than once: of the book's own 97 %, of this model's 85 %, of one that has not learned 39 %. */
-const knownMin = 0.75;
+/** Part of its words that the book has more than once: of the book's own 97 %, of this model's 92 %, of one that has not learned 39 %. */
+const knownMin = 0.82;
 
 const missing = missingEngine();
 let engine: LlamaEngine;
@@ -40,7 +40,7 @@ test('is the file of its README, small, and not in the package', () => {
 test('has learned: its README says how much', () => {
   const [before, after] = [...told('loss on .*').matchAll(/[\d.]+/g)].map(Number);
   expect(before).toBeGreaterThan(6);
-  expect(after).toBeLessThan(5);
+  expect(after).toBeLessThan(4.2);
 });
 
 test.skipIf(missing)('has the shape that its README tells', () => {

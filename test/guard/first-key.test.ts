@@ -122,6 +122,7 @@ describe('loadOrCreateKey', () => {
 it('lays out the folder', () => {
   expect(dataLayout('/srv/data')).toEqual({
     folder: '/srv/data',
+    engineFolder: '/srv/data/engine',
     keysFile: '/srv/data/keys.json',
     controlFile: '/srv/data/control',
     tenantsFile: '/srv/data/tenants.json',

@@ -3,7 +3,7 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { PoolHandle } from '../../pool/api.ts';
 import type { ModelFile } from '../digest.ts';
-import type { ChatMessage, GeneratedToken, GenerationResult, KvType } from '../api.ts';
+import type { ChatMessage, GeneratedToken, GenerationResult, KvType, ModelInfo } from '../api.ts';
 
 /** `workerData` of an instance's thread. */
 export interface InstanceSetup extends ModelFile {
@@ -22,16 +22,7 @@ export interface InstanceSetup extends ModelFile {
 }
 
 /** What an instance knows of its model. */
-export interface InstanceModel {
-  readonly description: string;
-  readonly parameters: number;
-  readonly vocabulary: number;
-  readonly layers: number;
-  readonly trainedTokens: number;
-  readonly contextTokens: number;
-  readonly tokenBytes: number;
-  readonly hasTemplate: boolean;
-}
+export type InstanceModel = Omit<ModelInfo, 'name' | 'path' | 'digest' | 'kvType'>;
 
 export type Prompt =
   | { readonly tokens: Int32Array }
