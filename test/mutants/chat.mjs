@@ -10,7 +10,7 @@ export const chats = [
     name: 'completions that are of no tenant',
     why: 'the tenant of the key decides whose state is found',
     file: complete,
-    from: "tenant: caller?.tenant ?? '',",
+    from: "tenant: caller?.tenantIdentity ?? '',",
     to: "tenant: '',",
     test: protocol,
     killer: 'the client of OpenAI gets a chat completion',
