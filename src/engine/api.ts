@@ -73,7 +73,10 @@ export interface GenerateRequest {
   readonly ignoreEnd?: boolean;
   /** Makes `logitsDigest` of the result, to tell whether two answers were computed alike to the last bit. */
   readonly logitsDigest?: boolean;
-  /** Who shares a conversation: tells the statistics of sessions apart, and sticks to an instance where that one is free. It opens no state. */
+  /**
+   * Who shares a conversation: tells the statistics of sessions apart, and sticks to an instance where that one is free. It opens no state. At most 512
+   * characters; of one tenant.
+   */
   readonly sessionId?: string;
   /** State is found again by the same tenant only. From the credential, never from the request's own fields. Default ''. */
   readonly tenant?: string;

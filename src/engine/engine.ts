@@ -13,12 +13,19 @@ import type {
 } from './api.ts';
 import { DueHeap } from './batch/due-heap.ts';
 import { FairQueue } from './batch/fair-queue.ts';
-import { digestOf } from './digest.ts';
+import { digestOf, type ModelFile } from './digest.ts';
 import { AnswerStream } from './instances/answer-stream.ts';
 import { type Asked, timed } from './instances/asked.ts';
 import { Crew } from './instances/crew.ts';
 import type { Instance } from './instances/instance.ts';
-import { configOf, type EngineConfig, messagesGiven, tokensGiven, workOf } from './requests.ts';
+import {
+  configOf,
+  type EngineConfig,
+  messagesGiven,
+  sessionOf,
+  tokensGiven,
+  workOf,
+} from './requests.ts';
 import type { Answer, InstanceModel, Question } from './worker/protocol.ts';
 
 /** Sessions whose instance is remembered. */
@@ -44,11 +51,11 @@ class Engine implements LlamaEngine {
   #cancelled = 0;
   #closing: Promise<void> | undefined;
 
-  constructor(config: EngineConfig, digest: string) {
+  constructor(config: EngineConfig, file: ModelFile) {
     this.#config = config;
-    this.#digest = digest;
+    this.#digest = file.digest;
     this.#alarm = new Alarm(config.timers, () => this.#turn());
-    this.#crew = new Crew(config, digest, {
+    this.#crew = new Crew(config, file, {
       ready: (model) => {
         this.#model = model;
         this.#firstReady?.(model);
@@ -100,13 +107,13 @@ class Engine implements LlamaEngine {
   generate(request: GenerateRequest): Generation {
     this.#checkOpen();
     const work = workOf(request);
-    const { signal, sessionId, deadlineMs } = request;
+    const { signal, deadlineMs } = request;
     const stream = new AnswerStream(() => this.#cancel(asked, 'aborted', 'The caller left.'));
     const askedAtMs = this.#config.timers.nowMs();
     const asked: Asked = {
       id: this.#nextId++,
       work,
-      sessionId,
+      session: sessionOf(request),
       stream,
       askedAtMs,
       startedAtMs: askedAtMs,
@@ -209,12 +216,12 @@ class Engine implements LlamaEngine {
   }
 
   #start(asked: Asked, nowMs: number): void {
-    const { sessionId, id, work, tenant } = asked;
-    const known = sessionId === undefined ? undefined : this.#sessions.get(sessionId);
+    const { session, id, work, tenant } = asked;
+    const known = session === undefined ? undefined : this.#sessions.get(session);
     const instance = this.#crew.withRoom(known) ?? this.#crew.toPress(tenant);
     if (instance === undefined)
       fail('engine_failed', 'A request was taken out of the queue for no instance.');
-    if (sessionId !== undefined) this.#remember(sessionId, instance);
+    if (session !== undefined) this.#remember(session, instance);
     asked.instance = instance;
     asked.startedAtMs = nowMs;
     this.#waiting.delete(asked);
@@ -233,9 +240,9 @@ class Engine implements LlamaEngine {
   }
 
   /** The one used longest ago is forgotten. */
-  #remember(sessionId: string, instance: Instance): void {
-    this.#sessions.delete(sessionId);
-    this.#sessions.set(sessionId, instance);
+  #remember(session: string, instance: Instance): void {
+    this.#sessions.delete(session);
+    this.#sessions.set(session, instance);
     if (this.#sessions.size <= sessionsMax) return;
     for (const oldest of this.#sessions.keys()) {
       this.#sessions.delete(oldest);

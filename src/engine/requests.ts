@@ -25,6 +25,8 @@ const topKMax: number = 2 ** 20;
 const stopsMax = 16;
 const stopLengthMax = 1024;
 const messagesMax = 4096;
+/** Thousands of them are remembered. */
+const sessionIdLengthMax = 512;
 const textLengthMax: number = 2 ** 26;
 
 export interface EngineConfig {
@@ -150,6 +152,18 @@ export function workOf(request: GenerateRequest): Work {
     tenant: text(tenant, 'tenant'),
     logitsDigest,
   };
+}
+
+/** A session by its name and whose it is; undefined for a request that names none. @throws invalid_argument */
+export function sessionOf({ sessionId, tenant = '' }: GenerateRequest): string | undefined {
+  if (sessionId === undefined) return undefined;
+  if (typeof sessionId !== 'string' || sessionId.length > sessionIdLengthMax) {
+    fail(
+      'invalid_argument',
+      `sessionId must be a text of at most ${sessionIdLengthMax} characters; got ${show(sessionId)}.`,
+    );
+  }
+  return JSON.stringify([tenant, sessionId]);
 }
 
 function stopsOf(stops: readonly string[]): readonly string[] {

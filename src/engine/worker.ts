@@ -5,6 +5,7 @@ import { openKeyring } from '../codec/keyring.ts';
 import { fail } from '../errors.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
+import { checkStamp } from './digest.ts';
 import { LlamaContext } from './llama/context.ts';
 import { foreign } from './llama/foreign.ts';
 import { LlamaModel } from './llama/model.ts';
@@ -40,6 +41,7 @@ class Instance {
     this.#setup = setup;
     this.#pool = pool;
     this.#model = new LlamaModel(setup.modelPath);
+    checkStamp(setup.modelPath, setup.stamp);
     const { sequences, batchTokens, kvType, threads } = setup;
     const contextTokens =
       setup.contextTokens ?? Math.min(this.#model.trainedTokens, contextTokensDefault);

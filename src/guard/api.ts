@@ -22,7 +22,7 @@ export interface Guard {
 /** A tenant as one of its keys may use it. One object per key: wires may hold on to it, until `isValid` says no. */
 export interface Caller {
   readonly tenant: string;
-  /** Tells the tenant from one of the same name that was there before it. */
+  /** The tenant as no other ever is called, not even one that gets its name when it was removed: for what is kept outside of its pool. */
   readonly tenantIdentity: string;
   /** False once the key is revoked or the tenant is gone: nothing more is done for the caller. */
   readonly isValid: boolean;

@@ -1,6 +1,7 @@
 /** What an engine promises to those who ask it. */
 
 import { describe, expect, it } from 'vitest';
+import type { GenerateRequest } from '../../src/engine/api.ts';
 import { openEngine } from '../../src/engine/engine.ts';
 import { mib, pool } from '../pool/support/pools.ts';
 import { seed } from '../support/seed.ts';
@@ -52,6 +53,19 @@ describe.skipIf(missingEngine() !== undefined)('an engine', () => {
     const cut = await answer(one, { prompt: 'Call me', maxTokens: 60, stop: [stop] });
     expect(cut.text).toBe(text.slice(0, text.indexOf(stop)));
     expect(cut.finishReason).toBe('stop');
+  });
+
+  it('remembers no sessions with names as long as texts', async () => {
+    const one = await engine();
+    const asked = (sessionId: string): GenerateRequest => ({
+      prompt: 'Call me',
+      sessionId,
+      maxTokens: 1,
+    });
+    expect(await answer(one, asked('s'.repeat(512)))).toBeDefined();
+    for (const sessionId of ['s'.repeat(513), 5 as unknown as string]) {
+      expect(() => one.generate(asked(sessionId))).toThrow(/sessionId/);
+    }
   });
 
   it('ends when the context is full', async () => {

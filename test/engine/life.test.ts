@@ -1,6 +1,6 @@
 /** How requests end that are not answered, and how instances come and go. */
 
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -155,6 +155,24 @@ describe.skipIf(missingEngine() !== undefined)('a request', () => {
     expect(one.stats()).toMatchObject({ instances: 0, queued: 0, running: 0 });
   });
 
+  it('is refused when its model is another one now: the state that is kept is not of that one', async () => {
+    const modelPath = join(mkdtempSync(join(tmpdir(), 'cenote-other-')), 'model.gguf');
+    onTestFinished(() => rmSync(dirname(modelPath), { recursive: true, force: true }));
+    copyFileSync(smallModel(), modelPath);
+    const kept = await pool({ capacityBytes: 32 * mib });
+    const one = await engine({ sequences: 1, modelPath, pool: kept });
+    const tokens = someTokens(130, seed());
+    expect(await answer(one, { tokens, maxTokens: 1 })).toBeDefined();
+    await one.flushed();
+    const running = one.generate(long);
+    await begun(running);
+    copyFileSync(smallModel(2), `${modelPath}.new`);
+    renameSync(`${modelPath}.new`, modelPath);
+    await threads.at(-1)?.terminate();
+    expect(await codeOf(running.result)).toBe('engine_worker_lost');
+    expect(await codeOf(answer(one, { tokens, maxTokens: 1 }))).toBe('engine_model_invalid');
+  });
+
   it('ends with its engine, and what was computed is kept', async () => {
     const kept = await pool({ capacityBytes: 32 * mib });
     const one = await engine({ sequences: 1, pool: kept });
@@ -191,6 +209,22 @@ describe.skipIf(missingEngine() !== undefined)('instances', () => {
     await timers.advance(2000);
     expect(one.stats().instances).toBe(1);
     expect((await answer(one, { prompt: 'a', maxTokens: 2 })).usage.completionTokens).toBe(2);
+  });
+
+  it('that were told to end are waited for with the others, and what they have counted counts', async () => {
+    const timers = new ManualTime();
+    const one = await engine({ sequences: 1, instances: { min: 1, max: 2 }, timers });
+    const asked = [one.generate(long), one.generate(long)];
+    await timers.advance(100);
+    await Promise.all(asked.map(({ result }) => result));
+    await until(() => one.stats().running === 0);
+    await timers.advance(0);
+    const { completionTokens } = one.stats();
+    await timers.advance(30_000);
+    expect(one.stats()).toMatchObject({ instances: 1, completionTokens });
+    await one.close();
+    expect(threads.map(({ threadId }) => threadId)).toEqual([-1, -1]);
+    expect(one.stats()).toMatchObject({ instances: 0, completionTokens: 960 });
   });
 
   it('are as many as there shall be at least', async () => {

@@ -10,7 +10,8 @@ import type { Instance } from './instance.ts';
 export interface Asked extends Fair<Asked>, Due {
   readonly id: number;
   readonly work: Work;
-  readonly sessionId: string | undefined;
+  /** As `sessionOf` names it. */
+  readonly session: string | undefined;
   readonly stream: AnswerStream;
   readonly askedAtMs: number;
   startedAtMs: number;

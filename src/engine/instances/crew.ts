@@ -5,6 +5,7 @@ import type { Refusal } from '../api.ts';
 import { refusals } from '../api.ts';
 import { type CounterName, Counters } from '../state/counters.ts';
 import type { Failure, InstanceModel, InstanceSetup } from '../worker/protocol.ts';
+import type { ModelFile } from '../digest.ts';
 import type { EngineConfig } from '../requests.ts';
 import { Instance } from './instance.ts';
 import { type Decision, decide } from './scaling.ts';
@@ -26,20 +27,22 @@ export interface CrewEvents {
 
 export class Crew {
   readonly #config: EngineConfig;
-  readonly #digest: string;
+  readonly #file: ModelFile;
   readonly #events: CrewEvents;
   readonly #members = new Set<Member>();
-  /** Counters of instances that have ended. */
-  readonly #past: Counters[] = [new Counters()];
+  /** Told to end because they were idle: what waits in them is still written. */
+  readonly #ending = new Set<Member>();
+  /** What instances have counted that are no more. */
+  readonly #past = new Counters();
   #started = 0;
   #lost = 0;
   #failedStarts = 0;
   #lastFailure: Failure | undefined;
   #isClosing = false;
 
-  constructor(config: EngineConfig, digest: string, events: CrewEvents) {
+  constructor(config: EngineConfig, file: ModelFile, events: CrewEvents) {
     this.#config = config;
-    this.#digest = digest;
+    this.#file = file;
     this.#events = events;
   }
 
@@ -159,7 +162,7 @@ export class Crew {
       threads,
       keyringPath,
       salt,
-      digest: this.#digest,
+      ...this.#file,
       handle: pool?.handle,
       writeQueueBytes,
       memory: counters.memory,
@@ -188,22 +191,21 @@ export class Crew {
       if (longest === undefined || idleSinceMs < longest.idleSinceMs) longest = member;
     }
     if (longest === undefined) return;
-    this.#drop(longest);
+    this.#members.delete(longest);
+    this.#ending.add(longest);
     void longest.instance.close();
   }
 
   #ended(member: Member, failure: Failure | undefined, wasReady: boolean): void {
-    this.#drop(member);
+    this.#members.delete(member);
+    this.#ending.delete(member);
+    this.#past.absorb(member.counters);
     if (failure !== undefined) {
       this.#lost += 1;
       this.#lastFailure = failure;
       if (!wasReady) this.#failedStarts += 1;
     }
     this.#events.changed();
-  }
-
-  #drop(member: Member): void {
-    if (this.#members.delete(member)) this.#past.push(member.counters);
   }
 
   count(name: CounterName): number {
@@ -218,14 +220,15 @@ export class Crew {
   }
 
   #sum(read: (counters: Counters) => number): number {
-    let sum = 0;
-    for (const counters of this.#past) sum += read(counters);
+    let sum = read(this.#past);
     for (const { counters } of this.#members) sum += read(counters);
+    for (const { counters } of this.#ending) sum += read(counters);
     return sum;
   }
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all(Array.from(this.#members, ({ instance }) => instance.close()));
+    const all = [...this.#members, ...this.#ending];
+    await Promise.all(all.map(({ instance }) => instance.close()));
   }
 }

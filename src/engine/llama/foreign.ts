@@ -47,6 +47,8 @@ const prototypes = {
   llama_chat_apply_template:
     'int32_t llama_chat_apply_template(const char *, void *, size_t, bool, void *, int32_t)',
   llama_vocab_n_tokens: 'int32_t llama_vocab_n_tokens(void *)',
+  llama_vocab_get_text: 'const char *llama_vocab_get_text(void *, int32_t)',
+  llama_vocab_get_attr: 'int32_t llama_vocab_get_attr(void *, int32_t)',
   llama_vocab_is_eog: 'bool llama_vocab_is_eog(void *, int32_t)',
   llama_tokenize: 'int32_t llama_tokenize(void *, void *, int32_t, void *, int32_t, bool, bool)',
   llama_detokenize:

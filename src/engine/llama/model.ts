@@ -14,10 +14,21 @@ const templateFactor = 4;
 const templateSlackBytes = 65_536;
 /** A piece longer than this is no token of a text model. */
 const pieceBytesMax = 4096;
+/** `enum llama_token_attr`: unknown, control. */
+const controlAttributes: number = 1 | 8;
 const noBytes: Uint8Array = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
+
+interface Control {
+  readonly texts: RegExp | undefined;
+  readonly bytesMax: number;
+}
+
+function literal(text: string): string {
+  return text.replaceAll(/[\\^$.*+?()[\]{}|/]/g, String.raw`\$&`);
+}
 
 /** @throws engine_model_invalid unless the file begins as GGUF files do */
 function checkFile(path: string): void {
@@ -49,6 +60,8 @@ export class LlamaModel {
   readonly #library: Foreign = foreign();
   readonly #vocab: Address;
   readonly #pieces: (Uint8Array | undefined)[] = [];
+  #control: Control | undefined;
+  #tokenBytesMax = 0;
   #open = true;
 
   /** @throws engine_model_invalid, engine_missing, engine_incompatible */
@@ -90,8 +103,9 @@ export class LlamaModel {
   /**
    * The tokens of a text, with what the model wants at the beginning of all.
    * @param special whether texts of control tokens become those
+   * @param isBeginning false for what follows other tokens: it gets nothing before it
    */
-  tokenize(text: string, special: boolean): Int32Array {
+  tokenize(text: string, special: boolean, isBeginning = true): Int32Array {
     const bytes = encoder.encode(text);
     let tokens = new Int32Array(bytes.length + 16);
     for (;;) {
@@ -101,7 +115,7 @@ export class LlamaModel {
         bytes.length,
         tokens,
         tokens.length,
-        true,
+        isBeginning,
         special,
       ) as number;
       if (count >= 0) return tokens.slice(0, count);
@@ -126,6 +140,40 @@ export class LlamaModel {
     const arguments_ = [this.#vocab, token, bytes, bytes.length, 0, false] as const;
     const length = functions.llama_token_to_piece(...arguments_) as number;
     return bytes.slice(0, Math.max(length, 0));
+  }
+
+  /** The longest text that one token stands for. */
+  get tokenBytesMax(): number {
+    if (this.#tokenBytesMax > 0) return this.#tokenBytesMax;
+    let most = this.#controlOf().bytesMax;
+    for (let token = 0; token < this.vocabulary; token++) {
+      most = Math.max(most, this.piece(token).length);
+    }
+    this.#tokenBytesMax = Math.max(most, 1);
+    return this.#tokenBytesMax;
+  }
+
+  /** Finds all texts that `tokenize` would take for control tokens; undefined when there are none. */
+  get controlTexts(): RegExp | undefined {
+    return this.#controlOf().texts;
+  }
+
+  #controlOf(): Control {
+    if (this.#control !== undefined) return this.#control;
+    const { functions } = this.#library;
+    const texts: string[] = [];
+    for (let token = 0; token < this.vocabulary; token++) {
+      const attributes = functions.llama_vocab_get_attr(this.#vocab, token) as number;
+      if ((attributes & controlAttributes) === 0) continue;
+      const text = functions.llama_vocab_get_text(this.#vocab, token) as string;
+      if (text !== '') texts.push(text);
+    }
+    texts.sort((a, b) => b.length - a.length);
+    this.#control = {
+      bytesMax: Math.max(0, ...texts.map((text) => encoder.encode(text).length)),
+      texts: texts.length === 0 ? undefined : new RegExp(texts.map(literal).join('|'), 'g'),
+    };
+    return this.#control;
   }
 
   detokenize(tokens: ArrayLike<number>): string {
@@ -169,7 +217,7 @@ export class LlamaModel {
       return messages.map(({ content }) => content.trim() + endText).join('');
     }
     const texts = messages.flatMap(({ role, content }) =>
-      [role, content].map((text) => encoder.encode(`${text}\0`)),
+      [role, content].map((text) => encoder.encode(`${text.replaceAll('\0', '\uFFFD')}\0`)),
     );
     const pointers = BigUint64Array.from(texts, (text) => this.#library.addressOf(text));
     const textBytes = texts.reduce((sum, text) => sum + text.length, 0);

@@ -45,6 +45,11 @@ export class Counters {
     return this.#cells[plainNames.length + refusals.indexOf(reason)] as number;
   }
 
+  /** Adds what another has counted. */
+  absorb(other: Counters): void {
+    other.#cells.forEach((count, cell) => this.#bump(cell, count));
+  }
+
   #bump(cell: number, count: number): void {
     this.#cells[cell] = (this.#cells[cell] as number) + count;
   }

@@ -2,13 +2,12 @@
 
 import type { ErrorCode } from '../../errors.ts';
 import type { PoolHandle } from '../../pool/api.ts';
+import type { ModelFile } from '../digest.ts';
 import type { ChatMessage, GeneratedToken, GenerationResult, KvType, ModelInfo } from '../api.ts';
 
 /** `workerData` of an instance's thread. */
-export interface InstanceSetup {
+export interface InstanceSetup extends ModelFile {
   readonly modelPath: string;
-  /** SHA-256 of the file, in hex. */
-  readonly digest: string;
   readonly handle: PoolHandle | undefined;
   readonly keyringPath: string | undefined;
   readonly contextTokens: number | undefined;

@@ -1,6 +1,6 @@
 /** The requests of an instance: through a continuous batcher over the sequences of its context, and out as messages. */
 
-import { CenoteError, fail } from '../../errors.ts';
+import { CenoteError } from '../../errors.ts';
 import { ContinuousBatcher } from '../batch/continuous-batcher.ts';
 import type { GeneratedToken } from '../api.ts';
 import type { LlamaContext } from '../llama/context.ts';
@@ -9,7 +9,8 @@ import type { Counters } from '../state/counters.ts';
 import type { StateKeeper } from '../state/keeper.ts';
 import { Answering } from './answering.ts';
 import { LlamaSteps } from './llama-steps.ts';
-import type { Failure, FromInstance, Prompt, Work } from './protocol.ts';
+import { promptTokens } from './prompt-tokens.ts';
+import type { Failure, FromInstance, Work } from './protocol.ts';
 
 /** Requests that may wait in an instance, for each of its sequences: whoever asks sends no more than that, cancelled ones apart. */
 const waitingFactor = 64;
@@ -68,8 +69,8 @@ export class Sequencer {
     this.#cancels.set(id, controller);
     let answering: Answering | undefined;
     try {
-      const tokens = this.#tokensOf(work.prompt);
       const { contextTokens } = context.shape;
+      const tokens = promptTokens(this.#options.model, work.prompt, contextTokens);
       const meta = new Answering(id, work, tokens.length, contextTokens, nowMs());
       answering = meta;
       const { tenant, maxTokens } = work;
@@ -111,31 +112,6 @@ export class Sequencer {
     this.#tokens = [];
     this.#options.post({ type: 'tokens', tokens });
   }
-
-  #tokensOf(prompt: Prompt): Int32Array {
-    const { model, context } = this.#options;
-    const tokens = tokensOf(model, prompt);
-    const room = context.shape.contextTokens;
-    if (tokens.length === 0) fail('invalid_argument', 'The prompt has no tokens.');
-    if (tokens.length >= room) {
-      fail(
-        'engine_prompt_too_long',
-        `The prompt has ${tokens.length} tokens; prompt and answer have ${room}.`,
-      );
-    }
-    return tokens;
-  }
-}
-
-function tokensOf(model: LlamaModel, prompt: Prompt): Int32Array {
-  if ('tokens' in prompt) {
-    for (const token of prompt.tokens) {
-      if (!model.isToken(token)) fail('invalid_argument', `There is no token ${token}.`);
-    }
-    return prompt.tokens;
-  }
-  if ('text' in prompt) return model.tokenize(prompt.text, false);
-  return model.tokenize(model.template(prompt.messages), model.chatTemplate !== undefined);
 }
 
 export function failureOf(error: unknown): Failure {

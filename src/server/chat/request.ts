@@ -91,7 +91,7 @@ export function readChatRequest(body: unknown, messagesMax: number): CompletionR
     refuseUnless(fields, name, isNothing);
   }
   refuseUnless(fields, 'response_format', (value) => isTextFormat(value));
-  refuseUnless(fields, 'modalities', (value) => JSON.stringify(value) === '["text"]');
+  refuseUnless(fields, 'modalities', (value) => isTextOnly(value));
   const maxTokens =
     integerOf(fields, 'max_completion_tokens', tokenCounts) ??
     integerOf(fields, 'max_tokens', tokenCounts);
@@ -143,6 +143,10 @@ function readSampling(fields: Fields): GenerateRequest {
     ...(ignoreEnd !== undefined && { ignoreEnd }),
     ...(sessionId !== undefined && { sessionId }),
   };
+}
+
+function isTextOnly(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 1 && value[0] === 'text';
 }
 
 function isTextFormat(value: unknown): boolean {

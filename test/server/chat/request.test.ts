@@ -72,3 +72,13 @@ it('of texts', () => {
   const read = (given: unknown): void => check(attempt(() => readCompletionRequest(given)));
   fc.assert(fc.property(body, read), parameters(2000));
 });
+
+it('refuses what is nested deeply as it refuses other nonsense', () => {
+  const deep: unknown = JSON.parse('['.repeat(100_000) + ']'.repeat(100_000));
+  const chat = { model: 'm', messages: [{ role: 'user', content: 'Ahoy' }] };
+  for (const name of ['messages', 'modalities', 'stop', 'temperature', 'tools', 'model']) {
+    expect(attempt(() => readChatRequest({ ...chat, [name]: deep }, messagesMax))).toBeUndefined();
+  }
+  expect(attempt(() => readCompletionRequest({ model: 'm', prompt: deep }))).toBeUndefined();
+  expect(attempt(() => readChatRequest({ ...chat, modalities: ['text'] }, 1))).toBeDefined();
+});

@@ -19,9 +19,9 @@ export const mib: number = 2 ** 20;
 /** A caller whose pool opens when it is told to, and that keeps the books. */
 export class TestCaller implements Caller {
   readonly tenant: string;
+  readonly tenantIdentity: string;
   readonly #pool: Pool;
   readonly #scopes: ReadonlySet<Scope>;
-  readonly tenantIdentity = 'test';
   isValid = true;
   isOpen = false;
   opened = 0;
@@ -34,6 +34,7 @@ export class TestCaller implements Caller {
 
   constructor(tenant: string, pool: Pool, scopes: readonly Scope[]) {
     this.tenant = tenant;
+    this.tenantIdentity = tenant;
     this.#pool = pool;
     this.#scopes = new Set(scopes);
   }
