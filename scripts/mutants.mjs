@@ -15,7 +15,8 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
-import { batchers } from '../test/mutants/engine.mjs';
+import { batcherQueues } from '../test/mutants/engine-queues.mjs';
+import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
@@ -73,7 +74,8 @@ const mutants = [
   ...proofs,
   ...tiers,
   ...chats,
-  ...batchers,
+  ...batcherQueues,
+  ...batchedSequences,
   ...engineState,
 ];
 

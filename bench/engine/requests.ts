@@ -13,8 +13,8 @@ import { Counters } from '../../src/engine/state/counters.ts';
 import type { StateKeeper } from '../../src/engine/state/keeper.ts';
 import { Answering } from '../../src/engine/worker/answering.ts';
 import { LlamaSteps } from '../../src/engine/worker/llama-steps.ts';
-import type { Work } from '../../src/engine/worker/protocol.ts';
 import { openPool } from '../../src/pool/open.ts';
+import { workOf } from '../../test/engine/support/work.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
 import { ratioOfMedians } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
@@ -80,18 +80,7 @@ class Server {
   }
 }
 
-const work: Work = {
-  prompt: { text: '' },
-  maxTokens: answerTokens,
-  temperature: 0,
-  topP: 1,
-  topK: 0,
-  seed: 0,
-  stop: [],
-  ignoreEnd: true,
-  tenant: '',
-  logitsDigest: false,
-};
+const work = workOf({ text: '' }, answerTokens);
 
 interface Times {
   readonly name: string;

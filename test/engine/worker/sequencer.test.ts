@@ -1,27 +1,15 @@
 /** Requests in an instance. */
 
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { FromInstance, Work } from '../../../src/engine/worker/protocol.ts';
+import type { FromInstance } from '../../../src/engine/worker/protocol.ts';
 import { Sequencer } from '../../../src/engine/worker/sequencer.ts';
 import type { Pool } from '../../../src/pool/api.ts';
 import { until } from '../../support/until.ts';
 import { missingEngine, someTokens } from '../support/models.ts';
 import { Played } from '../support/played.ts';
+import { workOf } from '../support/work.ts';
 
-function workOf(tokens: Int32Array, maxTokens = 4): Work {
-  return {
-    prompt: { tokens },
-    maxTokens,
-    temperature: 0,
-    topP: 1,
-    topK: 0,
-    seed: 0,
-    stop: [],
-    ignoreEnd: true,
-    tenant: '',
-    logitsDigest: false,
-  };
-}
+const answerTokens = 4;
 
 /** A pool whose disk has what is asked for first, and takes its time. */
 class SlowPool {
@@ -74,9 +62,9 @@ describe.skipIf(missingEngine() !== undefined)(
 
     it('holds nobody up', async () => {
       const { sequencer, slow, said } = world();
-      void sequencer.start(1, workOf(someTokens(40, 1)));
+      void sequencer.start(1, workOf({ tokens: someTokens(40, 1) }, answerTokens));
       slow.isSlow = false;
-      void sequencer.start(2, workOf(someTokens(40, 2)));
+      void sequencer.start(2, workOf({ tokens: someTokens(40, 2) }, answerTokens));
       await until(() => said.length > 0);
       expect(said).toEqual(['done 2']);
       slow.answer();
@@ -87,7 +75,7 @@ describe.skipIf(missingEngine() !== undefined)(
 
     it('can be cancelled', async () => {
       const { sequencer, slow, said } = world();
-      void sequencer.start(1, workOf(someTokens(40, 1)));
+      void sequencer.start(1, workOf({ tokens: someTokens(40, 1) }, answerTokens));
       sequencer.cancel(1);
       slow.answer();
       await until(() => said.length > 0);

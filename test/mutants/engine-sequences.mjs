@@ -1,96 +1,13 @@
-/** What the batchers may not do without. */
+/** What batchers of sequences may not do without. */
 
-const dynamic = 'test/engine/batch/dynamic.test.ts';
-const life = 'test/engine/batch/dynamic-life.test.ts';
-const model = 'test/engine/batch/dynamic-model.test.ts';
-const fair = 'test/engine/batch/fair-queue.test.ts';
-const heap = 'test/engine/batch/due-heap.test.ts';
 const sequence = 'test/engine/batch/sequence.test.ts';
 const bugs = 'test/engine/batch/sequence-bugs.test.ts';
 const fuzz = 'test/engine/batch/sequence-fuzz.test.ts';
 const tokens = 'test/engine/batch/continuous.test.ts';
+const preemption = 'test/engine/batch/continuous-preemption.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
-export const batchers = [
-  {
-    name: 'a tenant who is granted more while it is his turn',
-    why: 'a turn is one quantum, or whoever has the turn keeps it',
-    file: 'src/engine/batch/fair-queue.ts',
-    from: 'if (!this.#granted[which]) lane',
-    to: 'lane',
-    test: fair,
-    killer: 'a fair queue lets tenants take turns, each first in, first out',
-    brief: true,
-  },
-  {
-    name: 'a look that begins with a new turn',
-    why: 'what is looked at must be what is taken',
-    file: 'src/engine/batch/fair-queue.ts',
-    from: 'this.#granted[seen] = this.#granted[real];',
-    to: 'this.#granted[seen] = false;',
-    test: fair,
-    killer:
-      'what a look shows is what is taken, whatever has been pushed, taken and removed before',
-    brief: true,
-  },
-  {
-    name: 'a heap that is not in order after somebody left',
-    why: 'who takes the place of one that left may be due sooner than those above',
-    file: 'src/engine/batch/due-heap.ts',
-    from: '    this.#sink(this.#rise(index));\n',
-    to: '',
-    test: heap,
-    killer: 'a heap gives what is due, soonest first, and nothing else',
-    brief: true,
-  },
-  {
-    name: 'due at once, in any order',
-    why: 'whoever came first falls due first, so that those who are late stay in their order',
-    file: 'src/engine/batch/due-heap.ts',
-    from: ' || (one.dueMs === other.dueMs && one.dueTurn < other.dueTurn)',
-    to: '',
-    test: heap,
-    killer: 'a heap gives what is due, soonest first, and nothing else',
-    brief: true,
-  },
-  {
-    name: 'a late request that is looked for among those in time',
-    why: 'each line keeps count of its own',
-    file: 'src/engine/batch/policy-queue.ts',
-    from: '(item.late ? late : inTime).remove(item);',
-    to: 'inTime.remove(item);',
-    test: dynamic,
-    killer: 'timeouts in the queue delay: who is late can give up, and the others are served',
-  },
-  {
-    name: 'late requests that stand among those in time',
-    why: 'delayed means behind all of the level that are in time, also those that come later',
-    file: 'src/engine/batch/policy-queue.ts',
-    from: 'late.push(item);',
-    to: 'inTime.push(item);',
-    test: dynamic,
-    killer:
-      'timeouts in the queue delay: behind all of its level that are in time, and run in the end',
-  },
-  {
-    name: 'late requests that take no room',
-    why: 'a queue that delays is bounded too',
-    file: 'src/engine/batch/policy-queue.ts',
-    from: 'inTime.size + late.size + more',
-    to: 'inTime.size + more',
-    test: dynamic,
-    killer: 'maximum queue size who was delayed counts too',
-  },
-  {
-    name: 'late requests that leave their tenant room',
-    why: 'nobody fills a queue alone, also not with requests that are late',
-    file: 'src/engine/batch/policy-queue.ts',
-    from: 'inTime.sizeOf(tenant) + late.sizeOf(tenant) >= tenantQueueMax',
-    to: 'inTime.sizeOf(tenant) >= tenantQueueMax',
-    test: model,
-    killer: 'a dynamic batcher does what a naive one does',
-    brief: true,
-  },
+export const batchedSequences = [
   {
     name: 'a tenant that takes all sequences',
     why: 'nobody keeps the others out',
@@ -99,97 +16,6 @@ export const batchers = [
     to: 'all >= sequencesMax',
     test: sequence,
     killer: 'oldest: tenants leave each other room',
-  },
-  {
-    name: 'answers that wait and take no room',
-    why: 'behind a request that hangs answers would pile up without bound',
-    file: 'src/engine/batch/policy-queue.ts',
-    from: 'inTime.size + late.size + more',
-    to: 'inTime.size + late.size',
-    test: dynamic,
-    killer: 'preserve ordering answers that wait take room in the queue',
-  },
-  {
-    name: 'a timeout of the queue that counts in a batch',
-    why: 'it bounds the time in the queue only',
-    file: 'src/engine/batch/batch-line.ts',
-    from: '      this.#due.set(request, request.deadlineMs);\n      batch.push',
-    to: '      batch.push',
-    test: dynamic,
-    killer: 'timeouts in the queue time in a batch does not count',
-  },
-  {
-    name: 'an override that nobody allowed',
-    why: 'requests set times of their own only where the policy says so',
-    file: 'src/engine/batch/batch-line.ts',
-    from: 'policy.allowTimeoutOverride ? request.queueTimeoutMs : Infinity',
-    to: 'request.queueTimeoutMs',
-    test: dynamic,
-    killer: 'timeouts in the queue overrides are not heard where they are not allowed',
-  },
-  {
-    name: 'an override that prolongs',
-    why: 'overrides only shorten',
-    file: 'src/engine/batch/batch-line.ts',
-    from: 'Math.min(policy.timeoutMs, own)',
-    to: '(own === Infinity ? policy.timeoutMs : own)',
-    test: dynamic,
-    killer: 'timeouts in the queue overrides only shorten, where they are allowed',
-  },
-  {
-    name: 'an answer to somebody who has gone',
-    why: 'whoever gave up was counted and told then',
-    file: 'src/engine/batch/batch-line.ts',
-    from: "      if (request.phase !== 'running') continue;\n",
-    to: '',
-    test: life,
-    killer:
-      'giving up in a batch: told at once, the model sees it, the answer is dropped, the others have theirs',
-  },
-  {
-    name: 'a full batch rather than a preferred one',
-    why: 'the largest preferred size that can be made is made, even where more would fit',
-    file: 'src/engine/batch/batch-line.ts',
-    from: 'if (best > 0) return best;',
-    to: 'if (best > 0 && !isFull) return best;',
-    test: dynamic,
-    killer: 'preferred batch sizes a larger batch is not made instead',
-  },
-  {
-    name: 'a batch that waits for others who cannot come',
-    why: 'while draining nobody comes',
-    file: 'src/engine/batch/batch-line.ts',
-    from: 'this.#closing.refusal !== undefined || nowMs',
-    to: 'nowMs',
-    test: dynamic,
-    killer: 'queue delay nobody is waited for while draining',
-  },
-  {
-    name: 'an instance that is lost with a batch that failed',
-    why: 'an instance is free again whatever became of its batch',
-    file: 'src/engine/batch/batch-line.ts',
-    from: '    this.#batches[instance] = undefined;\n    for',
-    to: '    if (!(results instanceof Error)) this.#batches[instance] = undefined;\n    for',
-    test: life,
-    killer: 'a model that fails fails its batch, and the next goes on',
-  },
-  {
-    name: 'an answer that was given up and still takes room',
-    why: 'what nobody waits for is forgotten',
-    file: 'src/engine/batch/in-order.ts',
-    from: '    if (ticket.isReady) this.#held -= 1;\n',
-    to: '',
-    test: dynamic,
-    killer: 'preserve ordering an answer that waits can be given up',
-  },
-  {
-    name: 'a signal that keeps its listener',
-    why: 'signals may live much longer than requests',
-    file: 'src/engine/batch/caller.ts',
-    from: "    this.#signal?.removeEventListener('abort', this.#gaveUp);\n",
-    to: '',
-    test: life,
-    killer: 'giving up afterwards: nothing happens, and the signal keeps nothing alive',
   },
   {
     name: 'the end of a sequence that ends its successor',
@@ -366,7 +192,7 @@ export const batchers = [
     file: 'src/engine/batch/continuous-batcher.ts',
     from: "    if (run.phase !== 'running') return;\n    run.phase",
     to: '    run.phase',
-    test: tokens,
+    test: preemption,
     killer: 'given up while its state is being kept: it does not come back',
   },
   {
@@ -375,7 +201,7 @@ export const batchers = [
     file: 'src/engine/batch/continuous-batcher.ts',
     from: 'roomAheadTokens * (count + 1)',
     to: '0',
-    test: tokens,
+    test: preemption,
     killer:
       'preemption where no more tokens fit, whoever joined last makes room, and goes on before others',
   },
@@ -385,7 +211,7 @@ export const batchers = [
     file: 'src/engine/batch/continuous-batcher.ts',
     from: '    this.#waiting.pushFront(run);',
     to: '    this.#waiting.push(run);',
-    test: tokens,
+    test: preemption,
     killer:
       'preemption where no more tokens fit, whoever joined last makes room, and goes on before others',
   },
@@ -395,7 +221,7 @@ export const batchers = [
     file: 'src/engine/batch/fair-slots.ts',
     from: '    if (step - run.admittedStep < sliceSteps) continue;\n',
     to: '',
-    test: tokens,
+    test: preemption,
     killer:
       'preemption a tenant without a slot gets one of another’s when that one has had its slice; state is kept and comes back',
   },
@@ -405,7 +231,7 @@ export const batchers = [
     file: 'src/engine/batch/fair-slots.ts',
     from: '    if (own > 0 && slots < own + 2) continue;\n',
     to: '',
-    test: tokens,
+    test: preemption,
     killer:
       'preemption a tenant without a slot gets one of another’s when that one has had its slice; state is kept and comes back',
   },
@@ -434,7 +260,7 @@ export const batchers = [
     file: 'src/engine/batch/continuous-batcher.ts',
     from: '        if (this.#bounds.capacityTokens < Infinity) await this.#makeRoom();\n',
     to: '',
-    test: tokens,
+    test: preemption,
     killer:
       'preemption where no more tokens fit, whoever joined last makes room, and goes on before others',
   },
