@@ -55,7 +55,7 @@ export interface ChatMessage {
 export interface GenerateRequest {
   readonly tokens?: ArrayLike<number>;
   readonly prompt?: string;
-  /** Put into the model's own chat template. Texts of its control tokens mean those, also in what users wrote: take them out where that matters. */
+  /** Put into the model's own chat template. Texts of its control tokens stay text in what is said: only the template sets such tokens. */
   readonly messages?: readonly ChatMessage[];
   /** Default 256. */
   readonly maxTokens?: number;
