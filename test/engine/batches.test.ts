@@ -94,17 +94,14 @@ const kinds: [string, string, Partial<ContextShape>][] = [
 ];
 
 describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
-  it.each(kinds)(
-    'comes to the same logits as alone, to the last bit (%s)',
-    (_, path, shape) => {
-      const random = new Random(seed());
-      const all = someForced(rounds(20, 200), random);
-      const single = new Played({ contextTokens, ...shape, sequences: 1 }, path);
-      const expected = all.map((forced) => alone(single, forced));
-      const played = new Played({ contextTokens, ...shape, sequences }, path);
-      expect(together(played, all, random)).toEqual(expected);
-    },
-  );
+  it.each(kinds)('comes to the same logits as alone, to the last bit (%s)', (_, path, shape) => {
+    const random = new Random(seed());
+    const all = someForced(rounds(20, 200), random);
+    const single = new Played({ contextTokens, ...shape, sequences: 1 }, path);
+    const expected = all.map((forced) => alone(single, forced));
+    const played = new Played({ contextTokens, ...shape, sequences }, path);
+    expect(together(played, all, random)).toEqual(expected);
+  });
 
   it('comes to the same logits as in the last piece of a prompt', () => {
     const [prompt, tokens] = [someTokens(20, seed()), someTokens(9, seed() + 1)];
