@@ -216,6 +216,12 @@ export const errorTable = {
     resp: 'ERR',
     advice: 'Shorten the prompt, or open the engine with more contextTokens.',
   },
+  engine_state_foreign: {
+    httpStatus: 409,
+    resp: 'ERR',
+    advice:
+      'Resume in a context of the same model file, sequences, flashAttention and KV cache types, or evaluate the tokens again.',
+  },
   engine_busy: {
     httpStatus: 503,
     resp: 'LOADING',
