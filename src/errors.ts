@@ -211,6 +211,12 @@ export const errorTable = {
     resp: 'ERR',
     advice: 'See the message; less contextTokens or sequences need less memory.',
   },
+  engine_logits_invalid: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice:
+      'The weights are damaged, or too large for their type: compare the file with its source, or try kvType f32 or another quantisation.',
+  },
   engine_prompt_too_long: {
     httpStatus: 400,
     resp: 'ERR',
