@@ -251,7 +251,7 @@ class Engine implements LlamaEngine {
     }
   }
 
-  /** No instance is there, and none will be. */
+  /** No instance is there, and none will be for a while. */
   #giveUp(): void {
     const error = this.#crew.failure as CenoteError;
     this.#firstReady?.(error);
