@@ -5,6 +5,7 @@ import type { Lease, Pool } from '../../pool/api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import { type BlockIdentity, blockTokens, joinRows, refusalOf } from './block.ts';
 import type { Counters } from './counters.ts';
+import type { DamagedBlocks } from './damaged-blocks.ts';
 import { nameOf } from './keys.ts';
 import { type RowShape, rowOffsets, stateBytes, writeFrame } from './rows.ts';
 
@@ -17,18 +18,20 @@ export class Restorer {
   readonly #pool: Pool;
   readonly #shape: RowShape;
   readonly #counters: Counters;
+  readonly #damaged: DamagedBlocks;
   /** States are put together here: as large as the longest so far. */
   #scratch: Uint8Array = new Uint8Array(0);
 
-  constructor(pool: Pool, shape: RowShape, counters: Counters) {
+  constructor(pool: Pool, shape: RowShape, counters: Counters, damaged: DamagedBlocks) {
     this.#pool = pool;
     this.#shape = shape;
     this.#counters = counters;
+    this.#damaged = damaged;
   }
 
   /**
-   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed, so that it
-   * is written anew.
+   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed; it is written
+   * anew, and all that follow it.
    * @param blocksMax how many blocks may be loaded
    * @returns how many tokens were loaded
    */
@@ -92,7 +95,7 @@ export class Restorer {
     try {
       return this.#checked(this.#pool.get(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -103,7 +106,7 @@ export class Restorer {
     try {
       return this.#checked(await this.#pool.load(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -120,7 +123,7 @@ export class Restorer {
   }
 
   /** What the pool itself found to be damaged is as good as not there; so is what it cannot give now. */
-  #damaged(error: unknown, name: string): undefined {
+  #unusable(error: unknown, name: string): undefined {
     if (hasCode(error, 'part_corrupt')) {
       this.#counters.refused('checksum');
       this.#remove(name, undefined);
@@ -129,6 +132,7 @@ export class Restorer {
   }
 
   #remove(name: string, version: number | undefined): void {
+    this.#damaged.add(name);
     try {
       this.#pool.delete(name, rowsPart, version === undefined ? {} : { ifVersion: version });
     } catch (error) {
