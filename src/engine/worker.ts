@@ -40,6 +40,8 @@ class Instance {
     this.#port = port;
     this.#setup = setup;
     this.#pool = pool;
+    // The file that was tried, before it is loaded and after it was.
+    checkStamp(setup.modelPath, setup.stamp);
     this.#model = new LlamaModel(setup.modelPath);
     checkStamp(setup.modelPath, setup.stamp);
     const { sequences, batchTokens, kvType, threads } = setup;

@@ -5,6 +5,7 @@ import type { Lease, Pool } from '../../pool/api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import { type BlockIdentity, blockTokens, joinRows, refusalOf } from './block.ts';
 import type { Counters } from './counters.ts';
+import type { DamagedBlocks } from './damaged-blocks.ts';
 import { nameOf } from './keys.ts';
 import { type RowShape, rowOffsets, stateBytes, writeFrame } from './rows.ts';
 
@@ -15,16 +16,18 @@ export class Restorer {
   readonly #pool: Pool;
   readonly #shape: RowShape;
   readonly #counters: Counters;
+  readonly #damaged: DamagedBlocks;
 
-  constructor(pool: Pool, shape: RowShape, counters: Counters) {
+  constructor(pool: Pool, shape: RowShape, counters: Counters, damaged: DamagedBlocks) {
     this.#pool = pool;
     this.#shape = shape;
     this.#counters = counters;
+    this.#damaged = damaged;
   }
 
   /**
-   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed, so that it
-   * is written anew.
+   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed; it is written
+   * anew, and all that follow it.
    * @param blocksMax how many blocks may be loaded
    * @returns how many tokens were loaded
    */
@@ -84,7 +87,7 @@ export class Restorer {
     try {
       return this.#checked(this.#pool.get(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -95,7 +98,7 @@ export class Restorer {
     try {
       return this.#checked(await this.#pool.load(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -112,7 +115,7 @@ export class Restorer {
   }
 
   /** What the pool itself found to be damaged is as good as not there; so is what it cannot give now. */
-  #damaged(error: unknown, name: string): undefined {
+  #unusable(error: unknown, name: string): undefined {
     if (hasCode(error, 'part_corrupt')) {
       this.#counters.refused('checksum');
       this.#remove(name, undefined);
@@ -121,6 +124,7 @@ export class Restorer {
   }
 
   #remove(name: string, version: number | undefined): void {
+    this.#damaged.add(name);
     try {
       this.#pool.delete(name, rowsPart, version === undefined ? {} : { ifVersion: version });
     } catch (error) {
