@@ -4,7 +4,7 @@ import { conversationShapes, type Shapes } from './shapes.ts';
 
 export type WorkloadName = 'requests' | 'replay';
 
-const requests = 24;
+const requests = 48;
 const promptTokens = 64;
 const answerTokens = 32;
 const conversations = 8;

@@ -2,6 +2,7 @@
 
 import { fail } from '../errors.ts';
 import { systemClock, type Clock } from '../base/clock.ts';
+import { systemTimers, type Timers } from '../base/timers.ts';
 import type { LlamaEngine } from '../engine/api.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ServedGuard } from '../guard/api.ts';
@@ -47,6 +48,8 @@ export interface ServerOptions {
   /** Answers /v1/chat/completions and /v1/completions. Stays open when the server closes. */
   readonly engine?: LlamaEngine;
   readonly clock?: Clock;
+  /** For what is sent where nothing has come for a while. Default: those of the system. */
+  readonly timers?: Timers;
   /** Where the server is one of several workers: asks all of them. Default: there is this one. */
   readonly gather?: () => Promise<ServerNumbers>;
 }
@@ -185,6 +188,7 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
     engine: options.engine,
+    timers: options.timers ?? systemTimers,
     startedMs: (options.clock ?? systemClock).nowMs(),
     phase: 'serving',
   };

@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { Timers } from '../../base/timers.ts';
 import type { CenoteError } from '../../errors.ts';
 import type { LlamaEngine } from '../../engine/api.ts';
 import type { Pool } from '../../pool/api.ts';
@@ -27,6 +28,7 @@ export interface Service {
   readonly openApi: string;
   /** Answers completions; undefined: there is no model. */
   readonly engine: LlamaEngine | undefined;
+  readonly timers: Timers;
   readonly startedMs: number;
   phase: Phase;
 }
