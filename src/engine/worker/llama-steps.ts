@@ -57,7 +57,7 @@ export class LlamaSteps implements TokenModel<Answering> {
 
   /** Computes a piece of a prompt, and what follows if it is the last one. */
   #computePiece(batch: StepBatch<Answering>, member: number): void {
-    const { context, nowMs } = this.#options;
+    const { context, counters, nowMs } = this.#options;
     const { tokens, computed, slot, meta } = batch.runs[member] as Run<Answering>;
     const startedMs = nowMs();
     const end = computed + (batch.counts[member] as number);
@@ -69,12 +69,13 @@ export class LlamaSteps implements TokenModel<Answering> {
       row = context.add(slot, position, tokens[position] as number, wantLogits);
     }
     context.compute();
+    counters.add('promptBatches', 1);
     meta.prefilledMs += nowMs() - startedMs;
     if (isLast) this.#choose(batch, member, row);
   }
 
   #answer(batch: StepBatch<Answering>): void {
-    const { context } = this.#options;
+    const { context, counters } = this.#options;
     let count = 0;
     context.begin();
     for (let member = 0; member < batch.size; member++) {
@@ -85,6 +86,7 @@ export class LlamaSteps implements TokenModel<Answering> {
     }
     if (count === 0) return;
     context.compute();
+    counters.batch(count);
     for (let member = 0; member < batch.size; member++) {
       if (!isPiece(batch, member)) this.#choose(batch, member, this.#rows[member] as number);
     }
