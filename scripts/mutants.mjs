@@ -15,6 +15,7 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { engineEdges } from '../test/mutants/engine-edges.mjs';
 import { batcherQueues } from '../test/mutants/engine-queues.mjs';
 import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
@@ -53,7 +54,7 @@ const limitSeconds = 120;
 const wholeRuns = 5;
 
 /** What a copy needs to run tests. */
-const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
+const copied = ['src', 'test', 'bench', 'models', 'package.json', 'tsconfig.json'];
 
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
@@ -77,6 +78,7 @@ const mutants = [
   ...batcherQueues,
   ...batchedSequences,
   ...engineState,
+  ...engineEdges,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */
