@@ -76,7 +76,7 @@ function compute(context: LlamaContext): void {
   row = context.add(0, batchTokens, 0, true);
   context.compute();
   context.logits(row, logits);
-  context.saveState(0, new Uint8Array(context.stateBytes(0)));
+  context.saveState(0);
 }
 
 function resultOf(options: TrialOptions): TrialResult {

@@ -12,15 +12,11 @@ import { type RowShape, rowOffsets, stateBytes, writeFrame } from './rows.ts';
 /** The part of a block's context that holds its rows. */
 export const rowsPart = 'rows';
 
-const growth = 1.5;
-
 export class Restorer {
   readonly #pool: Pool;
   readonly #shape: RowShape;
   readonly #counters: Counters;
   readonly #damaged: DamagedBlocks;
-  /** States are put together here: as large as the longest so far. */
-  #scratch: Uint8Array = new Uint8Array(0);
 
   constructor(pool: Pool, shape: RowShape, counters: Counters, damaged: DamagedBlocks) {
     this.#pool = pool;
@@ -70,24 +66,20 @@ export class Restorer {
   /** @returns tokens: none when llama.cpp refuses what was put together */
   #load(context: LlamaContext, sequence: number, leases: readonly Lease[]): number {
     const tokens = leases.length * blockTokens;
-    const state = this.#room(stateBytes(this.#shape, tokens));
-    writeFrame(this.#shape, tokens, state);
-    const offsets = rowOffsets(this.#shape, tokens);
-    leases.forEach((lease, block) => {
-      joinRows(lease.data as Uint8Array, state, offsets, this.#shape, block);
+    const shape = this.#shape;
+    const offsets = rowOffsets(shape, tokens);
+    const isLoaded = context.loadState(sequence, stateBytes(shape, tokens), (state) => {
+      writeFrame(shape, tokens, state);
+      leases.forEach((lease, block) => {
+        joinRows(lease.data as Uint8Array, state, offsets, shape, block);
+      });
     });
-    if (!context.loadState(sequence, state)) {
+    if (!isLoaded) {
       this.#counters.refused('refused');
       return 0;
     }
     this.#counters.add('blocksRestored', leases.length);
     return tokens;
-  }
-
-  #room(bytes: number): Uint8Array {
-    // Conversations grow turn by turn, and fresh memory costs more than what is copied into it.
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(Math.ceil(bytes * growth));
-    return this.#scratch.subarray(0, bytes);
   }
 
   #hot(identity: BlockIdentity, block: number): Lease | undefined {

@@ -11,12 +11,11 @@ import type { Counters } from './counters.ts';
 import type { DamagedBlocks } from './damaged-blocks.ts';
 import { nameOf } from './keys.ts';
 import { isUnavailable, rowsPart } from './restore.ts';
-import { areAlike, type ParsedState, parseState, rowOffsets } from './rows.ts';
+import { areAlike, parseState, rowOffsets } from './rows.ts';
 
 interface Job {
   readonly identity: BlockIdentity;
   readonly state: Uint8Array;
-  readonly parsed: ParsedState;
   readonly offsets: readonly number[];
   /** Blocks to write, the last one first. */
   readonly missing: number[];
@@ -58,17 +57,17 @@ export class StateWriter {
       this.#counters.add('blocksDropped', missing.length);
       return;
     }
-    const state = new Uint8Array(bytes);
-    const parsed = context.saveState(sequence, state) ? parseState(state) : undefined;
+    const state = context.saveState(sequence);
+    const parsed = state && parseState(state);
     const { tokens, shape } = identity;
-    if (parsed?.cells.length !== tokens.length || !areAlike(parsed.shape, shape)) {
+    if (!state || parsed?.tokens !== tokens.length || !areAlike(parsed.shape, shape)) {
       this.#counters.refused('refused');
       return;
     }
-    this.#waitingBytes += bytes;
+    this.#waitingBytes += state.length;
     const offsets = rowOffsets(shape, tokens.length);
     this.#damaged.forget(identity.keys, replaceFrom, blocks);
-    this.#jobs.push({ identity, state, parsed, offsets, missing, replaceFrom });
+    this.#jobs.push({ identity, state, offsets, missing, replaceFrom });
   }
 
   /** Writes one block. @returns false when nothing waits */
@@ -98,8 +97,8 @@ export class StateWriter {
   }
 
   /** @returns false when the pool does not take it */
-  #write({ identity, state, parsed, offsets, replaceFrom }: Job, block: number): boolean {
-    const rows = rowsOf(state, offsets, parsed, block);
+  #write({ identity, state, offsets, replaceFrom }: Job, block: number): boolean {
+    const rows = rowsOf(state, offsets, identity.shape, block);
     const name = nameOf(identity.keys, block);
     try {
       const draft = this.#pool.beginPut(name, rowsPart, blockBytes(identity.shape), {

@@ -48,10 +48,10 @@ export class Played {
   keeper(pool: Pool, digest = 'd', libraryVersion = 'v'): StateKeeper {
     const known = this.#keepers.get(pool);
     if (known !== undefined) return known;
-    const flashAttention = this.context.shape.flashAttention ?? true;
+    const { flashAttention = true, exact = true } = this.context.shape;
     const keeper = new StateKeeper({
       pool,
-      model: { digest, libraryVersion, flashAttention, shape: this.shape },
+      model: { digest, libraryVersion, flashAttention, exact, shape: this.shape },
       salt: 's',
       writeQueueBytes: 2 ** 28,
       counters: this.counters,
@@ -61,8 +61,8 @@ export class Played {
   }
 
   stateOf(sequence: number): Uint8Array {
-    const state = new Uint8Array(this.context.stateBytes(sequence));
-    if (!this.context.saveState(sequence, state)) throw new Error('the state has another size');
+    const state = this.context.saveState(sequence);
+    if (state === undefined) throw new Error('the state has another size');
     return state;
   }
 
@@ -145,6 +145,6 @@ export class Played {
   }
 }
 
-function digestOf(logits: Float32Array): string {
+export function digestOf(logits: Float32Array): string {
   return createHash('sha256').update(new Uint8Array(logits.buffer)).digest('hex');
 }
