@@ -1,9 +1,16 @@
 /** What a server counts, in one value that can be sent, and of several workers the sum. */
 
+import type { LlamaEngine } from '../engine/api.ts';
 import type { ServedGuard, TenantStatus } from '../guard/api.ts';
 import type { DiskStats, PoolStats } from '../pool/api.ts';
 import type { TrafficStats } from './http/traffic.ts';
 import type { RespStats } from './resp/traffic.ts';
+import {
+  type EngineNumbers,
+  engineNumbersOf,
+  pastOfEngines,
+  sumOfEngines,
+} from './engine-numbers.ts';
 
 export interface ServerNumbers {
   /** Processes that serve. */
@@ -14,6 +21,8 @@ export interface ServerNumbers {
   readonly tenants: readonly TenantStatus[];
   /** By tenant; of pools that are or were open. */
   readonly pools: Readonly<Record<string, PoolStats>>;
+  /** Absent where no model answers. */
+  readonly engines?: readonly EngineNumbers[] | undefined;
 }
 
 type Counts = Readonly<Record<string, number>>;
@@ -23,6 +32,7 @@ export function numbersOf(
   guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
   http: TrafficStats,
   resp: RespStats | undefined,
+  engine?: LlamaEngine,
 ): ServerNumbers {
   const tenants = guard.tenants();
   const pools: Record<string, PoolStats> = {};
@@ -30,7 +40,7 @@ export function numbersOf(
     const stats = guard.poolStats(name);
     if (stats !== undefined) pools[name] = stats;
   }
-  return { workers: 1, http, resp, tenants, pools };
+  return { workers: 1, http, resp, tenants, pools, engines: engineNumbersOf(engine) };
 }
 
 /**
@@ -51,12 +61,13 @@ export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
     }),
     tenants: tenantsOf(all),
     pools: poolsOf(all),
+    engines: sumOfEngines(all.flatMap(({ engines = [] }) => engines)),
   };
 }
 
 /** What is left of the numbers of workers that are gone: what they have counted, and nothing that is under way. */
 export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
-  const { http, resp, tenants, pools } = sumOf(all);
+  const { http, resp, tenants, pools, engines = [] } = sumOf(all);
   return [
     {
       workers: 0,
@@ -71,6 +82,7 @@ export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
         inFlightBytes: 0,
       })),
       pools,
+      engines: pastOfEngines(engines),
     },
   ];
 }

@@ -118,7 +118,7 @@ export function createServer(options: ServerOptions): CenoteServer {
 
   function ownNumbers(): ServerNumbers {
     const http = service.traffic.stats(service.inFlight.usedBytes);
-    return numbersOf(guard, http, respService?.traffic.stats());
+    return numbersOf(guard, http, respService?.traffic.stats(), service.engine);
   }
 
   function enter(phase: 'draining' | 'closing'): void {
