@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { systemClock, type Clock } from '../base/clock.ts';
 import type { LlamaEngine } from '../engine/api.ts';
+import type { Embedder, InferModel } from '../engine/onnx/api.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ServedGuard } from '../guard/api.ts';
 import type { Auth } from '../guard/keyring.ts';
@@ -46,6 +47,10 @@ export interface ServerOptions {
   readonly onError?: (error: unknown) => void;
   /** Answers /v1/chat/completions and /v1/completions. Stays open when the server closes. */
   readonly engine?: LlamaEngine;
+  /** Answers /v1/embeddings. Stays open when the server closes. */
+  readonly embedder?: Embedder;
+  /** Answer /v2/models/NAME/infer. Stay open when the server closes. */
+  readonly inferModels?: readonly InferModel[];
   readonly clock?: Clock;
   /** Where the server is one of several workers: asks all of them. Default: there is this one. */
   readonly gather?: () => Promise<ServerNumbers>;
@@ -185,9 +190,18 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
     engine: options.engine,
+    embedder: options.embedder,
+    inferModels: modelsByName(options.inferModels),
     startedMs: (options.clock ?? systemClock).nowMs(),
     phase: 'serving',
   };
+}
+
+/** @throws invalid_argument */
+function modelsByName(models: readonly InferModel[] = []): ReadonlyMap<string, InferModel> {
+  const byName = new Map(models.map((model) => [model.name, model]));
+  if (byName.size < models.length) fail('invalid_argument', 'Two models have the same name.');
+  return byName;
 }
 
 function warn(error: unknown): void {

@@ -18,6 +18,7 @@ import {
   type Dialect,
   type Envelope,
 } from './answers.ts';
+import { withoutIdleTimeout } from './computing.ts';
 import { engineOf } from './models.ts';
 import { openAiErrorOf } from './problem.ts';
 import { readChatRequest, readCompletionRequest, type CompletionRequest } from './request.ts';
@@ -131,14 +132,4 @@ async function endWith(exchange: RoutedExchange, error: unknown): Promise<void> 
   if (!(error instanceof CenoteError)) exchange.service.onError(error);
   await writeEvent(exchange, openAiErrorOf(problemOf(error).problem));
   exchange.res.end();
-}
-
-/**
- * A connection on which nothing moves is closed after a while, but not while the answer is being computed.
- *
- * @returns goes back to that
- */
-function withoutIdleTimeout({ req, service }: RoutedExchange): () => void {
-  req.socket.setTimeout(0);
-  return () => void req.socket.setTimeout(service.limits.idleTimeoutMs);
 }
