@@ -22,7 +22,7 @@ export async function embed(exchange: RoutedExchange): Promise<void> {
   if (dimensions !== undefined && dimensions !== embedder.width)
     fail('invalid_argument', `The model makes ${embedder.width} dimensions; got ${dimensions}.`);
   const most = truncateTokens === -1 ? embedder.tokensMax : truncateTokens;
-  const { vectors, promptTokens } = await whileComputing(exchange, (signal) =>
+  const { vectors, promptTokens, cached } = await whileComputing(exchange, (signal) =>
     embedder.embed(inputs, {
       tenant: caller?.tenantIdentity ?? '',
       deadlineMs: systemClock.nowMs() + service.limits.completionTimeoutMs,
@@ -35,7 +35,12 @@ export async function embed(exchange: RoutedExchange): Promise<void> {
     index,
     embedding: encoding === 'float' ? [...vector] : base64Of(vector),
   }));
-  const usage = { prompt_tokens: promptTokens, total_tokens: promptTokens };
+  const usage = {
+    prompt_tokens: promptTokens,
+    total_tokens: promptTokens,
+    // Beyond OpenAI's shape: its clients pass over it.
+    cached_inputs: cached,
+  };
   sendJson(exchange, 200, { object: 'list', model, data, usage });
 }
 

@@ -89,7 +89,11 @@ export const chatSchemas: Readonly<Record<string, JsonSchema>> = {
       type: 'array',
       items: record({ object: text, index: count, embedding: { type: ['array', 'string'] } }),
     },
-    usage: record({ prompt_tokens: count, total_tokens: count }),
+    usage: record({
+      prompt_tokens: count,
+      total_tokens: count,
+      cached_inputs: { ...count, description: 'Those whose vectors were kept from before.' },
+    }),
   }),
   Model: record({ id: text, object: text, created: count, owned_by: text }),
   Models: record({ object: text, data: { type: 'array', items: refTo('Model') } }),

@@ -67,7 +67,7 @@ test('the client gets a vector per input, as numbers and as base64', async () =>
     object: 'list',
     model: 'ruler',
     data: vectors.map((embedding, index) => ({ object: 'embedding', index, embedding })),
-    usage: { prompt_tokens: 10, total_tokens: 10 },
+    usage: { prompt_tokens: 10, total_tokens: 10, cached_inputs: 0 },
   });
   const asked = { model: 'ruler', input: 'one' };
   const floats = await client.embeddings.create({ ...asked, encoding_format: 'float' });

@@ -51,6 +51,15 @@ export interface OrtRuntime {
   };
 }
 
+export function isRuntimeInstalled(): boolean {
+  try {
+    createRequire(import.meta.url).resolve(packageName);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** @throws onnx_missing */
 export function loadRuntime(
   load: (name: string) => unknown = createRequire(import.meta.url),
