@@ -30,10 +30,10 @@ test.skipIf(missingRuntime)(
   async () => {
     const pool = await mappedPool();
     const workers: Worker[] = [];
-    const { watchWorker } = pool;
+    const watch = pool.watchWorker.bind(pool);
     pool.watchWorker = (worker) => {
       workers.push(worker as Worker);
-      watchWorker.call(pool, worker);
+      watch(worker);
     };
     const states = [{ input: 'total', output: 'totalN' }];
     const file = await modelFile(summing);
