@@ -24,6 +24,7 @@ import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { tensors } from '../test/mutants/onnx.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
@@ -77,6 +78,7 @@ const mutants = [
   ...batcherQueues,
   ...batchedSequences,
   ...engineState,
+  ...tensors,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

