@@ -1,11 +1,19 @@
 /** A server with models on ONNX Runtime, as its users have it. */
 
-import { writeFileSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { expect, it } from 'vitest';
 import { writeModel } from '../../src/engine/onnx/model-writer.ts';
-import { encoderFolder, missingEncoder, missingRuntime, summing } from '../engine/onnx/support.ts';
-import { cenote, Scratch, Serving } from './support/cli.ts';
+import {
+  encoderFolder,
+  missingEncoder,
+  missingRuntime,
+  missingVad,
+  summing,
+} from '../engine/onnx/support.ts';
+import { readMarkdown } from '../support/markdown.ts';
+import { cenote, runNode, Scratch, Serving } from './support/cli.ts';
 
 function writeSumming(scratch: Scratch): string {
   writeFileSync(scratch.join('summing.onnx'), writeModel(summing));
@@ -65,6 +73,42 @@ it.skipIf(missingEncoder)('serves embeddings, which a kill -9 does not lose', as
   expect(again.data).toEqual(told.data);
   expect(again.usage).toMatchObject({ prompt_tokens: 7, cached_inputs: 1 });
   expect((await second.stop()).code).toBe(0);
+});
+
+/** Lines of the README that have `word` in them, run against a server. @returns what they have printed */
+async function runReadme(word: string, server: Serving, scratch: Scratch): Promise<string> {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const { blocks } = readMarkdown(`${root}README.md`);
+  const lines = blocks.find(({ code }) => code.includes(word))?.code ?? '';
+  const file = scratch.join('lines.mjs');
+  writeFileSync(file, lines.replaceAll('http://127.0.0.1:8080', server.url));
+  symlinkSync(`${root}node_modules`, scratch.join('node_modules'));
+  const { code, stdout, stderr } = await runNode([file], { CENOTE_API_KEY: server.key });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+it.skipIf(missingEncoder)('makes embeddings as the README says', async () => {
+  using scratch = new Scratch();
+  const words = ['--http', '0', '--data', scratch.join('data')];
+  // An empty variable counts as not set: the model that is installed is taken.
+  const server = await Serving.start(words, { CENOTE_EMBEDDINGS: '' });
+  const printed = await runReadme('client.embeddings.create', server, scratch);
+  expect(printed).toBe('0.85 0.05 19\n');
+  await server.stop();
+});
+
+it.skipIf(missingVad)('hears as the README says', async () => {
+  using scratch = new Scratch();
+  const settings = fileURLToPath(new URL('../../models/silero-vad.json', import.meta.url));
+  const words = ['--http', '0', '--data', scratch.join('data'), '--onnx', `vad=${settings}`];
+  const server = await Serving.start(words);
+  const printed = await runReadme('/v2/models/vad/infer', server, scratch);
+  const heard = printed.trim().split('\n').map(Number);
+  expect(heard).toHaveLength(2);
+  for (const probability of heard) expect(probability).toBeGreaterThan(0);
+  expect(heard[0]).not.toBe(heard[1]);
+  await server.stop();
 });
 
 it('does not start with what is not there', async () => {
