@@ -5,10 +5,18 @@ import type { Pool } from '../../pool/api.ts';
 import type { SequenceOptions } from '../batch/api.ts';
 import { DynamicBatcher } from '../batch/dynamic-batcher.ts';
 import { SequenceBatcher } from '../batch/sequence-batcher.ts';
-import type { InferModel, InferOptions, InferStats, TensorInfo, TensorValue } from './api.ts';
+import {
+  datatypes,
+  type InferModel,
+  type InferOptions,
+  type InferStats,
+  type TensorInfo,
+  type TensorValue,
+} from './api.ts';
 import type { ModelSettings } from './settings.ts';
 import { errorOf, ThreadHost, type ProgramInfo } from './thread-host.ts';
 import type { Row, RowResult, RowTensor } from './thread/protocol.ts';
+import { elementsOf } from './thread/tensors.ts';
 
 type Tensors = readonly RowTensor[];
 
@@ -85,6 +93,7 @@ class FileInferModel implements InferModel {
     inputs: readonly TensorValue[],
     options: InferOptions,
   ): Promise<readonly TensorValue[]> {
+    this.#check(inputs);
     const rows = this.#rowsOf(inputs);
     const tensors = inputs.map(({ shape, data }) => ({ shape, data }));
     const made = await this.#line.submit(tensors, rows, options);
@@ -101,6 +110,29 @@ class FileInferModel implements InferModel {
   async close(): Promise<void> {
     await this.#line.close();
     await Promise.all(this.#hosts.map((host) => host.close()));
+  }
+
+  /** The memory of a batch holds what others have had in it: no tensor may be shorter than it says. @throws invalid_argument */
+  #check(inputs: readonly TensorValue[]): void {
+    if (inputs.length !== this.inputs.length)
+      fail(
+        'invalid_argument',
+        `The model takes ${this.inputs.length} inputs; got ${inputs.length}.`,
+      );
+    for (const [index, { name, datatype, shape, data }] of inputs.entries()) {
+      const info = this.inputs[index] as TensorInfo;
+      const fits =
+        name === info.name &&
+        datatype === info.datatype &&
+        shape.length === info.shape.length &&
+        shape.every((size, i) => size > 0 && (info.shape[i] === -1 || info.shape[i] === size)) &&
+        data.length === elementsOf(shape) * datatypes[datatype].sizeBytes;
+      if (!fits)
+        fail(
+          'invalid_argument',
+          `Input ${index} is ${info.name}, ${info.datatype} of [${info.shape.join(',')}].`,
+        );
+    }
   }
 
   /** How much of a batch the request takes. @throws invalid_argument */

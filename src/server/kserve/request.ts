@@ -159,7 +159,8 @@ function readInput(
     };
   if (size > bytes.length)
     fail('invalid_argument', `Input ${name} has ${size} bytes; ${bytes.length} are left.`);
-  const own = bytes.slice(0, size);
+  // A copy: what goes to another thread goes with all of its buffer.
+  const own = Uint8Array.from(bytes.subarray(0, size));
   checkBytes(own, shape, info);
   return { value: { name, datatype, shape, data: own }, binaryBytes: size };
 }

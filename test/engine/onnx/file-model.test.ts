@@ -167,6 +167,25 @@ test.skipIf(missingRuntime)(
   },
 );
 
+test.skipIf(missingRuntime)('tensors that are not what they say are refused', async () => {
+  const model = await open(doubling, { batching: 'dynamic', shapes: { x: [-1, 2] } });
+  const right = floats('x', 1, 2);
+  const wrong: Partial<TensorValue>[] = [
+    { name: 'z' },
+    { datatype: 'FP64' },
+    { shape: [1, 1], data: new Uint8Array(4) },
+    { shape: [2] },
+    { shape: [0, 2], data: new Uint8Array(0) },
+    { data: new Uint8Array(7) },
+  ];
+  for (const each of wrong) {
+    const asked = model.infer([{ ...right, ...each }], { tenant });
+    await expect(asked, JSON.stringify(each)).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
+  await expect(model.infer([], { tenant })).rejects.toMatchObject({ code: 'invalid_argument' });
+  expect(numbersOf(await model.infer([right], { tenant }))).toEqual([2, 4]);
+});
+
 test.skipIf(missingRuntime)('a closed model refuses, also what runs', async () => {
   const model = await open(doubling, {});
   const asked = model.infer([floats('x', 1)], { tenant });
@@ -196,6 +215,8 @@ test.skipIf(missingRuntime)(
       states: [{ input: 'other', output: 'totalN' }],
     });
     await refused(doubling, { shapes: { x: [-1, -1, 3] } });
+    await refused(doubling, { shapes: { z: [1] } });
+    await refused(doubling, { shapes: { x: [1, 3] }, batching: 'dynamic' });
     await refused(doubling, { constants: { z: 1 } });
     await refused(summing, { constants: { x: [1, 2, 3], total: [1, 2] }, shapes: { sum: [2, 2] } });
   },

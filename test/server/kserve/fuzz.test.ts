@@ -31,6 +31,8 @@ const oddities: readonly unknown[] = [
   [1, 1, 1, 1, 1, 1, 1, 1, 1],
 ];
 
+const stateful = { states: [{ input: 'total', output: 'totalN' }], batching: 'oldest' };
+
 function rightRequest(): Record<string, unknown> {
   return {
     id: 'a',
@@ -52,10 +54,7 @@ function placesOf(holder: Holder): { holder: Holder; name: string }[] {
 
 test.skipIf(missingRuntime)('JSON with something odd in it', async () => {
   const random = new Random(seed());
-  const model = await graphModel(summing, {
-    states: [{ input: 'total', output: 'totalN' }],
-    batching: 'oldest',
-  });
+  const model = await graphModel(summing, stateful);
   const { call, errors } = await serve({ inferModels: [model] });
   const pick = <T>(list: readonly T[]): T => list[random.below(list.length)] as T;
   for (let round = 0; round < rounds; round++) {
@@ -84,23 +83,26 @@ test.skipIf(missingRuntime)('JSON with something odd in it', async () => {
 
 test.skipIf(missingRuntime)('bytes of any kind, cut anywhere', async () => {
   const random = new Random(seed());
-  const { call, errors } = await serve({ inferModels: [await graphModel(summing)] });
+  const { call, errors } = await serve({ inferModels: [await graphModel(summing, stateful)] });
   const head = Buffer.from(
     JSON.stringify(rightRequest()).replace('"data":[1]', '"parameters":{"binary_data_size":4}'),
   );
   const whole = Buffer.concat([head, Buffer.from(Float32Array.of(1).buffer)]);
+  let answered = 0;
   for (let round = 0; round < rounds / 2; round++) {
-    const body = Buffer.from(whole.subarray(0, random.below(whole.length + 1)));
+    const cut = random.below(4) === 0 ? random.below(whole.length + 1) : whole.length;
+    const body = Buffer.from(whole.subarray(0, cut));
     for (let flips = random.below(3); flips > 0 && body.length > 0; flips--)
       body[random.below(body.length)] = random.below(256);
     const length = pickLength(random, head.length, body.length);
     const headers = { 'Inference-Header-Content-Length': length };
     const answer = await call('POST', '/v2/models/summing/infer', { body, headers });
     expect(answer.status).toBeLessThan(500);
-    if (answer.status !== 200)
-      expect(answer.json()).toEqual({ error: expect.stringMatching(/\([a-z_]+\)$/) as string });
+    if (answer.status === 200) answered += 1;
+    else expect(answer.json()).toEqual({ error: expect.stringMatching(/\([a-z_]+\)$/) as string });
   }
   expect(errors).toEqual([]);
+  expect(answered).toBeGreaterThan(0);
 });
 
 function pickLength(random: Random, head: number, body: number): string {

@@ -72,12 +72,20 @@ export class FileModel implements Program {
     for (const name of made) {
       if (session.outputMetadata.every((each) => each.name !== name)) noTensor(name, program);
     }
+    const named = new Set([...all, ...session.outputMetadata].map(({ name }) => name));
+    for (const name of Object.keys(shapes)) if (!named.has(name)) noTensor(name, program);
     const inputs = all
       .filter(({ name }) => !fixed.has(name))
       .map((each) => infoOf(each, shapes[each.name]));
     const outputs = session.outputMetadata
       .filter(({ name }) => !made.has(name))
       .map((each) => infoOf(each, shapes[each.name]));
+    const single = isBatched ? inputs.find(({ shape }) => shape[0] !== -1) : undefined;
+    if (single !== undefined)
+      fail(
+        'engine_model_invalid',
+        `Input ${single.name} is ${single.shape.join('×')}: without a first dimension of any size there are no batches.`,
+      );
     const overlaps = program.overlaps.map(({ input, elements }) => {
       const index = inputs.findIndex(({ name }) => name === input);
       const info = inputs[index] ?? noTensor(input, program);
