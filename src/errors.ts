@@ -218,10 +218,22 @@ export const errorTable = {
     resp: 'ERR',
     advice: 'See the message; less contextTokens or sequences need less memory.',
   },
+  engine_logits_invalid: {
+    httpStatus: 500,
+    resp: 'ERR',
+    advice:
+      'The weights are damaged, or too large for their type: compare the file with its source, or try kvType f32 or another quantisation.',
+  },
   engine_prompt_too_long: {
     httpStatus: 400,
     resp: 'ERR',
     advice: 'Shorten the prompt, or open the engine with more contextTokens.',
+  },
+  engine_state_foreign: {
+    httpStatus: 409,
+    resp: 'ERR',
+    advice:
+      'Resume in a context of the same model file, sequences, flashAttention and KV cache types, or evaluate the tokens again.',
   },
   engine_busy: {
     httpStatus: 503,

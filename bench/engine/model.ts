@@ -33,8 +33,8 @@ export function keeperOf(model: LlamaModel, pool: Pool): StateKeeper {
   context.begin();
   context.add(0, 0, 0, false);
   context.compute();
-  const state = new Uint8Array(context.stateBytes(0));
-  const parsed = context.saveState(0, state) ? parseState(state) : undefined;
+  const state = context.saveState(0);
+  const parsed = state && parseState(state);
   context.close();
   if (parsed === undefined) throw new Error('the state cannot be cut');
   return new StateKeeper({

@@ -123,7 +123,7 @@ export interface GenerationResult {
 
 /**
  * A running request: iterate for tokens as they come, await `result` for the rest; either alone is enough. Leaving the loop cancels it.
- * Both throw the same: aborted, engine_busy, engine_deadline, engine_prompt_too_long, engine_worker_lost, engine_closed, invalid_argument
+ * Both throw the same: aborted, engine_busy, engine_deadline, engine_prompt_too_long, engine_logits_invalid, engine_worker_lost, engine_closed, invalid_argument
  */
 export interface Generation extends AsyncIterable<GeneratedToken> {
   readonly result: Promise<GenerationResult>;

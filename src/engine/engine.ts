@@ -18,6 +18,7 @@ import { AnswerStream } from './instances/answer-stream.ts';
 import { type Asked, timed } from './instances/asked.ts';
 import { Crew } from './instances/crew.ts';
 import type { Instance } from './instances/instance.ts';
+import { tryModel } from './llama/tried.ts';
 import {
   configOf,
   type EngineConfig,
@@ -250,7 +251,7 @@ class Engine implements LlamaEngine {
     }
   }
 
-  /** No instance is there, and none will be. */
+  /** No instance is there, and none will be for a while. */
   #giveUp(): void {
     const error = this.#crew.failure as CenoteError;
     this.#firstReady?.(error);
@@ -325,7 +326,9 @@ class Engine implements LlamaEngine {
  */
 export async function openEngine(options: EngineOptions): Promise<LlamaEngine> {
   const config = configOf(options);
-  const engine = new Engine(config, await digestOf(config.modelPath));
+  const { modelPath, kvType } = config;
+  const [file] = await Promise.all([digestOf(modelPath), tryModel(modelPath, kvType)]);
+  const engine = new Engine(config, file);
   await engine.begin();
   return engine;
 }

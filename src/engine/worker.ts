@@ -40,6 +40,8 @@ class Instance {
     this.#port = port;
     this.#setup = setup;
     this.#pool = pool;
+    // The file that was tried, before it is loaded and after it was.
+    checkStamp(setup.modelPath, setup.stamp);
     this.#model = new LlamaModel(setup.modelPath);
     checkStamp(setup.modelPath, setup.stamp);
     const { sequences, batchTokens, kvType, threads } = setup;
@@ -144,10 +146,9 @@ function rowShapeOf(context: LlamaContext): RowShape | undefined {
   context.begin();
   context.add(0, 0, 0, false);
   context.compute();
-  const state = new Uint8Array(context.stateBytes(0));
-  const parsed = context.saveState(0, state) ? parseState(state) : undefined;
+  const state = context.saveState(0);
   context.remove(0);
-  return parsed?.shape;
+  return state && parseState(state)?.shape;
 }
 
 async function begin(port: MessagePort, setup: InstanceSetup): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { fail } from '../errors.ts';
 import { systemClock, type Clock } from '../base/clock.ts';
+import { systemTimers, type Timers } from '../base/timers.ts';
 import type { LlamaEngine } from '../engine/api.ts';
 import type { Embedder, InferModel } from '../engine/onnx/api.ts';
 import type { Pool } from '../pool/api.ts';
@@ -52,6 +53,8 @@ export interface ServerOptions {
   /** Answer /v2/models/NAME/infer. Stay open when the server closes. */
   readonly inferModels?: readonly InferModel[];
   readonly clock?: Clock;
+  /** For what is sent where nothing has come for a while. Default: those of the system. */
+  readonly timers?: Timers;
   /** Where the server is one of several workers: asks all of them. Default: there is this one. */
   readonly gather?: () => Promise<ServerNumbers>;
 }
@@ -192,6 +195,7 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
     engine: options.engine,
     embedder: options.embedder,
     inferModels: modelsByName(options.inferModels),
+    timers: options.timers ?? systemTimers,
     startedMs: (options.clock ?? systemClock).nowMs(),
     phase: 'serving',
   };

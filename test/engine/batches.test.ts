@@ -1,65 +1,120 @@
-/** Batches change last digits and nothing else: the same tokens, forced, in a batch of 8 and one by one. */
+/** What a token comes to depends on its own sequence alone: whoever is computed beside it, and whoever was there before. */
 
 import { describe, expect, it } from 'vitest';
-import { seed } from '../support/seed.ts';
-import { missingEngine, someTokens } from './support/models.ts';
-import { Played, steps } from './support/played.ts';
+import { Random } from '../../src/base/random.ts';
+import type { ContextShape } from '../../src/engine/llama/context.ts';
+import { rounds, seed } from '../support/seed.ts';
+import { missingEngine, smallModel, someTokens } from './support/models.ts';
+import { digestOf, Played } from './support/played.ts';
 
-const sequences = 8;
-/** Largest difference of logits. */
-const tolerance = 0.05;
+const shipped = 'models/cenote-moby.gguf';
+const sequences = 16;
+const contextTokens = 256;
 
-type Forced = (step: number, sequence: number) => number;
-
-/** Logits of all steps, sequence by sequence, with `together` sequences in a batch. */
-function forced(
-  played: Played,
-  prompts: Int32Array[],
-  token: Forced,
-  together: number,
-): Float32Array[] {
-  const all: Float32Array[] = [];
-  for (let first = 0; first < sequences; first += together) {
-    const members = prompts.slice(first, first + together);
-    members.forEach((prompt, index) => played.prefill(index, prompt, 0));
-    for (let step = 0; step < steps; step++) {
-      played.context.begin();
-      const rows = members.map((prompt, index) =>
-        played.context.add(index, prompt.length + step, token(step, first + index), true),
-      );
-      played.context.compute();
-      rows.forEach((row, index) => {
-        const logits = new Float32Array(played.model.vocabulary);
-        played.context.logits(row, logits);
-        all[(first + index) * steps + step] = logits;
-      });
-    }
-    members.forEach((_, index) => played.context.remove(index));
-  }
-  return all;
+/** A sequence as it is forced: a prompt, then tokens one by one. */
+interface Forced {
+  readonly prompt: Int32Array;
+  readonly tokens: Int32Array;
 }
 
-describe.skipIf(missingEngine() !== undefined)('a batch of 8', () => {
-  it.each(['f16', 'q8_0'] as const)(
-    'has the logits of 8 alone, within a tolerance (%s)',
-    (kvType) => {
-      const played = new Played({ sequences, contextTokens: 256, kvType });
-      const prompts = Array.from({ length: sequences }, (_, k) =>
-        someTokens(20 + 9 * k, seed() + k),
-      );
-      const tokens = someTokens(sequences * steps, seed() + 100);
-      const token: Forced = (step, sequence) => tokens[sequence * steps + step] as number;
-      const [batched, alone] = [sequences, 1].map((together) =>
-        forced(played, prompts, token, together),
-      );
-      expect(batched).toHaveLength(sequences * steps);
-      let most = 0;
-      batched?.forEach((logits, index) => {
-        logits.forEach((value, at) => {
-          most = Math.max(most, Math.abs(value - (alone?.[index]?.[at] as number)));
-        });
-      });
-      expect(most).toBeLessThanOrEqual(tolerance);
-    },
-  );
+interface Running {
+  readonly forced: number;
+  next: number;
+}
+
+function someForced(count: number, random: Random): Forced[] {
+  return Array.from({ length: count }, () => ({
+    prompt: someTokens(2 + random.below(150), random.next()),
+    tokens: someTokens(1 + random.below(30), random.next()),
+  }));
+}
+
+function logitsAt(played: Played, row: number): string {
+  const logits = new Float32Array(played.model.vocabulary);
+  played.context.logits(row, logits);
+  return digestOf(logits);
+}
+
+/** Digests of all logits, nobody else there. */
+function alone(played: Played, { prompt, tokens }: Forced): string[] {
+  const digests = [digestOf(played.prefill(0, prompt, 0))];
+  tokens.forEach((token, index) => {
+    played.context.begin();
+    const row = played.context.add(0, prompt.length + index, token, true);
+    played.context.compute();
+    digests.push(logitsAt(played, row));
+  });
+  played.context.remove(0);
+  return digests;
+}
+
+/** Digests of all logits, sequences coming and going in places that are drawn, and any of them in a batch. */
+function together(played: Played, all: readonly Forced[], random: Random): string[][] {
+  const { context } = played;
+  const digests: string[][] = all.map(() => []);
+  const places: (Running | undefined)[] = Array.from({ length: sequences });
+  let begun = 0;
+  let ended = 0;
+  while (ended < all.length) {
+    const free = random.below(sequences);
+    if (places[free] === undefined && begun < all.length) {
+      const { prompt } = all[begun] as Forced;
+      digests[begun]?.push(digestOf(played.prefill(free, prompt, 0)));
+      places[free] = { forced: begun, next: 0 };
+      begun += 1;
+    }
+    context.begin();
+    const chance = 1 + random.below(4);
+    const asked = places.flatMap((running, place) => {
+      if (running === undefined || random.below(4) >= chance) return [];
+      const { prompt, tokens } = all[running.forced] as Forced;
+      const token = tokens[running.next] as number;
+      return [
+        { running, place, row: context.add(place, prompt.length + running.next, token, true) },
+      ];
+    });
+    if (asked.length === 0) continue;
+    context.compute();
+    for (const { running, place, row } of asked) {
+      digests[running.forced]?.push(logitsAt(played, row));
+      running.next += 1;
+      if (running.next < (all[running.forced] as Forced).tokens.length) continue;
+      context.remove(place);
+      places[place] = undefined;
+      ended += 1;
+    }
+  }
+  return digests;
+}
+
+const kinds: [string, string, Partial<ContextShape>][] = [
+  ['float32', smallModel(), {}],
+  ['float32, state of q8_0', smallModel(), { kvType: 'q8_0' }],
+  ['float16', shipped, {}],
+];
+
+describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
+  it.each(kinds)('comes to the same logits as alone, to the last bit (%s)', (_, path, shape) => {
+    const random = new Random(seed());
+    const all = someForced(rounds(20, 200), random);
+    const single = new Played({ contextTokens, ...shape, sequences: 1 }, path);
+    const expected = all.map((forced) => alone(single, forced));
+    const played = new Played({ contextTokens, ...shape, sequences }, path);
+    expect(together(played, all, random)).toEqual(expected);
+  });
+
+  it('comes to the same logits as in the last piece of a prompt', () => {
+    const [prompt, tokens] = [someTokens(20, seed()), someTokens(9, seed() + 1)];
+    const played = new Played({ contextTokens });
+    const stepwise = alone(played, { prompt, tokens });
+    const whole = Int32Array.from([...prompt, ...tokens]);
+    expect(digestOf(played.prefill(1, whole, 0))).toBe(stepwise.at(-1));
+  });
+
+  it('comes to the same logits in the last places of its context', () => {
+    const forced = { prompt: someTokens(contextTokens - 9, seed()), tokens: someTokens(8, seed()) };
+    const wide = new Played({ contextTokens: 2 * contextTokens });
+    const full = new Played({ contextTokens });
+    expect(alone(full, forced)).toEqual(alone(wide, forced));
+  });
 });

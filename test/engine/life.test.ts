@@ -227,6 +227,38 @@ describe.skipIf(missingEngine() !== undefined)('instances', () => {
     expect(one.stats()).toMatchObject({ instances: 0, completionTokens: 960 });
   });
 
+  it('are started again when the reason has gone that they could not be', async () => {
+    const timers = new ManualTime();
+    const folder = mkdtempSync(join(tmpdir(), 'cenote-gone-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const modelPath = join(folder, 'model.gguf');
+    copyFileSync(smallModel(), modelPath);
+    const one = await engine({ modelPath, timers });
+    const short = { prompt: 'a', maxTokens: 2 };
+    expect(await codeOf(one.generate(short).result)).toBeUndefined();
+    renameSync(modelPath, `${modelPath}.away`);
+    await threads.at(-1)?.terminate();
+    for (const waitMs of [1000, 2000, 4000]) {
+      const { instancesStarted } = one.stats();
+      await until(() => one.stats().instances === 0);
+      expect(await codeOf(one.generate(short).result)).toBe('engine_model_invalid');
+      await timers.advance(waitMs - 1);
+      expect(one.stats().instancesStarted).toBe(instancesStarted);
+      await timers.advance(1);
+      expect(one.stats().instancesStarted).toBe(instancesStarted + 1);
+    }
+    await until(() => one.stats().instances === 0);
+    renameSync(`${modelPath}.away`, modelPath);
+    await timers.advance(8000);
+    // Whoever comes while it starts waits for it.
+    expect((await one.generate(short).result).usage.completionTokens).toBe(2);
+    // From now on it begins anew.
+    renameSync(modelPath, `${modelPath}.away`);
+    await threads.at(-1)?.terminate();
+    await until(() => one.stats().instances === 0);
+    expect(timers.nextMs - timers.nowMs()).toBe(1000);
+  });
+
   it('are as many as there shall be at least', async () => {
     const one = await engine({ instances: { min: 2, max: 2 } });
     await until(() => one.stats().instances === 2);

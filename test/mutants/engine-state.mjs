@@ -6,7 +6,11 @@ const rows = 'test/engine/state/rows.test.ts';
 const keys = 'test/engine/state/keys.test.ts';
 const structs = 'test/engine/llama/structs.test.ts';
 const sequencer = 'test/engine/worker/sequencer.test.ts';
+const batches = 'test/engine/batches.test.ts';
+const besideOthers =
+  'a token beside others comes to the same logits as alone, to the last bit (float32)';
 const block = 'src/engine/state/block.ts';
+const context = 'src/engine/llama/context.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const engineState = [
@@ -56,13 +60,49 @@ export const engineState = [
     killer: 'a block of another model under this name is refused',
   },
   {
-    name: 'cells taken for positions',
-    why: 'cells of others that have gone are taken again, in any order',
-    file: block,
-    from: '    const cell = cells[position] as number;',
-    to: '    const cell = (cells[position] as number) * 0 + position;',
+    name: 'cells in any order',
+    why: 'rows are cut out of a state by position',
+    file: 'src/engine/state/rows.ts',
+    from: 'view.getUint32(at, true) !== token || ',
+    to: '',
+    test: rows,
+    killer: 'a state with positions in another order is not',
+  },
+  {
+    name: 'one room for all sequences',
+    why: 'sums in attention are in the order of cells, which would be that of whoever was there before',
+    file: context,
+    from: 'kvUnified: 0',
+    to: 'kvUnified: 1',
     test: exact,
-    killer: 'restored state is cut rightly whatever order the cells of the context are in',
+    killer: 'restored state has its cells in the order of its tokens, whoever was there before',
+  },
+  {
+    name: 'a row alone',
+    why: 'ggml multiplies a matrix of floats with one row by other instructions than with several',
+    file: context,
+    from: 'this.#decode(isPiece || !this.#needsOthers ? [] : this.#extras());',
+    to: 'this.#decode([]);',
+    test: batches,
+    killer: besideOthers,
+  },
+  {
+    name: 'one row of logits of a prompt',
+    why: 'the last layer is computed for the rows whose logits are wanted only',
+    file: context,
+    from: 'if (isPiece && this.#needsOthers) this.#asked.wantTwo(this.#count);',
+    to: '',
+    test: batches,
+    killer: 'a token beside others comes to the same logits as in the last piece of a prompt',
+  },
+  {
+    name: 'extra rows that stay',
+    why: 'the next token of their sequence would see them',
+    file: context,
+    from: '    for (const { sequence, position } of extras) this.remove(sequence, position);\n',
+    to: '',
+    test: batches,
+    killer: besideOthers,
   },
   {
     name: 'a bad block that stays',
@@ -99,15 +139,6 @@ export const engineState = [
     to: 'JSON.stringify([...parts, types.length, rowBytes])',
     test: keys,
     killer: 'starts elsewhere for another salt, tenant or model',
-  },
-  {
-    name: 'a state with a position twice',
-    why: 'a block of it would have a row of another token',
-    file: 'src/engine/state/rows.ts',
-    from: 'cells[position] !== -1 || ',
-    to: '',
-    test: rows,
-    killer: 'a state with a position twice is not',
   },
   {
     name: 'transposed values that are cut like others',

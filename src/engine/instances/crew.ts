@@ -12,6 +12,9 @@ import { type Decision, decide } from './scaling.ts';
 
 /** Instances that die before they are ready, one after the other: then it is not worth while to start more. */
 const failedStartsMax = 3;
+/** After so many, or one for a reason that seems to stay, the next is tried after this time, then after twice that, and so on. */
+const retryLeastMs = 1000;
+const retryMostMs = 60_000;
 
 interface Member {
   readonly instance: Instance;
@@ -38,6 +41,9 @@ export class Crew {
   #lost = 0;
   #failedStarts = 0;
   #lastFailure: Failure | undefined;
+  /** Infinity: nothing has failed that is not tried again at once. */
+  #retryAtMs = Infinity;
+  #retryWaitMs = retryLeastMs;
   #isClosing = false;
 
   constructor(config: EngineConfig, file: ModelFile, events: CrewEvents) {
@@ -64,16 +70,11 @@ export class Crew {
     return running;
   }
 
-  /** Why no instance can be started any more. */
+  /** Why no instance is being started now. */
   get failure(): CenoteError | undefined {
-    if (this.#failedStarts < failedStartsMax && !this.#isFatal) return undefined;
+    if (this.#retryAtMs === Infinity) return undefined;
     const { code, message } = this.#lastFailure as Failure;
     return new CenoteError(code, message);
-  }
-
-  /** What ended the last one is not going to change. */
-  get #isFatal(): boolean {
-    return this.#failedStarts > 0 && this.#lastFailure?.code !== 'engine_worker_lost';
   }
 
   /** The ready instance with the least to do, or `preferred` if that has room; undefined when none has. */
@@ -112,9 +113,11 @@ export class Crew {
     return Array.from(this.#members, ({ instance }) => instance).filter(({ isReady }) => isReady);
   }
 
-  /** Starts or ends one where the load asks for it. @returns when to look again */
+  /** Starts or ends one where the load asks for it; after one that failed, when its time has come. @returns when to look again */
   scale(nowMs: number, waitingSinceMs: number | undefined): number {
-    if (this.#isClosing || this.failure !== undefined) return Infinity;
+    if (this.#isClosing) return Infinity;
+    if (this.#retryAtMs > nowMs && this.#retryAtMs < Infinity) return this.#retryAtMs;
+    this.#retryAtMs = Infinity;
     for (;;) {
       const { action, nextMs } = this.#decide(nowMs, waitingSinceMs);
       if (action === undefined) return nextMs;
@@ -172,6 +175,7 @@ export class Crew {
       ready: (model) => {
         isReady = true;
         this.#failedStarts = 0;
+        this.#retryWaitMs = retryLeastMs;
         member.idleSinceMs = timers.nowMs();
         this.#events.ready(model);
       },
@@ -203,9 +207,16 @@ export class Crew {
     if (failure !== undefined) {
       this.#lost += 1;
       this.#lastFailure = failure;
-      if (!wasReady) this.#failedStarts += 1;
+      if (!wasReady) this.#noteFailedStart(failure);
     }
     this.#events.changed();
+  }
+
+  #noteFailedStart({ code }: Failure): void {
+    this.#failedStarts += 1;
+    if (code === 'engine_worker_lost' && this.#failedStarts < failedStartsMax) return;
+    this.#retryAtMs = this.#config.timers.nowMs() + this.#retryWaitMs;
+    this.#retryWaitMs = Math.min(2 * this.#retryWaitMs, retryMostMs);
   }
 
   count(name: CounterName): number {

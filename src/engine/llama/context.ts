@@ -3,7 +3,9 @@
 import { fail } from '../../errors.ts';
 import type { KvType } from '../api.ts';
 import { type Address, type Foreign, foreign } from './foreign.ts';
+import { type Extra, extrasOf } from './layout.ts';
 import type { LlamaModel } from './model.ts';
+import { lastStream, streamsBytes, unwrapStreams, wrapStreams } from './streams.ts';
 import { batchBytes, contextParams, structOf } from './structs.ts';
 
 /** `enum ggml_type` of what attention state may be. */
@@ -21,40 +23,72 @@ export interface ContextShape {
   readonly flashAttention?: boolean;
 }
 
-/**
- * Arrays of a `llama_batch`, in one block of memory that koffi gets the addresses of:
- * `seq_id` points into `sequences`, an entry each; `n_seq_id` is 1 throughout.
- */
-class Batch {
+const growth = 1.5;
+
+/** Tokens to compute, in arrays. */
+class Rows {
   readonly capacity: number;
-  readonly words: BigUint64Array = new BigUint64Array(batchBytes / 8);
   readonly tokens: Int32Array;
   readonly positions: Int32Array;
   readonly sequences: Int32Array;
   readonly wantLogits: Int8Array;
+
+  constructor(capacity: number) {
+    // In memory that stays where it is, however short they are.
+    const [tokens, positions, sequences] = Array.from(
+      { length: 3 },
+      () => new Int32Array(new ArrayBuffer(capacity * 4)),
+    ) as [Int32Array, Int32Array, Int32Array];
+    [this.tokens, this.positions, this.sequences] = [tokens, positions, sequences];
+    this.wantLogits = new Int8Array(new ArrayBuffer(capacity));
+    this.capacity = capacity;
+  }
+
+  set(row: number, sequence: number, position: number, token: number, wantLogits: boolean): void {
+    this.tokens[row] = token;
+    this.positions[row] = position;
+    this.sequences[row] = sequence;
+    this.wantLogits[row] = wantLogits ? 1 : 0;
+  }
+
+  /** Where the logits of one of the first rows are wanted, those of its neighbour are too. */
+  wantTwo(count: number): void {
+    const first = this.wantLogits.subarray(0, count).indexOf(1);
+    if (first >= 0 && !this.wantLogits.subarray(first + 1, count).includes(1)) {
+      this.wantLogits[first === 0 ? 1 : first - 1] = 1;
+    }
+  }
+}
+
+/**
+ * Arrays of a `llama_batch`, in one block of memory that koffi gets the addresses of:
+ * `seq_id` points into `sequences`, an entry each; `n_seq_id` is 1 throughout.
+ */
+class Batch extends Rows {
+  readonly words: BigUint64Array = new BigUint64Array(batchBytes / 8);
   readonly #counts: Int32Array;
   readonly #pointers: BigUint64Array;
 
   constructor(capacity: number, library: Foreign) {
-    this.capacity = capacity;
-    const [tokens, positions, sequences, counts] = Array.from(
-      { length: 4 },
-      () => new Int32Array(new ArrayBuffer(capacity * 4)),
-    ) as [Int32Array, Int32Array, Int32Array, Int32Array];
-    [this.tokens, this.positions, this.sequences] = [tokens, positions, sequences];
-    this.#counts = counts.fill(1);
-    this.wantLogits = new Int8Array(new ArrayBuffer(capacity));
-    const first = library.addressOf(sequences);
+    super(capacity);
+    this.#counts = new Int32Array(new ArrayBuffer(capacity * 4)).fill(1);
+    const first = library.addressOf(this.sequences);
     this.#pointers = BigUint64Array.from({ length: capacity }, (_, i) => first + BigInt(4 * i));
     this.words.set([
       0n,
-      library.addressOf(tokens),
+      library.addressOf(this.tokens),
       0n,
-      library.addressOf(positions),
+      library.addressOf(this.positions),
       library.addressOf(this.#counts),
       library.addressOf(this.#pointers),
       library.addressOf(this.wantLogits),
     ]);
+  }
+
+  copy(row: number, from: Rows, fromRow: number): void {
+    const { sequences, positions, tokens, wantLogits } = from;
+    const [sequence, position] = [sequences[fromRow] as number, positions[fromRow] as number];
+    this.set(row, sequence, position, tokens[fromRow] as number, wantLogits[fromRow] === 1);
   }
 }
 
@@ -65,13 +99,22 @@ export class LlamaContext {
   readonly #address: bigint;
   readonly #memory: Address;
   readonly #batch: Batch;
+  /** Whether a row alone comes to other digits than beside others. */
+  readonly #needsOthers: boolean;
+  /** Rows that are asked for. */
+  readonly #asked: Rows;
   #count = 0;
+  /** Where each of them is in the batch. */
+  readonly #places: Int32Array;
+  /** States are loaded from here: as large as the longest so far. */
+  #scratch: Uint8Array = new Uint8Array(0);
   #open = true;
 
   /** @throws engine_failed when there is no memory for it, or the model cannot be run so */
   constructor(model: LlamaModel, shape: ContextShape) {
     const { contextTokens, sequences, batchTokens, kvType, threads } = shape;
-    const batch = Math.max(batchTokens, sequences);
+    // Sequences that are far from each other get a row each beside them.
+    const batch = Math.max(batchTokens, 2 * sequences);
     const words = structOf(contextParams, {
       nCtx: contextTokens * sequences,
       nBatch: batch,
@@ -82,8 +125,8 @@ export class LlamaContext {
       flashAttn: (shape.flashAttention ?? true) ? 1 : 0,
       typeK: kvTypeCodes[kvType],
       typeV: kvTypeCodes[kvType],
-      // One room for all: what was saved of one sequence can be loaded as any.
-      kvUnified: 1,
+      // Cells of a sequence in the order of its tokens, whoever was there before: sums in attention are in that order.
+      kvUnified: 0,
     });
     const { functions } = this.#library;
     const address = functions.llama_init_from_model(model.address, { words }) as Address;
@@ -98,6 +141,9 @@ export class LlamaContext {
     this.#address = address;
     this.#memory = functions.llama_get_memory(address) as Address;
     this.#batch = new Batch(batch, this.#library);
+    this.#asked = new Rows(batch);
+    this.#places = new Int32Array(batch);
+    this.#needsOthers = this.#differsAlone();
   }
 
   /** Begins the next batch. */
@@ -105,30 +151,73 @@ export class LlamaContext {
     this.#count = 0;
   }
 
-  /** Puts a token into the batch. @returns its row, for `logits`. */
+  /** Puts a token into the batch: the sequences one after the other, of each a token, or the tokens of one. @returns its row, for `logits` */
   add(sequence: number, position: number, token: number, wantLogits: boolean): number {
-    const batch = this.#batch;
     const row = this.#count;
-    if (row >= batch.capacity) fail('engine_failed', `A batch takes ${batch.capacity} tokens.`);
-    batch.tokens[row] = token;
-    batch.positions[row] = position;
-    batch.sequences[row] = sequence;
-    batch.wantLogits[row] = wantLogits ? 1 : 0;
+    if (row >= this.#batch.capacity) {
+      fail('engine_failed', `A batch takes ${this.#batch.capacity} tokens.`);
+    }
+    this.#asked.set(row, sequence, position, token, wantLogits);
     this.#count = row + 1;
     return row;
   }
 
   /** Computes the batch. @throws engine_failed: the sequences in it are then to be removed */
   compute(): void {
-    this.#batch.words[0] = BigInt(this.#count);
+    const { sequences } = this.#asked;
+    const isPiece = this.#count > 1 && sequences[0] === sequences[this.#count - 1];
+    if (isPiece && this.#needsOthers) this.#asked.wantTwo(this.#count);
+    this.#decode(isPiece || !this.#needsOthers ? [] : this.#extras());
+  }
+
+  #extras(): Extra[] {
+    const { sequences, positions } = this.#asked;
+    const length = (sequence: number): number => this.length(sequence);
+    const { contextTokens } = this.shape;
+    return extrasOf(sequences, positions, this.#count, { length, contextTokens });
+  }
+
+  /** Computes what is asked for with extra rows, and takes these back. */
+  #decode(extras: readonly Extra[]): void {
+    const batch = this.#batch;
+    let size = 0;
+    let next = 0;
+    for (let row = 0; row < this.#count; row++) {
+      this.#places[row] = size;
+      batch.copy(size, this.#asked, row);
+      size += 1;
+      for (; extras[next]?.after === row; next++, size++) {
+        const { sequence, position } = extras[next] as Extra;
+        batch.set(size, sequence, position, this.#asked.tokens[row] as number, true);
+      }
+    }
+    batch.words[0] = BigInt(size);
     const { functions } = this.#library;
-    const code = functions.llama_decode(this.#address, { words: this.#batch.words }) as number;
+    const code = functions.llama_decode(this.#address, { words: batch.words }) as number;
+    for (const { sequence, position } of extras) this.remove(sequence, position);
     if (code !== 0) fail('engine_failed', `llama.cpp refused a batch (${code}).`);
+  }
+
+  /** Computes a token alone and with another. */
+  #differsAlone(): boolean {
+    const [alone, beside] = [[], [{ after: 0, sequence: 0, position: 1 }]].map((extras) => {
+      const logits = new Float32Array(this.model.vocabulary);
+      this.begin();
+      const row = this.add(0, 0, 0, true);
+      this.#decode(extras);
+      this.logits(row, logits);
+      this.remove(0);
+      return logits;
+    }) as [Float32Array, Float32Array];
+    return alone.some((logit, index) => logit !== beside[index]);
   }
 
   /** Copies the logits of a row of the last batch. */
   logits(row: number, into: Float32Array): void {
-    const from = this.#library.functions.llama_get_logits_ith(this.#address, row) as Address;
+    const from = this.#library.functions.llama_get_logits_ith(
+      this.#address,
+      this.#places[row],
+    ) as Address;
     if (from === null) fail('engine_failed', `Row ${row} has no logits.`);
     this.#library.copyFrom(from, into);
   }
@@ -143,26 +232,45 @@ export class LlamaContext {
     return (this.#library.functions.llama_memory_seq_pos_max(this.#memory, sequence) as number) + 1;
   }
 
-  /** Bytes of a sequence's state as llama.cpp gives it. */
+  /** Bytes of a sequence's state, as `state` needs them for a while. */
   stateBytes(sequence: number): number {
     return Number(this.#library.functions.llama_state_seq_get_size(this.#address, sequence));
   }
 
-  /** @returns false when the state is not of exactly this size: the bytes are then worth nothing */
-  saveState(sequence: number, into: Uint8Array): boolean {
+  /** @returns the state of a sequence (`state/rows.ts` draws it), in memory of its own; undefined when llama.cpp gives something else */
+  saveState(sequence: number): Uint8Array | undefined {
     const { functions } = this.#library;
+    const into = new Uint8Array(this.stateBytes(sequence));
     const size = functions.llama_state_seq_get_data(this.#address, into, into.length, sequence);
-    return Number(size) === into.length;
+    return Number(size) === into.length ? unwrapStreams(into, this.#streams) : undefined;
   }
 
-  /** Replaces a sequence. @returns false when llama.cpp refuses the state: the sequence is empty then */
-  loadState(sequence: number, from: Uint8Array): boolean {
+  /**
+   * Replaces a sequence.
+   * @param bytes of the state
+   * @param write what puts it there, all of it
+   * @returns false when llama.cpp refuses the state: the sequence is empty then
+   */
+  loadState(sequence: number, bytes: number, write: (into: Uint8Array) => void): boolean {
     this.remove(sequence);
+    const from = this.#room(streamsBytes(bytes, this.#streams));
+    write(lastStream(from, this.#streams));
+    wrapStreams(from, this.#streams);
     const { functions } = this.#library;
     const size = functions.llama_state_seq_set_data(this.#address, from, from.length, sequence);
     if (Number(size) === from.length) return true;
     this.remove(sequence);
     return false;
+  }
+
+  get #streams(): number {
+    return this.shape.sequences;
+  }
+
+  #room(bytes: number): Uint8Array {
+    // Conversations grow turn by turn, and fresh memory costs more than what is copied into it.
+    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(Math.ceil(bytes * growth));
+    return this.#scratch.subarray(0, bytes);
   }
 
   close(): void {

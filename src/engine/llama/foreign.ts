@@ -80,6 +80,8 @@ export interface Foreign {
   addressOf(bytes: ArrayBufferView): bigint;
   /** Copies foreign memory into `into`, as many bytes as it has. */
   copyFrom(from: bigint, into: ArrayBufferView): void;
+  /** Bounds what this process may allocate, for good, and keeps it from leaving a core file. */
+  limitMemory(bytes: number): void;
 }
 
 interface Koffi {
@@ -140,7 +142,7 @@ export function checkStructs(defaults: (struct: Struct, into: Uint8Array) => voi
   }
 }
 
-function bind(folder: string, koffi: Koffi): Foreign {
+function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
   const ggmlBase = join(folder, 'libggml-base.so');
   koffi.load(ggmlBase, { global: true });
   const ggml = koffi.load(join(folder, 'libggml.v0.5.0.so'), { global: true });
@@ -161,7 +163,8 @@ function bind(folder: string, koffi: Koffi): Foreign {
   ) as Functions;
   const libc = koffi.load(null);
   const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
-  silence(functions, libc);
+  if (isSilent) silence(functions, libc);
+  const setrlimit = libc.func('int setrlimit(int, void *)');
   ggml.func('void ggml_backend_load_all_from_path(const char *)')(folder);
   functions.llama_backend_init();
   return {
@@ -169,6 +172,10 @@ function bind(folder: string, koffi: Koffi): Foreign {
     version: String(functions.llama_version()),
     addressOf: (bytes) => koffi.address(bytes),
     copyFrom: (from, into) => void memcpy(into, from, into.byteLength),
+    limitMemory(bytes) {
+      setrlimit(limitData, BigUint64Array.of(BigInt(bytes), BigInt(bytes)));
+      setrlimit(limitCore, BigUint64Array.of(0n, 0n));
+    },
   };
 }
 
@@ -181,16 +188,24 @@ function silence(functions: Functions, libc: ReturnType<Koffi['load']>): void {
   functions.llama_log_set(lookUp(null, 'getpid'), null);
 }
 
+/** `RLIMIT_DATA` and `RLIMIT_CORE` of Linux. */
+const limitData = 2;
+const limitCore = 4;
+
 let loaded: Foreign | undefined;
 
-/** llama.cpp of this machine, loaded once per thread. @throws engine_missing, engine_incompatible, platform_unsupported */
-export function foreign(): Foreign {
+/**
+ * llama.cpp of this machine, loaded once per thread.
+ * @param isSilent false: it says on stderr what it does
+ * @throws engine_missing, engine_incompatible, platform_unsupported
+ */
+export function foreign(isSilent = true): Foreign {
   if (loaded !== undefined) return loaded;
   const require = createRequire(import.meta.url);
   const koffi = loadKoffi(process.platform, process.arch, require);
   const folder = findLibrary((name) => require.resolve(name));
   try {
-    loaded = bind(folder, koffi);
+    loaded = bind(folder, koffi, isSilent);
   } catch (error) {
     if (error instanceof Error && 'code' in error) throw error;
     fail('engine_incompatible', `llama.cpp in ${folder} cannot be loaded.`, error);

@@ -15,7 +15,7 @@
 
 import { crc32 } from '../../base/checksum.ts';
 import type { Refusal } from '../api.ts';
-import type { ParsedState, RowShape } from './rows.ts';
+import type { RowShape } from './rows.ts';
 
 export const blockTokens = 16;
 export const blockHeadBytes = 128;
@@ -99,35 +99,17 @@ function areEqual(a: Uint8Array, b: Uint8Array, from: number, count: number): bo
   return true;
 }
 
-/**
- * The pieces of a state's rows that belong to block `index`, in their order.
- * @param cells in which cell each token is, by position
- */
+/** The pieces of a state's rows that belong to block `index`, in their order. */
 export function rowsOf(
   state: Uint8Array,
   offsets: readonly number[],
-  { shape, cells }: ParsedState,
+  shape: RowShape,
   index: number,
 ): Uint8Array[] {
-  const runs = runsOf(cells, index * blockTokens);
-  return offsets.flatMap((offset, array) => {
-    const bytes = shape.rowBytes[array] as number;
-    return runs.map(([cell, count]) =>
-      state.subarray(offset + cell * bytes, offset + (cell + count) * bytes),
-    );
+  return offsets.map((offset, array) => {
+    const bytes = (shape.rowBytes[array] as number) * blockTokens;
+    return state.subarray(offset + index * bytes, offset + (index + 1) * bytes);
   });
-}
-
-/** Cells of a block's tokens as runs of neighbours: first cell and count. Mostly one. */
-function runsOf(cells: Int32Array, from: number): [cell: number, count: number][] {
-  const runs: [number, number][] = [];
-  for (let position = from; position < from + blockTokens; position++) {
-    const cell = cells[position] as number;
-    const last = runs.at(-1);
-    if (last !== undefined && last[0] + last[1] === cell) last[1] += 1;
-    else runs.push([cell, 1]);
-  }
-  return runs;
 }
 
 /** Copies a block's rows to where they belong in a state. */

@@ -4,6 +4,7 @@ import type { Pool } from '../../pool/api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import { type BlockIdentity, blockTokens } from './block.ts';
 import type { Counters } from './counters.ts';
+import { DamagedBlocks } from './damaged-blocks.ts';
 import { chainStart, fingerprintOf, keysOf, type ModelIdentity } from './keys.ts';
 import { Restorer } from './restore.ts';
 import { StateWriter } from './writer.ts';
@@ -33,8 +34,9 @@ export class StateKeeper {
     this.#salt = salt;
     this.#fingerprint = fingerprintOf(model);
     this.#hasDisk = pool.hasDisk;
-    this.#restorer = new Restorer(pool, model.shape, counters);
-    this.#writer = new StateWriter(pool, writeQueueBytes, counters);
+    const damaged = new DamagedBlocks();
+    this.#restorer = new Restorer(pool, model.shape, counters, damaged);
+    this.#writer = new StateWriter(pool, writeQueueBytes, counters, damaged);
   }
 
   /**

@@ -5,30 +5,29 @@ import type { Lease, Pool } from '../../pool/api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import { type BlockIdentity, blockTokens, joinRows, refusalOf } from './block.ts';
 import type { Counters } from './counters.ts';
+import type { DamagedBlocks } from './damaged-blocks.ts';
 import { nameOf } from './keys.ts';
 import { type RowShape, rowOffsets, stateBytes, writeFrame } from './rows.ts';
 
 /** The part of a block's context that holds its rows. */
 export const rowsPart = 'rows';
 
-const growth = 1.5;
-
 export class Restorer {
   readonly #pool: Pool;
   readonly #shape: RowShape;
   readonly #counters: Counters;
-  /** States are put together here: as large as the longest so far. */
-  #scratch: Uint8Array = new Uint8Array(0);
+  readonly #damaged: DamagedBlocks;
 
-  constructor(pool: Pool, shape: RowShape, counters: Counters) {
+  constructor(pool: Pool, shape: RowShape, counters: Counters, damaged: DamagedBlocks) {
     this.#pool = pool;
     this.#shape = shape;
     this.#counters = counters;
+    this.#damaged = damaged;
   }
 
   /**
-   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed, so that it
-   * is written anew.
+   * Loads as much of a sequence as there is, a multiple of `stepTokens`. A block that is not what it should be ends the chain and is removed; it is written
+   * anew, and all that follow it.
    * @param blocksMax how many blocks may be loaded
    * @returns how many tokens were loaded
    */
@@ -67,13 +66,15 @@ export class Restorer {
   /** @returns tokens: none when llama.cpp refuses what was put together */
   #load(context: LlamaContext, sequence: number, leases: readonly Lease[]): number {
     const tokens = leases.length * blockTokens;
-    const state = this.#room(stateBytes(this.#shape, tokens));
-    writeFrame(this.#shape, tokens, state);
-    const offsets = rowOffsets(this.#shape, tokens);
-    leases.forEach((lease, block) => {
-      joinRows(lease.data as Uint8Array, state, offsets, this.#shape, block);
+    const shape = this.#shape;
+    const offsets = rowOffsets(shape, tokens);
+    const isLoaded = context.loadState(sequence, stateBytes(shape, tokens), (state) => {
+      writeFrame(shape, tokens, state);
+      leases.forEach((lease, block) => {
+        joinRows(lease.data as Uint8Array, state, offsets, shape, block);
+      });
     });
-    if (!context.loadState(sequence, state)) {
+    if (!isLoaded) {
       this.#counters.refused('refused');
       return 0;
     }
@@ -81,18 +82,12 @@ export class Restorer {
     return tokens;
   }
 
-  #room(bytes: number): Uint8Array {
-    // Conversations grow turn by turn, and fresh memory costs more than what is copied into it.
-    if (this.#scratch.length < bytes) this.#scratch = new Uint8Array(Math.ceil(bytes * growth));
-    return this.#scratch.subarray(0, bytes);
-  }
-
   #hot(identity: BlockIdentity, block: number): Lease | undefined {
     const name = nameOf(identity.keys, block);
     try {
       return this.#checked(this.#pool.get(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -103,7 +98,7 @@ export class Restorer {
     try {
       return this.#checked(await this.#pool.load(name, rowsPart), identity, block);
     } catch (error) {
-      return this.#damaged(error, name);
+      return this.#unusable(error, name);
     }
   }
 
@@ -120,7 +115,7 @@ export class Restorer {
   }
 
   /** What the pool itself found to be damaged is as good as not there; so is what it cannot give now. */
-  #damaged(error: unknown, name: string): undefined {
+  #unusable(error: unknown, name: string): undefined {
     if (hasCode(error, 'part_corrupt')) {
       this.#counters.refused('checksum');
       this.#remove(name, undefined);
@@ -129,6 +124,7 @@ export class Restorer {
   }
 
   #remove(name: string, version: number | undefined): void {
+    this.#damaged.add(name);
     try {
       this.#pool.delete(name, rowsPart, version === undefined ? {} : { ifVersion: version });
     } catch (error) {

@@ -5,7 +5,7 @@
  * u32 magic │ u32 sequence │ u32 streams (1) │ u32 cells │ { u32 position │ u32 count (1) │ u32 sequence } per cell │ u32 transposed (0) │ u32 layers
  *   { u32 type │ u64 row bytes │ a row per cell } for the keys of each layer, then the same for the values of each
  * ```
- * A cell is a token. So what 16 tokens have is a piece of 16 rows from each of these arrays, and a sequence is put together from pieces by copying.
+ * A cell is a token, and they lie in the order of their positions (`llama/context.ts`). So what 16 tokens have is a piece of 16 rows from each of these arrays, and a sequence is put together from pieces by copying.
  */
 
 /** Row arrays of a model, keys of all layers and then values of all. */
@@ -64,8 +64,7 @@ export function writeFrame(shape: RowShape, tokens: number, into: Uint8Array): v
 /** A state as it was taken apart. */
 export interface ParsedState {
   readonly shape: RowShape;
-  /** In which cell each token is, by position. Cells of others that have gone are taken again, so that the order may be any. */
-  readonly cells: Int32Array;
+  readonly tokens: number;
 }
 
 /** Takes a state of tokens from position 0 apart; undefined when it is of another form, and cannot be cut. */
@@ -74,9 +73,8 @@ export function parseState(state: Uint8Array): ParsedState | undefined {
   const view = new DataView(state.buffer, state.byteOffset, state.byteLength);
   const tokens = view.getUint32(12, true);
   if (tokens * cellBytes > state.length - arraysAt(0)) return undefined;
-  const cells = cellsOf(view, tokens);
-  const shape = cells === undefined ? undefined : shapeOf(view, tokens);
-  return cells === undefined || shape === undefined ? undefined : { shape, cells };
+  const shape = isInOrder(view, tokens) ? shapeOf(view, tokens) : undefined;
+  return shape && { shape, tokens };
 }
 
 export function areAlike(a: RowShape, b: RowShape): boolean {
@@ -105,15 +103,12 @@ function shapeOf(view: DataView, tokens: number): RowShape | undefined {
   return at === view.byteLength && tokenBytes > 0 ? { types, rowBytes, tokenBytes } : undefined;
 }
 
-/** One stream, one sequence per cell, each position from 0 once. */
-function cellsOf(view: DataView, tokens: number): Int32Array | undefined {
-  if (view.getUint32(0, true) !== magic || view.getUint32(8, true) !== 1) return undefined;
-  const cells = new Int32Array(tokens).fill(-1);
-  for (let cell = 0; cell < tokens; cell++) {
-    const at = headBytes + cell * cellBytes;
-    const position = view.getUint32(at, true);
-    if (cells[position] !== -1 || view.getUint32(at + 4, true) !== 1) return undefined;
-    cells[position] = cell;
+/** One stream, one sequence per cell, positions from 0. */
+function isInOrder(view: DataView, tokens: number): boolean {
+  if (view.getUint32(0, true) !== magic || view.getUint32(8, true) !== 1) return false;
+  for (let token = 0; token < tokens; token++) {
+    const at = headBytes + token * cellBytes;
+    if (view.getUint32(at, true) !== token || view.getUint32(at + 4, true) !== 1) return false;
   }
-  return cells;
+  return true;
 }

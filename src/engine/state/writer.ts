@@ -8,27 +8,31 @@ import type { Pool } from '../../pool/api.ts';
 import type { LlamaContext } from '../llama/context.ts';
 import { type BlockIdentity, blockBytes, blockTokens, headOf, rowsOf } from './block.ts';
 import type { Counters } from './counters.ts';
+import type { DamagedBlocks } from './damaged-blocks.ts';
 import { nameOf } from './keys.ts';
 import { isUnavailable, rowsPart } from './restore.ts';
-import { areAlike, type ParsedState, parseState, rowOffsets } from './rows.ts';
+import { areAlike, parseState, rowOffsets } from './rows.ts';
 
 interface Job {
   readonly identity: BlockIdentity;
   readonly state: Uint8Array;
-  readonly parsed: ParsedState;
   readonly offsets: readonly number[];
-  /** Blocks that were not there, the last one first. */
+  /** Blocks to write, the last one first. */
   readonly missing: number[];
+  /** From this block on they replace what is there. */
+  readonly replaceFrom: number;
 }
 
 export class StateWriter {
   readonly #pool: Pool;
   readonly #queueBytes: number;
   readonly #counters: Counters;
+  readonly #damaged: DamagedBlocks;
   readonly #jobs: Job[] = [];
   #waitingBytes = 0;
 
-  constructor(pool: Pool, queueBytes: number, counters: Counters) {
+  constructor(pool: Pool, queueBytes: number, counters: Counters, damaged: DamagedBlocks) {
+    this.#damaged = damaged;
     this.#pool = pool;
     this.#queueBytes = queueBytes;
     this.#counters = counters;
@@ -41,9 +45,10 @@ export class StateWriter {
   /** Takes the state of a sequence whose `identity.tokens` have been computed. The sequence may go afterwards. */
   take(context: LlamaContext, sequence: number, identity: BlockIdentity): void {
     const blocks = Math.floor(identity.tokens.length / blockTokens);
+    const replaceFrom = this.#damaged.firstOf(identity.keys, blocks);
     const missing: number[] = [];
     for (let block = blocks - 1; block >= 0; block--) {
-      if (!this.#has(nameOf(identity.keys, block))) missing.push(block);
+      if (block >= replaceFrom || !this.#has(nameOf(identity.keys, block))) missing.push(block);
     }
     this.#counters.add('blocksShared', blocks - missing.length);
     if (missing.length === 0) return;
@@ -52,16 +57,17 @@ export class StateWriter {
       this.#counters.add('blocksDropped', missing.length);
       return;
     }
-    const state = new Uint8Array(bytes);
-    const parsed = context.saveState(sequence, state) ? parseState(state) : undefined;
+    const state = context.saveState(sequence);
+    const parsed = state && parseState(state);
     const { tokens, shape } = identity;
-    if (parsed?.cells.length !== tokens.length || !areAlike(parsed.shape, shape)) {
+    if (!state || parsed?.tokens !== tokens.length || !areAlike(parsed.shape, shape)) {
       this.#counters.refused('refused');
       return;
     }
-    this.#waitingBytes += bytes;
+    this.#waitingBytes += state.length;
     const offsets = rowOffsets(shape, tokens.length);
-    this.#jobs.push({ identity, state, parsed, offsets, missing });
+    this.#damaged.forget(identity.keys, replaceFrom, blocks);
+    this.#jobs.push({ identity, state, offsets, missing, replaceFrom });
   }
 
   /** Writes one block. @returns false when nothing waits */
@@ -91,13 +97,13 @@ export class StateWriter {
   }
 
   /** @returns false when the pool does not take it */
-  #write({ identity, state, parsed, offsets }: Job, block: number): boolean {
-    const rows = rowsOf(state, offsets, parsed, block);
+  #write({ identity, state, offsets, replaceFrom }: Job, block: number): boolean {
+    const rows = rowsOf(state, offsets, identity.shape, block);
     const name = nameOf(identity.keys, block);
     try {
       const draft = this.#pool.beginPut(name, rowsPart, blockBytes(identity.shape), {
         kind: 'attention',
-        ifVersion: 0,
+        ...(block < replaceFrom && { ifVersion: 0 }),
       });
       try {
         draft.write(headOf(identity, block, rows));

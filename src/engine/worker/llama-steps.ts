@@ -21,17 +21,19 @@ export interface StepsOptions {
   readonly nowMs: () => number;
 }
 
+const none = -1;
+
 export class LlamaSteps implements TokenModel<Answering> {
   readonly #options: StepsOptions;
   readonly #logits: Float32Array;
-  /** Rows of those that answer, by member. */
-  readonly #rows: Int32Array;
+  /** Who answers in each slot: a context has its sequences in this order. */
+  readonly #members: Int32Array;
 
   constructor(options: StepsOptions) {
     const { model, shape } = options.context;
     this.#options = options;
     this.#logits = new Float32Array(model.vocabulary);
-    this.#rows = new Int32Array(shape.sequences);
+    this.#members = new Int32Array(shape.sequences);
   }
 
   async begin(run: Run<Answering>): Promise<number> {
@@ -75,18 +77,26 @@ export class LlamaSteps implements TokenModel<Answering> {
 
   #answer(batch: StepBatch<Answering>): void {
     const { context } = this.#options;
+    const members = this.#members;
+    members.fill(none);
+    for (let member = 0; member < batch.size; member++) {
+      if (!isPiece(batch, member)) members[(batch.runs[member] as Run<Answering>).slot] = member;
+    }
     let count = 0;
     context.begin();
-    for (let member = 0; member < batch.size; member++) {
-      if (isPiece(batch, member)) continue;
+    for (const member of members) {
+      if (member === none) continue;
       const { slot, computed, tokens } = batch.runs[member] as Run<Answering>;
-      this.#rows[member] = context.add(slot, computed, tokens[computed] as number, true);
+      context.add(slot, computed, tokens[computed] as number, true);
       count += 1;
     }
     if (count === 0) return;
     context.compute();
-    for (let member = 0; member < batch.size; member++) {
-      if (!isPiece(batch, member)) this.#choose(batch, member, this.#rows[member] as number);
+    let row = 0;
+    for (const member of members) {
+      if (member === none) continue;
+      this.#choose(batch, member, row);
+      row += 1;
     }
   }
 

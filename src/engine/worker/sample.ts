@@ -14,18 +14,28 @@ export interface Sampling {
 const negligible = 30;
 const drawRange: number = 2 ** 31;
 
+/** In place of a token where logits say nothing: one of them is no number, or none is finite. */
+export const noToken = -1;
+
+/** @returns `noToken` where there is none */
 export function likeliest(logits: Float32Array): number {
   let best = 0;
-  for (let token = 1; token < logits.length; token++) {
-    if ((logits[token] as number) > (logits[best] as number)) best = token;
+  let top = -Infinity;
+  for (let token = 0; token < logits.length; token++) {
+    const value = logits[token] as number;
+    if (value > top) {
+      best = token;
+      top = value;
+    } else if (Number.isNaN(value)) return noToken;
   }
-  return best;
+  return Number.isFinite(top) ? best : noToken;
 }
 
+/** @returns `noToken` where there is none */
 export function sample(logits: Float32Array, sampling: Sampling, random: Random): number {
   const { temperature, topP, topK } = sampling;
   const best = likeliest(logits);
-  if (temperature === 0) return best;
+  if (temperature === 0 || best === noToken) return best;
   const top = logits[best] as number;
   const candidates: { token: number; weight: number }[] = [];
   for (let token = 0; token < logits.length; token++) {

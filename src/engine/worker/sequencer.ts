@@ -1,6 +1,6 @@
 /** The requests of an instance: through a continuous batcher over the sequences of its context, and out as messages. */
 
-import { CenoteError } from '../../errors.ts';
+import { CenoteError, fail } from '../../errors.ts';
 import { ContinuousBatcher } from '../batch/continuous-batcher.ts';
 import type { GeneratedToken } from '../api.ts';
 import type { LlamaContext } from '../llama/context.ts';
@@ -11,6 +11,7 @@ import { Answering } from './answering.ts';
 import { LlamaSteps } from './llama-steps.ts';
 import { promptTokens } from './prompt-tokens.ts';
 import type { Failure, FromInstance, Work } from './protocol.ts';
+import { noToken } from './sample.ts';
 
 /** Requests that may wait in an instance, for each of its sequences: whoever asks sends no more than that, cancelled ones apart. */
 const waitingFactor = 64;
@@ -95,10 +96,17 @@ export class Sequencer {
     return this.#batcher.close();
   }
 
-  /** @returns true when it is the last one */
+  /** @returns true when it is the last one. @throws engine_logits_invalid: what it computed is not kept */
   #take(answering: Answering, token: number): boolean {
     const { model, nowMs } = this.#options;
     const { id, work } = answering;
+    if (token === noToken) {
+      const after = answering.promptTokens + answering.completionTokens;
+      fail(
+        'engine_logits_invalid',
+        `The model ${model.path} gave logits that are no numbers, after ${after} tokens.`,
+      );
+    }
     const isEnd = !work.ignoreEnd && model.isEnd(token);
     const taken = answering.take(token, model.piece(token), isEnd, nowMs());
     // All tokens of a step go together, before the results of those that end with it.

@@ -7,7 +7,7 @@ import { readJsonValue } from '../http/body.ts';
 import type { RoutedExchange } from '../http/exchange.ts';
 import { problemOf } from '../http/problem.ts';
 import { show } from '../http/schema.ts';
-import { sendHead, sendJson, writeText } from '../http/send.ts';
+import { sendJson } from '../http/send.ts';
 import {
   chatDialect,
   chunkJson,
@@ -19,6 +19,7 @@ import {
   type Envelope,
 } from './answers.ts';
 import { withoutIdleTimeout } from './computing.ts';
+import { EventStream } from './event-stream.ts';
 import { engineOf } from './models.ts';
 import { openAiErrorOf } from './problem.ts';
 import { readChatRequest, readCompletionRequest, type CompletionRequest } from './request.ts';
@@ -81,7 +82,9 @@ async function answerWhole(
   sendJson(exchange, 200, completionJson(dialect, envelope, result));
 }
 
-/** What fails before the first token is an answer like any other; afterwards the error is the last event. */
+/**
+ * What fails before the stream has begun is an answer like any other; afterwards the error is the last event. It begins with the first token, or when that has not come for a while.
+ */
 async function stream(
   exchange: RoutedExchange,
   { dialect, envelope }: AnswerKind,
@@ -89,47 +92,38 @@ async function stream(
   includeUsage: boolean,
 ): Promise<void> {
   const noUsage = includeUsage ? { usage: null } : {};
-  const write = (choice: object | undefined, more: object = noUsage): Promise<void> =>
-    writeEvent(exchange, chunkJson(dialect, envelope, choice && { ...choice }, { ...more }));
-  let awake: (() => void) | undefined = withoutIdleTimeout(exchange);
+  const dataOf = (choice: object | undefined, more: object = noUsage): object =>
+    chunkJson(dialect, envelope, choice && { ...choice }, { ...more });
+  const awake = withoutIdleTimeout(exchange);
+  using events = new EventStream(exchange, () => {
+    awake();
+    return dialect.first && dataOf(dialect.first);
+  });
   try {
     for await (const { text } of generation) {
       exchange.reservation?.checkCaller();
-      if (awake !== undefined) {
-        awake();
-        awake = undefined;
-        sendHead(exchange, 200, eventHeaders);
-        if (dialect.first !== undefined) await write(dialect.first);
-      }
-      if (text !== '') await write(dialect.piece(text));
+      events.begin();
+      if (text !== '') await events.write(dataOf(dialect.piece(text)));
     }
     const { finishReason, usage } = await generation.result;
-    if (!exchange.res.headersSent) sendHead(exchange, 200, eventHeaders);
-    await write({ ...dialect.last, finish_reason: finishReason });
-    if (includeUsage) await write(undefined, usageJson(usage));
+    await events.write(dataOf({ ...dialect.last, finish_reason: finishReason }));
+    if (includeUsage) await events.write(dataOf(undefined, usageJson(usage)));
     exchange.res.end('data: [DONE]\n\n');
   } catch (error) {
     if (!exchange.res.headersSent) throw error;
-    await endWith(exchange, error);
+    await endWith(exchange, events, error);
   } finally {
-    awake?.();
+    awake();
   }
 }
 
-const eventHeaders = {
-  'Content-Type': 'text/event-stream; charset=utf-8',
-  'Cache-Control': 'no-store',
-  // For proxies that would gather it.
-  'X-Accel-Buffering': 'no',
-};
-
-function writeEvent(exchange: RoutedExchange, data: object): Promise<void> {
-  return writeText(exchange.res, `data: ${JSON.stringify(data)}\n\n`);
-}
-
 /** Ends a stream that has begun. */
-async function endWith(exchange: RoutedExchange, error: unknown): Promise<void> {
+async function endWith(
+  exchange: RoutedExchange,
+  events: EventStream,
+  error: unknown,
+): Promise<void> {
   if (!(error instanceof CenoteError)) exchange.service.onError(error);
-  await writeEvent(exchange, openAiErrorOf(problemOf(error).problem));
+  await events.write(openAiErrorOf(problemOf(error).problem));
   exchange.res.end();
 }

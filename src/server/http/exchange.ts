@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
+import type { Timers } from '../../base/timers.ts';
 import type { CenoteError } from '../../errors.ts';
 import type { LlamaEngine } from '../../engine/api.ts';
 import type { Embedder, InferModel } from '../../engine/onnx/api.ts';
@@ -32,6 +33,7 @@ export interface Service {
   readonly embedder: Embedder | undefined;
   /** Models of tensors, by their names. */
   readonly inferModels: ReadonlyMap<string, InferModel>;
+  readonly timers: Timers;
   readonly startedMs: number;
   phase: Phase;
 }

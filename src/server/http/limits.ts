@@ -20,6 +20,8 @@ export interface HttpLimits {
   readonly maxMessages: number;
   /** Longest time that a completion may take, from the end of its request to its last token. */
   readonly completionTimeoutMs: number;
+  /** A streamed completion that has nothing to say sends a comment so often, at half of idleTimeoutMs at the latest. */
+  readonly streamKeepAliveMs: number;
   /** Most parts that one batch reads or writes. */
   readonly maxBatchParts: number;
   /** Most bytes of parts that one batch reads: they are leased together. */
@@ -79,6 +81,7 @@ export const defaultHttpLimits: HttpLimits = {
   maxInferBytes: 16 * mib,
   maxMessages: 1024,
   completionTimeoutMs: 600_000,
+  streamKeepAliveMs: 15_000,
   maxBatchParts: 256,
   maxBatchBytes: 512 * mib,
   maxInFlightBytes: 2048 * mib,

@@ -118,6 +118,35 @@ describe.skipIf(missingEngine() !== undefined)('a block', () => {
     expect(counted(played)).toEqual({});
   });
 
+  it('that is damaged is written anew by the next request, and all that follow it, which nobody has looked at', async () => {
+    const tokens = played.answer(0, prompt, played.prefill(0, prompt, 0)).tokens;
+    played.context.remove(0);
+    const identity = played.keeper(kept).identityOf('', tokens);
+    const last = tokens.length / blockTokens - 1;
+    const spoilt = [bad, bad + 1, 10, Math.floor(last)];
+    for (const block of spoilt) {
+      const name = nameOf(identity.keys, block);
+      const bytes = Uint8Array.from(read(kept, name, rowsPart) ?? []);
+      bytes[500] = (bytes[500] as number) ^ 1;
+      kept.put(name, rowsPart, bytes, { kind: 'attention' });
+    }
+    expect((await played.goOn(kept, prompt)).cached).toBe(64);
+    expect(counted(played)).toEqual({ checksum: 1 });
+    played.keep(kept, prompt);
+    for (let block = 0; block <= last; block++) {
+      const bytes = Uint8Array.from(read(kept, nameOf(identity.keys, block), rowsPart) ?? []);
+      expect(refusalOf(bytes, identity, block), `block ${block}`).toBeUndefined();
+    }
+    const { cached, logits } = await played.goOn(kept, prompt);
+    expect(cached).toBe(192);
+    expect(logits).toEqual(expected);
+    expect(counted(played)).toEqual({ checksum: 1 });
+    // Once: what is good is not written again.
+    const written = played.counters.read('blocksWritten');
+    played.keep(kept, prompt);
+    expect(played.counters.read('blocksWritten')).toBe(written);
+  });
+
   it('is refused whichever byte is changed', () => {
     const identity = played.keeper(kept).identityOf('', prompt);
     const bytes = bytesAt(bad);

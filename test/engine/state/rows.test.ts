@@ -24,11 +24,15 @@ function changed(at: number, value: number): Uint8Array {
   return bytes;
 }
 
+function swapped(): Uint8Array {
+  const bytes = changed(16, 7);
+  new DataView(bytes.buffer).setUint32(16 + 7 * 12, 0, true);
+  return bytes;
+}
+
 describe('a state', () => {
   it('that was framed is taken apart again', () => {
-    const parsed = parseState(state());
-    expect(parsed?.shape).toEqual(shape);
-    expect(parsed?.cells).toEqual(Int32Array.from({ length: tokens }, (_, index) => index));
+    expect(parseState(state())).toEqual({ shape, tokens });
   });
 
   it('has its rows one array after the other', () => {
@@ -41,21 +45,13 @@ describe('a state', () => {
     ]);
   });
 
-  it('may have its cells in any order', () => {
-    const bytes = state();
-    const view = new DataView(bytes.buffer);
-    view.setUint32(16, 7, true);
-    view.setUint32(16 + 7 * 12, 0, true);
-    const cells = parseState(bytes)?.cells;
-    expect([cells?.[0], cells?.[7], cells?.[1]]).toEqual([7, 0, 1]);
-  });
-
   it.each([
     ['another magic', changed(0, 1)],
     ['two streams', changed(8, 2)],
     ['fewer cells than it says', changed(12, tokens + 1)],
     ['very many cells', changed(12, 2 ** 32 - 1)],
     ['a position twice', changed(16, 1)],
+    ['positions in another order', swapped()],
     ['a position that is too high', changed(16, tokens)],
     ['a cell of two sequences', changed(20, 2)],
     ['transposed values', changed(16 + tokens * 12, 1)],

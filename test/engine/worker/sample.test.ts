@@ -2,7 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
-import { sample } from '../../../src/engine/worker/sample.ts';
+import { noToken, sample } from '../../../src/engine/worker/sample.ts';
 import { seed } from '../../support/seed.ts';
 
 const logits = Float32Array.of(1, 3, 2, 3, -50);
@@ -46,4 +46,18 @@ it('comes nearer to the likeliest with less temperature', () => {
   const [cold, warm] = [drawn({ ...plain, temperature: 0.2 }), drawn({ ...plain, temperature: 5 })];
   expect(cold[0]).toBeLessThan(0.01);
   expect(warm[0]).toBeGreaterThan(0.1);
+});
+
+it.each([
+  ['one is no number', [1, NaN, 3]],
+  ['the first is no number', [NaN, 2, 3]],
+  ['the last is no number', [1, 2, NaN]],
+  ['none is a number', [NaN, NaN, NaN]],
+  ['one is beyond all numbers', [1, Infinity, 3]],
+  ['none can come', [-Infinity, -Infinity, -Infinity]],
+])('is none where %s', (_, values) => {
+  const random = new Random(1);
+  expect(sample(Float32Array.from(values), plain, random)).toBe(noToken);
+  expect(sample(Float32Array.from(values), { ...plain, temperature: 0 }, random)).toBe(noToken);
+  expect(sample(Float32Array.of(-Infinity, 2, -Infinity), plain, random)).toBe(1);
 });
