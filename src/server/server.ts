@@ -22,6 +22,7 @@ import { Wire } from './http/wire.ts';
 import type { RespLimits } from './resp/limits.ts';
 import { makeRespService } from './resp/service.ts';
 import type { RespService } from './resp/session.ts';
+import { modelNumbersOf } from './model-numbers.ts';
 import { numbersOf, type ServerNumbers } from './numbers.ts';
 import type { RespStats } from './resp/traffic.ts';
 import { RespWire } from './resp/wire.ts';
@@ -123,7 +124,8 @@ export function createServer(options: ServerOptions): CenoteServer {
 
   function ownNumbers(): ServerNumbers {
     const http = service.traffic.stats(service.inFlight.usedBytes);
-    return numbersOf(guard, http, respService?.traffic.stats());
+    const models = modelNumbersOf(service.embedder, service.inferModels);
+    return numbersOf(guard, http, respService?.traffic.stats(), models);
   }
 
   function enter(phase: 'draining' | 'closing'): void {
@@ -201,8 +203,15 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
   };
 }
 
-/** @throws invalid_argument */
+/** Names stand in paths, and as labels of metrics. @throws invalid_argument */
 function modelsByName(models: readonly InferModel[] = []): ReadonlyMap<string, InferModel> {
+  for (const { name } of models) {
+    if (!/^[\w.-]{1,64}$/.test(name))
+      fail(
+        'invalid_argument',
+        `A model is called by up to 64 letters, digits, '.', '_' and '-'; got ${name}.`,
+      );
+  }
   const byName = new Map(models.map((model) => [model.name, model]));
   if (byName.size < models.length) fail('invalid_argument', 'Two models have the same name.');
   return byName;

@@ -3,6 +3,7 @@
 import { fail } from '../../errors.ts';
 import type {
   Embedder,
+  EmbedOptions,
   InferModel,
   InferOptions,
   InferStats,
@@ -18,6 +19,7 @@ export class TextModel implements InferModel {
   readonly outputs: readonly TensorInfo[];
   readonly isSequence = false;
   readonly #embedder: Embedder;
+  readonly #counts = { accepted: 0, completed: 0, failed: 0 };
 
   /** Closing it leaves the embedder open. */
   constructor(embedder: Embedder) {
@@ -32,11 +34,8 @@ export class TextModel implements InferModel {
   ): Promise<readonly TensorValue[]> {
     if (texts === undefined) fail('invalid_argument', 'The model takes one input, text.');
     const inputs = textsOf(texts.data).map((bytes) => decode(bytes));
-    const { vectors } = await this.#embedder.embed(inputs, {
-      tenant,
-      ...(deadlineMs !== undefined && { deadlineMs }),
-      ...(signal !== undefined && { signal }),
-    });
+    const given = { ...(deadlineMs !== undefined && { deadlineMs }), ...(signal && { signal }) };
+    const vectors = await this.#vectorsOf(inputs, { tenant, ...given });
     const { width } = this.#embedder;
     const all = new Float32Array(vectors.length * width);
     for (const [row, vector] of vectors.entries()) all.set(vector, row * width);
@@ -44,13 +43,28 @@ export class TextModel implements InferModel {
     return [{ name: 'embedding', datatype: 'FP32', shape, data: new Uint8Array(all.buffer) }];
   }
 
+  /** Batches are counted by the embedder, whom others ask too. */
   stats(): InferStats {
-    const { inputs, batches } = this.#embedder.stats();
-    return { accepted: inputs, completed: inputs, failed: 0, batches, live: 0 };
+    return { ...this.#counts, batches: 0, live: 0 };
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  async #vectorsOf(
+    inputs: readonly string[],
+    options: EmbedOptions,
+  ): Promise<readonly Float32Array[]> {
+    this.#counts.accepted += 1;
+    try {
+      const { vectors } = await this.#embedder.embed(inputs, options);
+      this.#counts.completed += 1;
+      return vectors;
+    } catch (error) {
+      this.#counts.failed += 1;
+      throw error;
+    }
   }
 }
 

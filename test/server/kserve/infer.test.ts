@@ -303,6 +303,28 @@ test('the sentence encoder takes texts', async ({ skip }) => {
   );
 });
 
+test.skipIf(missingRuntime)('what models do is on the page of metrics', async () => {
+  const { call } = await serve({ inferModels: [await graphModel(summing, stateful)] });
+  const parameters = { sequence_id: 1, sequence_start: true };
+  await ask(call, 'summing', { inputs: [x(1)], parameters });
+  const page = (await call('GET', '/metrics')).body.toString();
+  expect(page).toContain('cenote_infer_requests_total{model="summing"} 1\n');
+  expect(page).toContain('cenote_infer_answers_total{model="summing",outcome="completed"} 1\n');
+  expect(page).toContain('cenote_infer_sequences{model="summing"} 1\n');
+});
+
+test.skipIf(missingRuntime)(
+  'models have names that stand in paths and labels, each another',
+  async () => {
+    const model = await graphModel(doubling);
+    await expect(serve({ inferModels: [model, model] })).rejects.toMatchObject({
+      code: 'invalid_argument',
+    });
+    const odd = Object.assign(Object.create(model) as typeof model, { name: 'a"b' });
+    await expect(serve({ inferModels: [odd] })).rejects.toMatchObject({ code: 'invalid_argument' });
+  },
+);
+
 test('without models there are none', async () => {
   const { call } = await serve();
   expect(errorOf(await ask(call, 'vad', { inputs: [] }))).toBe(
