@@ -2,7 +2,13 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
-import { chunkSamples, remedy, soundOf, VadModel } from '../../engine/batch/vad-model.ts';
+import {
+  chunkSamples,
+  remedy,
+  soundOf,
+  undisturbed,
+  VadModel,
+} from '../../engine/batch/vad-model.ts';
 import { missingVad } from '../../engine/onnx/support.ts';
 import { seed } from '../../support/seed.ts';
 import { serve } from '../support/serve.ts';
@@ -23,20 +29,10 @@ describe.skipIf(missingVad)(`64 streams (${remedy})`, () => {
   const sounds = Array.from({ length: streams }, (_, index) => soundOf(index, chunks, noise));
   const chunkOf = (index: number, chunk: number): Float32Array =>
     sounds[index]!.subarray(chunk * chunkSamples, (chunk + 1) * chunkSamples);
-  const alone: number[][] = [];
+  let alone: number[][] = [];
 
   beforeAll(async () => {
-    const model = await VadModel.load();
-    for (let index = 0; index < streams; index++) {
-      let state = VadModel.newState();
-      const told: number[] = [];
-      for (let chunk = 0; chunk < chunks; chunk++) {
-        const [output] = await model!.run([{ sound: chunkOf(index, chunk), state }]);
-        told.push(output!.probability);
-        state = output!.state;
-      }
-      alone.push(told);
-    }
+    alone = await undisturbed((await VadModel.load())!, sounds);
   });
 
   test.each([
