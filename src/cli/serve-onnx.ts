@@ -10,7 +10,6 @@ import { TextModel } from '../engine/onnx/text-model.ts';
 import { isRuntimeInstalled } from '../engine/onnx/thread/runtime.ts';
 import { fail } from '../errors.ts';
 import type { DataLayout } from '../guard/layout.ts';
-import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
 import type { Arguments, OptionSpec } from './command.ts';
 import { parseBytes } from './format.ts';
@@ -80,31 +79,40 @@ export interface ServedOnnx {
   close(): Promise<void>;
 }
 
-/** The models, and the pool that their tensors are in. The sentence encoder is opened by the first text. */
+/**
+ * The models, a pool for their tensors, and one for embeddings that are kept, each half of the memory: embeddings never take the room of tensors. The sentence encoder is
+ * opened by the first text.
+ */
 export async function openServedOnnx(config: OnnxConfig, layout: DataLayout): Promise<ServedOnnx> {
-  const { encoderFolder: folder, models, capacityBytes } = config;
+  const { encoderFolder: folder, models, capacityBytes: bothBytes } = config;
+  const capacityBytes = Math.floor(bothBytes / 2);
+  const opened: { close(): Promise<void> }[] = [];
+  /** The last that was opened first. */
+  const close = async (): Promise<void> => {
+    for (const each of opened.splice(0).reverse()) await each.close();
+  };
+  const inferModels: InferModel[] = [];
   if (folder === undefined && models.length === 0)
-    return { embedder: undefined, inferModels: [], close: () => Promise.resolve() };
-  const pool = await openPool({ path: layout.onnxFolder, capacityBytes });
-  const embedder = folder === undefined ? undefined : openEmbedder({ folder, pool });
-  const inferModels: InferModel[] = embedder === undefined ? [] : [new TextModel(embedder)];
-  const close = async (): Promise<void> => closeAll(inferModels, embedder, pool);
+    return { embedder: undefined, inferModels, close };
   try {
-    for (const { name, settings } of models)
-      inferModels.push(await openFileModel(name, settings, pool));
+    const pool = await openPool({ path: join(layout.onnxFolder, 'tensors'), capacityBytes });
+    opened.push(pool);
+    let embedder: Embedder | undefined;
+    if (folder !== undefined) {
+      const vectors = await openPool({ path: join(layout.onnxFolder, 'vectors'), capacityBytes });
+      opened.push(vectors);
+      embedder = openEmbedder({ folder, pool, vectors });
+      opened.push(embedder);
+      inferModels.push(new TextModel(embedder));
+    }
+    for (const { name, settings } of models) {
+      const model = await openFileModel(name, settings, pool);
+      opened.push(model);
+      inferModels.push(model);
+    }
     return { embedder, inferModels, close };
   } catch (error) {
     await close();
     throw error;
   }
-}
-
-async function closeAll(
-  models: readonly InferModel[],
-  embedder: Embedder | undefined,
-  pool: Pool,
-): Promise<void> {
-  await Promise.all(models.map((model) => model.close()));
-  await embedder?.close();
-  await pool.close();
 }

