@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
+import { directWords } from './scripts/vitest-words.ts';
 
 const soak = process.env['CENOTE_SOAK'] === '1';
 const ci = process.env['CI'] === 'true';
@@ -33,6 +34,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 const config: ViteUserConfig = defineConfig({
+  plugins: [directWords()],
   test: {
     include: ['test/**/*.test.ts'],
     // Worker threads and kill -9 are part of the subject: each file gets a process of its own.

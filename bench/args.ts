@@ -20,10 +20,15 @@ export interface Args {
   readonly record: string | undefined;
   readonly replay: string | undefined;
   readonly python: string | undefined;
+  readonly pricePerHour: number;
 }
 
-export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
+/** Of a small machine, in any currency. */
+const defaultPricePerHour = 0.1;
+
+export const usage: string = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--json] [--only TEXT]
                    [--ablation] [--operations N] [--record FILE] [--replay FILE] [--python PATH]
+                   [--price-per-hour N]
 
   SUITE           alloc, store, many, pools, kv, engine, server or all
   --workers N     worker threads (default 1)
@@ -36,6 +41,7 @@ export const usage = `Usage: bench SUITE [--workers N] [--quick] [--out DIR] [--
   --record FILE   alloc: measures nothing; writes what the house workload named by --only allocates and frees, as
                   gzipped CSV: worker,time,action,id,size,kind
   --replay FILE   alloc: plays such a recording (as the workload replay), and only that
+  --price-per-hour N  engine: what the machine costs, for the price of a million requests (default ${defaultPricePerHour})
   --python PATH   kv: a checkout of nano-vllm, whose block manager plays the same requests
 
 Examples:
@@ -68,6 +74,7 @@ export function readArgs(argv: readonly string[]): Args {
       record: { type: 'string' },
       replay: { type: 'string' },
       python: { type: 'string' },
+      'price-per-hour': { type: 'string' },
     },
   });
   const help = values.help === true;
@@ -89,6 +96,7 @@ export function readArgs(argv: readonly string[]): Args {
     record: values.record,
     replay: values.replay,
     python: values.python,
+    pricePerHour: readPrice(values['price-per-hour']),
   };
 }
 
@@ -96,6 +104,15 @@ function readWorkers(text: string | undefined): number {
   if (text === undefined) return 1;
   if (!/^[1-9]\d{0,2}$/.test(text)) throw new Error(`--workers takes 1…999, not ${text}`);
   return Number(text);
+}
+
+function readPrice(text: string | undefined): number {
+  if (text === undefined) return defaultPricePerHour;
+  const price = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || price > 1e6) {
+    throw new Error(`--price-per-hour takes 0…10^6, not ${text}`);
+  }
+  return price;
 }
 
 function readOperations(text: string | undefined): number | undefined {

@@ -98,7 +98,7 @@ async function runSuites(args: Args): Promise<number> {
   for (const suite of chosen(args)) {
     rows.push(...(await runSuite(suite, args, failed)));
   }
-  process.stdout.write(args.json ? JSON.stringify(rows, undefined, 1) + '\n' : toTable(rows));
+  process.stdout.write(args.json ? JSON.stringify(rows, undefined, 1) + '\n' : tables(rows, args));
   if (args.out !== undefined) {
     for (const file of writeReport(args.out, rows, machine, suites)) log(`wrote ${file}`);
   }
@@ -106,6 +106,17 @@ async function runSuites(args: Args): Promise<number> {
   log(`${bars.filter(isMet).length} of ${bars.length} bars met`);
   if (failed.length > 0) log(`failed: ${failed.join(', ')}`);
   return failed.length > 0 ? 1 : 0;
+}
+
+/** A table for each suite. */
+function tables(rows: readonly Row[], args: Args): string {
+  return chosen(args)
+    .map((suite) => {
+      const own = rows.filter((row) => row.suite === suite.name);
+      if (own.length === 0) return '';
+      return suite.table?.(own, args.pricePerHour) ?? toTable(own);
+    })
+    .join('\n');
 }
 
 /** @returns the rows of what did not fail; names of what did go to `failed` */
@@ -142,6 +153,7 @@ async function runInChild(
   if (args.record !== undefined) childArgs.push('--record', args.record);
   if (args.python !== undefined) childArgs.push('--python', args.python);
   if (args.replay !== undefined) childArgs.push('--replay', args.replay);
+  childArgs.push('--price-per-hour', String(args.pricePerHour));
   try {
     return await new Promise((resolve) => {
       let rows: Row[] | undefined;
@@ -177,7 +189,7 @@ async function runHere(args: Args): Promise<number> {
   try {
     if (args.shared === undefined) await suite?.prepare?.(folder, log);
     const rows = await scenario.run({ ...args, shared: args.shared ?? folder, folder, log });
-    if (process.send === undefined) process.stdout.write(toTable(rows));
+    if (process.send === undefined) process.stdout.write(tables(rows, args));
     else await new Promise((resolve) => process.send?.(rows, resolve));
     if (sinkValue() === 0x7fffffff) log('  (an unlikely sum)');
     return 0;

@@ -3,13 +3,14 @@
  * the test which is named beside it fails. First the same tests must pass on the sources as they are.
  *
  * --only NAME (may be repeated): these · --sample N: so many, chosen by CENOTE_SEED · --jobs N: at once · --check: only whether
- * each text is in its file, and the document up to date · --write: only that document
+ * each text is in its file, and the document up to date · --write: only that document · --table FILE: another table, without a document ·
+ * --limit SECONDS: of a run, after which a mutant counts as one that hangs
  */
 
-import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
@@ -31,6 +32,7 @@ import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { storePlaces } from '../test/mutants/store-places.mjs';
 import { store } from '../test/mutants/store.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
+import { TestTree } from './mutant-tests.mjs';
 import { root } from './setup.mjs';
 
 /**
@@ -42,24 +44,13 @@ import { root } from './setup.mjs';
 
 /** @typedef {{ verdict: 'killed' | 'survived' | 'broken', note: string, seconds: number }} Result */
 
-/** Every point that a test may choose is visited, from the same seed, so that what is killed once is killed always. */
-const environment = { CENOTE_SEED: '1' };
-
-/** Last characters of what a failed run has printed. */
-const outputChars = 4000;
-
 /** A mutant that makes its test hang is killed too. */
 const limitSeconds = 120;
-/** All of them at once, without a mutant, may take so many times as long. */
-const wholeRuns = 5;
-
-/** What a copy needs to run tests. */
-const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
 
 const documentFile = path.join(root, 'test', 'mutants', 'README.md');
 
 /** @type {readonly Mutant[]} */
-const mutants = [
+const ours = [
   ...store,
   ...storePlaces,
   ...storeCrashes,
@@ -89,8 +80,8 @@ function mutated({ name, file, from, to }) {
   return source.replace(from, () => to);
 }
 
-/** @throws for a text that does not stand once in its file, a name that is given twice, a document that is out of date */
-function checkTable() {
+/** @param {readonly Mutant[]} mutants @throws for a text that does not stand once in its file, a name that is given twice */
+function checkTable(mutants) {
   const faults = mutants.flatMap((mutant) => {
     try {
       mutated(mutant);
@@ -101,137 +92,66 @@ function checkTable() {
   });
   const names = new Set(mutants.map(({ name }) => name));
   if (names.size < mutants.length) faults.push('two mutants have the same name');
-  if (readFileSync(documentFile, 'utf8') !== describeMutants(mutants))
+  if (mutants === ours && readFileSync(documentFile, 'utf8') !== describeMutants(ours))
     faults.push(`${documentFile} is out of date: npm run mutants -- --write`);
   if (faults.length > 0) throw new Error(faults.join('\n'));
 }
 
-/** A copy of the tree with a configuration of its own: nothing is built, and nothing is written beside it. */
-function copyTree() {
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'cenote-mutants-'));
-  for (const name of copied)
-    cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
-  symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
-  const config = {
-    cacheDir: path.join(folder, 'cache'),
-    test: {
-      include: ['test/**/*.test.ts'],
-      pool: 'forks',
-      fileParallelism: false,
-      testTimeout: limitSeconds * 1000,
-    },
-  };
-  writeFileSync(
-    path.join(folder, 'vitest.config.mjs'),
-    `export default ${JSON.stringify(config)};\n`,
-  );
-  return folder;
+/** What is killed by tests in the same file, which run as they do for it. @param {readonly Mutant[]} chosen @returns {Map<string, [Mutant, ...Mutant[]]>} */
+function byFile(chosen) {
+  /** @type {Map<string, [Mutant, ...Mutant[]]>} */
+  const files = new Map();
+  for (const mutant of chosen) {
+    const key = `${mutant.test} ${mutant.brief === true}`;
+    const those = files.get(key);
+    if (those === undefined) files.set(key, [mutant]);
+    else those.push(mutant);
+  }
+  return files;
 }
-
-/** A regular expression of the tests with these full names. @param {readonly string[]} names */
-function pattern(names) {
-  const literal = names.map((name) => name.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
-  return `^(${literal.join('|')})$`;
-}
-
-/** Of the variables around us, those of a vitest that runs us would confuse another one. */
-const variables = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^(VITEST.*|TEST|NODE_ENV|CI)$/.test(name)),
-);
-
-/** @typedef {{ files: readonly string[], names: readonly string[], brief: boolean, bail: boolean }} Selection */
 
 /**
- * Runs tests in a copy.
+ * What is wrong with the tests in a file before anything is mutated.
  *
- * @param {string} folder
- * @param {Selection} selection
- * @returns {Promise<{ tests: Outcome[], hung: boolean, output: string }>}
+ * @param {TestTree} tree
+ * @param {readonly [Mutant, ...Mutant[]]} those
+ * @returns {Promise<readonly string[]>}
  */
-async function runTests(folder, { files, names, brief, bail }) {
-  const report = path.join(folder, 'report.json');
-  rmSync(report, { force: true });
-  const vitest = path.join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const reporting = ['--reporter=json', `--outputFile=${report}`, `--bail=${bail ? 1 : 0}`];
-  const child = spawn(
-    process.execPath,
-    [vitest, 'run', ...reporting, '-t', pattern(names), ...files],
-    {
-      cwd: folder,
-      env: { ...variables, ...environment, ...(brief ? {} : { CI: 'true' }) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      detached: true,
-    },
-  );
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk) => (output = (output + String(chunk)).slice(-outputChars)));
-  let hung = false;
-  // vitest runs tests in processes of its own: the group goes, not the child alone.
-  const timer = setTimeout(
-    () => {
-      hung = true;
-      process.kill(-(/** @type {number} */ (child.pid)), 'SIGKILL');
-    },
-    limitSeconds * (bail ? 1 : wholeRuns) * 1000,
-  );
-  await new Promise((resolve) => child.once('close', resolve));
-  clearTimeout(timer);
-  return { tests: hung ? [] : readReport(report), hung, output };
-}
-
-/** @typedef {{ name: string, status: string, why: string }} Outcome */
-
-/** @param {string} report @returns {Outcome[]} */
-function readReport(report) {
-  try {
-    /** @type {{ testResults: { assertionResults: { fullName: string, status: string, failureMessages: string[] }[] }[] }} */
-    const { testResults } = JSON.parse(readFileSync(report, 'utf8'));
-    return testResults
-      .flatMap(({ assertionResults }) => assertionResults)
-      .map(({ fullName: name, status, failureMessages }) => ({
-        name,
-        status,
-        why: failureMessages.join('\n'),
-      }));
-  } catch {
-    return []; // there is none: vitest itself failed, and `output` says why
-  }
-}
-
-/** @param {string} folder @param {readonly Mutant[]} chosen @returns {Promise<readonly string[]>} what is wrong before anything is mutated */
-async function faultsOfOriginal(folder, chosen) {
-  /** @type {string[]} */
-  const faults = [];
-  for (const brief of [true, false]) {
-    const those = chosen.filter((mutant) => (mutant.brief === true) === brief);
-    if (those.length === 0) continue;
-    const files = [...new Set(those.map(({ test }) => test))];
-    const names = [...new Set(those.map(({ killer }) => killer))];
-    const { tests, output } = await runTests(folder, { files, names, brief, bail: false });
-    for (const { name, status, why } of tests)
-      if (status === 'failed') faults.push(`fails without any mutant: ${name}\n${why}`);
-    const passed = new Set(
-      tests.filter(({ status }) => status === 'passed').map(({ name }) => name),
-    );
-    const missing = those.filter(({ killer }) => !passed.has(killer));
-    for (const { name, killer } of missing)
-      faults.push(`${name}: no test passes that is named ${killer}`);
-    if (missing.length > 0) faults.push(output);
-  }
+async function faultsOfOriginal(tree, those) {
+  const [{ test, brief = false }] = those;
+  const names = [...new Set(those.map(({ killer }) => killer))];
+  const selection = { changed: [], file: test, names, brief, bail: false };
+  const { tests, output } = await tree.run(selection);
+  const failed = tests.filter(({ status }) => status === 'failed');
+  const faults = failed.map(({ name, why }) => `fails without any mutant: ${name}\n${why}`);
+  const passed = new Set(tests.filter(({ status }) => status === 'passed').map(({ name }) => name));
+  const missing = those.filter(({ killer }) => !passed.has(killer));
+  for (const { name, killer } of missing)
+    faults.push(`${name}: no test passes that is named ${killer}`);
+  if (missing.length > 0) faults.push(output);
   return faults;
 }
 
-/** @param {string} folder @param {Mutant} mutant @returns {Promise<Result>} */
-async function judge(folder, mutant) {
-  const file = path.join(folder, mutant.file);
+/**
+ * @param {TestTree} tree
+ * @param {Mutant} mutant
+ * @param {readonly string[]} changed what is no longer as it was when tests ran last
+ * @returns {Promise<Result>}
+ */
+async function judge(tree, mutant, changed) {
+  const file = path.join(tree.folder, mutant.file);
   const original = readFileSync(file, 'utf8');
   const startedMs = performance.now();
   writeFileSync(file, mutated(mutant));
   try {
     const { test, killer, brief = false } = mutant;
-    const selection = { files: [test], names: [killer], brief, bail: true };
-    const { tests, hung, output } = await runTests(folder, selection);
+    const { tests, hung, output } = await tree.run({
+      changed: [...changed, mutant.file],
+      file: test,
+      names: [killer],
+      brief,
+      bail: true,
+    });
     const seconds = (performance.now() - startedMs) / 1000;
     if (hung) return { verdict: 'killed', note: 'hangs', seconds };
     const failed = tests.find(({ status }) => status === 'failed');
@@ -254,7 +174,7 @@ function sampleOf(from, count, seed) {
   return [...from.slice(first), ...from.slice(0, first)].slice(0, count);
 }
 
-function chosenMutants() {
+function options() {
   const { values } = parseArgs({
     options: {
       only: { type: 'string', multiple: true },
@@ -262,21 +182,23 @@ function chosenMutants() {
       check: { type: 'boolean' },
       write: { type: 'boolean' },
       jobs: { type: 'string' },
+      table: { type: 'string' },
+      limit: { type: 'string' },
     },
   });
+  return values;
+}
+
+/** @param {readonly Mutant[]} mutants @param {ReturnType<typeof options>} values */
+function chosenMutants(mutants, values) {
   const only = values.only ?? mutants.map(({ name }) => name);
   const unknown = only.filter((name) => !mutants.some((mutant) => mutant.name === name));
   if (unknown.length > 0) throw new Error(`there is no mutant ${unknown.join(', ')}`);
   const named = mutants.filter(({ name }) => only.includes(name));
+  if (values.sample === undefined) return named;
   const seed = Number(process.env['CENOTE_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-  if (values.sample !== undefined) console.log(`chosen by CENOTE_SEED=${seed}`);
-  const chosen = values.sample === undefined ? named : sampleOf(named, Number(values.sample), seed);
-  return {
-    chosen,
-    check: values.check === true,
-    write: values.write === true,
-    jobs: Number(values.jobs ?? os.availableParallelism()),
-  };
+  console.log(`chosen by CENOTE_SEED=${seed}`);
+  return sampleOf(named, Number(values.sample), seed);
 }
 
 /** @param {Mutant} mutant @param {Result} result */
@@ -285,34 +207,65 @@ function printResult({ name, test, killer }, { verdict, note, seconds }) {
   console.log(`${word}  ${name.padEnd(44)} ${test}: ${killer}${note === '' ? '' : `\n${note}`}`);
 }
 
+/**
+ * Gives out what is to be done, one after the other, to trees that work at once.
+ *
+ * @template T
+ * @param {readonly TestTree[]} trees
+ * @param {Iterable<T>} all
+ * @param {(tree: TestTree, one: T) => Promise<void>} work
+ */
+async function share(trees, all, work) {
+  const left = [...all];
+  await Promise.all(
+    trees.map(async (tree) => {
+      for (let one = left.shift(); one !== undefined; one = left.shift()) await work(tree, one);
+    }),
+  );
+}
+
+/** @param {readonly Mutant[]} chosen @param {readonly TestTree[]} trees @returns how many are not killed */
+async function judgeAll(chosen, trees) {
+  /** @type {string[]} */
+  const faults = [];
+  await share(trees, byFile(chosen).values(), async (tree, those) => {
+    faults.push(...(await faultsOfOriginal(tree, those)));
+  });
+  if (faults.length > 0) throw new Error(faults.join('\n'));
+  /** By tree. @type {Map<TestTree, readonly string[]>} */
+  const changed = new Map();
+  let survivors = 0;
+  await share(trees, chosen, async (tree, mutant) => {
+    const result = await judge(tree, mutant, changed.get(tree) ?? []);
+    changed.set(tree, [mutant.file]);
+    if (result.verdict !== 'killed') survivors += 1;
+    printResult(mutant, result);
+  });
+  return survivors;
+}
+
 async function main() {
-  const { chosen, check, write, jobs } = chosenMutants();
-  if (write) writeFileSync(documentFile, describeMutants(mutants));
+  const values = options();
+  const { table, jobs = os.availableParallelism() } = values;
+  /** @type {readonly Mutant[]} */
+  const mutants = table === undefined ? ours : (await import(pathToFileURL(table).href)).mutants;
+  if (values.write) writeFileSync(documentFile, describeMutants(ours));
   // All of them, not only the chosen ones: a text that is gone is seen at once.
-  checkTable();
-  if (check || write) {
+  checkTable(mutants);
+  if (values.check || values.write) {
     console.log(`${mutants.length} mutants`);
     return;
   }
-  const folders = Array.from({ length: Math.min(jobs, chosen.length) }, copyTree);
+  const chosen = chosenMutants(mutants, values);
+  const limit = Number(values.limit ?? limitSeconds);
+  const count = Math.min(Number(jobs), chosen.length);
+  const trees = Array.from({ length: count }, () => new TestTree(limit));
   try {
-    const faults = await faultsOfOriginal(/** @type {string} */ (folders[0]), chosen);
-    if (faults.length > 0) throw new Error(faults.join('\n'));
-    const left = [...chosen];
-    let survivors = 0;
-    await Promise.all(
-      folders.map(async (folder) => {
-        for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
-          const result = await judge(folder, mutant);
-          if (result.verdict !== 'killed') survivors += 1;
-          printResult(mutant, result);
-        }
-      }),
-    );
+    const survivors = await judgeAll(chosen, trees);
     console.log(`${chosen.length - survivors} of ${chosen.length} mutants killed`);
     if (survivors > 0) process.exitCode = 1;
   } finally {
-    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+    for (const tree of trees) tree.remove();
   }
 }
 

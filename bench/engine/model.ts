@@ -39,7 +39,13 @@ export function keeperOf(model: LlamaModel, pool: Pool): StateKeeper {
   if (parsed === undefined) throw new Error('the state cannot be cut');
   return new StateKeeper({
     pool,
-    model: { digest: 'bench', libraryVersion: '', flashAttention: true, shape: parsed.shape },
+    model: {
+      digest: 'bench',
+      libraryVersion: '',
+      flashAttention: true,
+      exact: true,
+      shape: parsed.shape,
+    },
     salt: '',
     writeQueueBytes: 256 * mib,
     counters: new Counters(),

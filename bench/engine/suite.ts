@@ -1,15 +1,22 @@
 /** What the suite `engine` measures. */
 
 import type { Suite } from '../harness/suite.ts';
-import { throughputScenario, turnsScenario } from './requests.ts';
+import { coldScenario } from './cold.ts';
+import { models } from './models.ts';
+import { replayScenario, requestsScenario } from './requests.ts';
 import { restoreScenario, restoreTokens } from './restore.ts';
+import { engineTable } from './table.ts';
+import { turnsScenario } from './turns.ts';
 
 export const engineSuite: Suite = {
   name: 'engine',
   scenarios: [
     ...restoreTokens.map((tokens) => restoreScenario(tokens)),
-    throughputScenario,
+    ...models.map((model) => requestsScenario(model)),
+    ...models.map((model) => replayScenario(model)),
     turnsScenario,
+    coldScenario,
   ],
   workersMax: 1,
+  table: engineTable,
 };

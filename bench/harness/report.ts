@@ -147,6 +147,12 @@ const rowHeader = [
   'compactedRatio',
   'peakBytes',
   'peakReservedBytes',
+  'firstTokenP50Ns',
+  'firstTokenP95Ns',
+  'firstTokenP99Ns',
+  'firstTokenP999Ns',
+  'memoryBytes',
+  'costPerMillion',
   'batch',
   'note',
 ];
@@ -171,6 +177,9 @@ function rowCells(row: Row): Cell[] {
     row.compactedRatio,
     row.peakBytes,
     row.peakReservedBytes,
+    ...quantileCells(row.firstToken),
+    row.memoryBytes,
+    row.costPerMillion,
     row.batch,
     row.note,
   ];

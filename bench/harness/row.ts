@@ -28,6 +28,12 @@ export interface Row {
   readonly free?: Quantiles;
   /** The same by size, where a workload draws from several ranges. */
   readonly sizes?: readonly SizeQuantiles[];
+  /** Of a request: when its first token came. */
+  readonly firstToken?: Quantiles;
+  /** What the subject took of memory at most. */
+  readonly memoryBytes?: number;
+  /** Of a million operations, at the price of an hour that was stated. */
+  readonly costPerMillion?: number;
   readonly usableRatio?: number;
   /** Reserved bytes over the usable bytes of what is live. */
   readonly reservedRatio?: number;

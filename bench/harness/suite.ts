@@ -17,6 +17,8 @@ export interface Context {
   readonly replay: string | undefined;
   /** A checkout of a block manager in Python, for scenarios that compare with it. */
   readonly python: string | undefined;
+  /** What the machine costs, in any currency. */
+  readonly pricePerHour: number;
   /** What the suite prepared for all its scenarios; undefined where it prepares nothing. */
   readonly shared: string | undefined;
   /** Progress, to stderr. */
@@ -36,6 +38,8 @@ export interface Suite {
   readonly scenarios: readonly Scenario[];
   /** Values of --workers it can run with. */
   readonly workersMax: number;
+  /** In place of the table of times. */
+  table?(rows: readonly Row[], pricePerHour: number): string;
   /** What --out gets beside the tables, by name. Default: charts of times and quantiles. */
   files?(rows: readonly Row[]): [name: string, text: string][];
   /** Runs once, before the scenarios: puts what they share into `folder`. */

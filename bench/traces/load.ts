@@ -14,10 +14,13 @@ export const traceFiles = {
 } as const;
 export type TraceName = keyof typeof traceFiles;
 
+/** Where this module is in the project: compiled, it is one folder deeper. */
+const root = import.meta.url.includes('/dist-bench/') ? '../../../' : '../../';
+
 /** Folder of the trace files: CENOTE_DATA, or `../shared/data` beside the project. */
 export function dataFolder(): string {
   return (
-    process.env['CENOTE_DATA'] ?? fileURLToPath(new URL('../../../shared/data', import.meta.url))
+    process.env['CENOTE_DATA'] ?? fileURLToPath(new URL(`${root}../shared/data`, import.meta.url))
   );
 }
 

@@ -33,6 +33,7 @@ export const benchCommand: Command = {
     record: { value: 'FILE', help: 'alloc: write what a workload allocates, as gzipped CSV.' },
     replay: { value: 'FILE', help: 'alloc: play such a recording, and only that.' },
     python: { value: 'PATH', help: 'kv: a checkout of nano-vllm to compare with.' },
+    'price-per-hour': { value: 'N', help: 'engine: what the machine costs.' },
   },
   examples: [
     { line: 'cenote bench alloc --workers 2', what: 'allocators, beside mimalloc and others' },
@@ -65,9 +66,20 @@ function compile(): void {
   }
 }
 
+const valued = [
+  'workers',
+  'only',
+  'out',
+  'operations',
+  'record',
+  'replay',
+  'python',
+  'price-per-hour',
+] as const;
+
 function benchWords(args: Arguments): string[] {
   const words = [args.positional(0)];
-  for (const name of ['workers', 'only', 'out', 'operations', 'record', 'replay', 'python']) {
+  for (const name of valued) {
     const setting = args.setting(name);
     if (setting !== undefined) words.push(`--${name}`, setting.text);
   }

@@ -39,6 +39,7 @@ export interface EngineConfig {
   readonly sequences: number;
   readonly batchTokens: number;
   readonly kvType: KvType;
+  readonly exact: boolean;
   readonly threads: number;
   readonly keyringPath: string | undefined;
   readonly salt: string;
@@ -75,7 +76,12 @@ export function configOf(options: EngineOptions): EngineConfig {
   }
   const { instances = {}, contextTokens, sequences = 8, batchTokens = 64 } = options;
   const { kvType = 'f16', queueMax = 256, writeQueueBytes = 256 * 2 ** 20 } = options;
-  const { scaleUpAfterMs = 100, idleAfterMs = 30_000, timers = systemTimers } = options;
+  const {
+    exact = true,
+    scaleUpAfterMs = 100,
+    idleAfterMs = 30_000,
+    timers = systemTimers,
+  } = options;
   const modelPath = text(options.modelPath, 'modelPath');
   whole(instances.min, 'instances.min', 1, instancesMax);
   const min = instances.min ?? 1;
@@ -94,6 +100,9 @@ export function configOf(options: EngineOptions): EngineConfig {
     const names = Object.keys(kvTypeCodes).join(', ');
     fail('invalid_argument', `kvType must be one of ${names}; got ${show(kvType)}.`);
   }
+  if (typeof exact !== 'boolean') {
+    fail('invalid_argument', `exact must be true or false; got ${show(exact)}.`);
+  }
   whole(options.threads, 'threads', 1, threadsMax);
   whole(queueMax, 'queueMax', 0, queueMaxMax);
   whole(writeQueueBytes, 'writeQueueBytes', 0, writeQueueBytesMax);
@@ -110,6 +119,7 @@ export function configOf(options: EngineOptions): EngineConfig {
     sequences,
     batchTokens,
     kvType,
+    exact,
     threads,
     queueMax,
     writeQueueBytes,

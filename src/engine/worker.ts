@@ -44,10 +44,10 @@ class Instance {
     checkStamp(setup.modelPath, setup.stamp);
     this.#model = new LlamaModel(setup.modelPath);
     checkStamp(setup.modelPath, setup.stamp);
-    const { sequences, batchTokens, kvType, threads } = setup;
+    const { sequences, batchTokens, kvType, exact, threads } = setup;
     const contextTokens =
       setup.contextTokens ?? Math.min(this.#model.trainedTokens, contextTokensDefault);
-    const shape = { contextTokens, sequences, batchTokens, kvType, threads };
+    const shape = { contextTokens, sequences, batchTokens, kvType, exact, threads };
     this.#context = new LlamaContext(this.#model, shape);
     const rows = this.#model.isPaged ? rowShapeOf(this.#context) : undefined;
     const counters = new Counters(setup.memory);
@@ -77,9 +77,9 @@ class Instance {
   }
 
   #keeperOf(shape: RowShape, pool: Pool, counters: Counters): StateKeeper {
-    const { digest, salt, writeQueueBytes } = this.#setup;
+    const { digest, exact, salt, writeQueueBytes } = this.#setup;
     const libraryVersion = foreign().version;
-    const model = { digest, libraryVersion, flashAttention: true, shape };
+    const model = { digest, libraryVersion, flashAttention: true, exact, shape };
     return new StateKeeper({ pool, model, salt, writeQueueBytes, counters });
   }
 

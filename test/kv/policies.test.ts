@@ -64,10 +64,14 @@ const hinted = {
 const exact = 0.02;
 const noise = 0.3;
 /**
- * Sessions that come back by chance alone, of any seed: of 120 runs the mean is 0.08 points below, the standard deviation 0.12, the most 0.44. The 200 sessions of
- * the other shape differ more: at 2,000 blocks 0.75 above, 0.5.
+ * Sessions that come back by chance alone: which of them come back soon is luck, and at 2,000 blocks a handful of those of the agentic shape are all that
+ * fits. Points below LRU of 770 seeds at 2,000 blocks: mean −0.52, standard deviation 0.52, most 1.02 (agentic); of 200 at four capacities 0.07, 0.12, 0.46
+ * (conversation). Of any seed seven deviations are allowed; of the first seeds, which stay the same, what they had.
  */
-const noiseOfShape = { conversation: 0.5, agentic: 1 } as const;
+const ofShape = {
+  conversation: { anySeed: 1, firstSeeds: 0.5 },
+  agentic: { anySeed: 3, firstSeeds: 0.1 },
+} as const;
 
 /** All capacities in CI, else every third. */
 const rows = (figures: Readonly<Record<number, number>>): [number, number][] =>
@@ -134,6 +138,14 @@ function isWrong(request: number): boolean {
   return (x >>> 0) / 2 ** 32 < 0.2;
 }
 
+/** Points of hazard below LRU at the capacity where they are most. */
+function mostBelow(name: string): number {
+  const trace = generatedTrace(name) as Trace;
+  const below = (capacity: number): number =>
+    points(trace, 'lru', capacity) - points(trace, 'hazard', capacity);
+  return Math.max(...[2000, 5000, 10_000, 20_000].map(below));
+}
+
 describe('on made-up traces', () => {
   const size = { requests: rounds(8000, 20_000), chains: 400, blocksPerChain: 12 };
 
@@ -152,15 +164,11 @@ describe('on made-up traces', () => {
   it.each(['conversation', 'agentic'] as const)(
     'in the shape of the %s trace hazard is never far below LRU',
     (shape) => {
-      for (let of = 0; of < rounds(1, 4); of += 1) {
-        const trace = generatedTrace(
-          `generated:${shape}:${1 + (seed() % 1_000_000) + of}`,
-        ) as Trace;
-        for (const capacity of [2000, 5000, 10_000, 20_000]) {
-          const below = points(trace, 'lru', capacity) - points(trace, 'hazard', capacity);
-          expect(below).toBeLessThan(noiseOfShape[shape]);
-        }
+      const { anySeed, firstSeeds } = ofShape[shape];
+      for (let of = 1; of <= rounds(1, 3); of += 1) {
+        expect(mostBelow(`generated:${shape}:${of}`)).toBeLessThan(firstSeeds);
       }
+      expect(mostBelow(`generated:${shape}:${1 + (seed() % 1_000_000)}`)).toBeLessThan(anySeed);
     },
   );
 

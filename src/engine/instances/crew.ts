@@ -154,7 +154,7 @@ export class Crew {
 
   start(): void {
     const { modelPath, pool, contextTokens, sequences, batchTokens } = this.#config;
-    const { kvType, threads, keyringPath, salt, writeQueueBytes, timers } = this.#config;
+    const { kvType, exact, threads, keyringPath, salt, writeQueueBytes, timers } = this.#config;
     const counters = new Counters();
     const setup: InstanceSetup = {
       modelPath,
@@ -162,6 +162,7 @@ export class Crew {
       sequences,
       batchTokens,
       kvType,
+      exact,
       threads,
       keyringPath,
       salt,

@@ -19,6 +19,8 @@ export interface ContextShape {
   readonly batchTokens: number;
   readonly kvType: KvType;
   readonly threads: number;
+  /** Default true: what a token comes to depends on its own sequence alone. */
+  readonly exact?: boolean;
   /** Default true; without it state cannot be cut into blocks. */
   readonly flashAttention?: boolean;
 }
@@ -143,7 +145,7 @@ export class LlamaContext {
     this.#batch = new Batch(batch, this.#library);
     this.#asked = new Rows(batch);
     this.#places = new Int32Array(batch);
-    this.#needsOthers = this.#differsAlone();
+    this.#needsOthers = (shape.exact ?? true) && this.#differsAlone();
   }
 
   /** Begins the next batch. */

@@ -16,14 +16,16 @@ export interface ModelIdentity {
   /** What the library says of itself. */
   readonly libraryVersion: string;
   readonly flashAttention: boolean;
+  /** Whether they depend on their own sequence alone. */
+  readonly exact: boolean;
   readonly shape: RowShape;
 }
 
 /** 16 bytes. */
 export function fingerprintOf(identity: ModelIdentity): Uint8Array {
-  const { digest, libraryVersion, flashAttention, shape } = identity;
+  const { digest, libraryVersion, flashAttention, exact, shape } = identity;
   const { types, rowBytes } = shape;
-  const parts = [formatVersion, blockTokens, digest, libraryVersion, flashAttention];
+  const parts = [formatVersion, blockTokens, digest, libraryVersion, flashAttention, exact];
   const text = JSON.stringify([...parts, types, rowBytes]);
   return createHash('sha256').update(text).digest().subarray(0, fingerprintBytes);
 }

@@ -14,6 +14,7 @@ export interface InstanceSetup extends ModelFile {
   readonly sequences: number;
   readonly batchTokens: number;
   readonly kvType: KvType;
+  readonly exact: boolean;
   readonly threads: number;
   readonly salt: string;
   readonly writeQueueBytes: number;

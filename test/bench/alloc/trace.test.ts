@@ -29,6 +29,7 @@ const context: Context = {
   record: undefined,
   replay: undefined,
   python: undefined,
+  pricePerHour: 0,
   shared: undefined,
   log: () => {},
 };

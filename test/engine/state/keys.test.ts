@@ -7,6 +7,7 @@ const model = {
   digest: 'ab',
   libraryVersion: '1',
   flashAttention: true,
+  exact: true,
   shape: { types: [1, 1], rowBytes: [64, 64], tokenBytes: 128 },
 };
 const tokens = Int32Array.from({ length: 50 }, (_, index) => index);
@@ -39,6 +40,7 @@ it('starts elsewhere for another salt, tenant or model', () => {
     names('s', 't', tokens, { ...model, digest: 'ac' }),
     names('s', 't', tokens, { ...model, libraryVersion: '2' }),
     names('s', 't', tokens, { ...model, flashAttention: false }),
+    names('s', 't', tokens, { ...model, exact: false }),
     names('s', 't', tokens, { ...model, shape: { ...model.shape, types: [1, 8] } }),
     names('s', 't', tokens, { ...model, shape: { ...model.shape, rowBytes: [64, 32] } }),
   ].flat();

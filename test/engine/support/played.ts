@@ -48,10 +48,10 @@ export class Played {
   keeper(pool: Pool, digest = 'd', libraryVersion = 'v'): StateKeeper {
     const known = this.#keepers.get(pool);
     if (known !== undefined) return known;
-    const flashAttention = this.context.shape.flashAttention ?? true;
+    const { flashAttention = true, exact = true } = this.context.shape;
     const keeper = new StateKeeper({
       pool,
-      model: { digest, libraryVersion, flashAttention, shape: this.shape },
+      model: { digest, libraryVersion, flashAttention, exact, shape: this.shape },
       salt: 's',
       writeQueueBytes: 2 ** 28,
       counters: this.counters,
