@@ -26,6 +26,7 @@ import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { tensors } from '../test/mutants/onnx.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
@@ -70,6 +71,7 @@ const ours = [
   ...batchedSequences,
   ...engineState,
   ...engineEdges,
+  ...tensors,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

@@ -9,6 +9,7 @@
  * ├── control              0600  what the workers of a server know of each other, while it has some (shared-usage.ts)
  * ├── engine.salt          0600  secret in the names of what a model has computed
  * ├── engine/                    the folder of the pool that keeps what a model has computed, for all tenants
+ * ├── onnx/                      likewise two of models on ONNX Runtime: tensors/, and vectors/, the embeddings that are kept
  * └── tenants/
  *     ├── default/         the folder of the pool of tenant `default`, which every server has
  *     └── acme/            likewise, of those that tenants.json names
@@ -28,6 +29,8 @@ export interface DataLayout {
   /** Folder of the pool of a model's state. */
   readonly engineFolder: string;
   readonly engineSaltFile: string;
+  /** Holds the folders of the pools of models on ONNX Runtime. */
+  readonly onnxFolder: string;
   /** Holds a folder per tenant. */
   readonly tenantsFolder: string;
   /** Folder of the pool of tenant `default`. */
@@ -44,6 +47,7 @@ export function dataLayout(dataFolder: string): DataLayout {
     controlFile: join(dataFolder, 'control'),
     engineFolder: join(dataFolder, 'engine'),
     engineSaltFile: join(dataFolder, 'engine.salt'),
+    onnxFolder: join(dataFolder, 'onnx'),
     tenantsFolder,
     poolFolder: join(tenantsFolder, defaultTenant),
   };

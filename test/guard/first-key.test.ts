@@ -128,6 +128,7 @@ it('lays out the folder', () => {
     lockFile: '/srv/data/.lock',
     engineFolder: '/srv/data/engine',
     engineSaltFile: '/srv/data/engine.salt',
+    onnxFolder: '/srv/data/onnx',
     tenantsFolder: '/srv/data/tenants',
     poolFolder: '/srv/data/tenants/default',
   });
