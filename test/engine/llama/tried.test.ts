@@ -73,6 +73,16 @@ it('a model that took too long is tried again', async () => {
   expect(made.count).toBe(2);
 });
 
+it.each(['SIGKILL', 'SIGTERM'])(
+  'a model whose process was ended with %s is tried again',
+  async (signal) => {
+    made.program = `process.kill(process.pid, '${signal}'); ${hangs}`;
+    await expect(tryModel(path, 'f16')).rejects.toThrow(`(${signal})`);
+    made.program = good;
+    await tryModel(path, 'f16');
+  },
+);
+
 it('a refusal says what the library said, in letters that can be shown', async () => {
   const assertion = 'lots of lines\\n/a/b.cpp:7: GGML_ASSERT(x > 0) failed\\u001b[31m\\nmore';
   made.program = `process.stderr.write("${assertion}", () => process.abort())`;
