@@ -16,6 +16,7 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { engineEdges } from '../test/mutants/engine-edges.mjs';
 import { batcherQueues } from '../test/mutants/engine-queues.mjs';
 import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
@@ -69,6 +70,7 @@ const ours = [
   ...batcherQueues,
   ...batchedSequences,
   ...engineState,
+  ...engineEdges,
   ...tensors,
 ];
 

@@ -3,7 +3,7 @@
 import type { LlamaEngine } from '../engine/api.ts';
 import type { DataLayout } from '../guard/layout.ts';
 import type { Io } from './io.ts';
-import { openServedEngine, type EngineConfig } from './serve-engine.ts';
+import { type EngineConfig, openServedEngine, type ServedEngine } from './serve-engine.ts';
 import { openServedOnnx, type OnnxConfig, type ServedOnnx } from './serve-onnx.ts';
 
 /** The part of the settings of a server that is about its models. */
@@ -16,6 +16,7 @@ interface Settings {
 
 export interface ServedModels extends ServedOnnx {
   readonly engine: LlamaEngine | undefined;
+  readonly follow: ServedEngine['follow'];
 }
 
 export async function openServedModels(config: Settings, io: Io): Promise<ServedModels> {
@@ -25,6 +26,7 @@ export async function openServedModels(config: Settings, io: Io): Promise<Served
     return {
       ...onnx,
       engine: served?.engine,
+      follow: async (tenants) => served?.follow(tenants),
       async close() {
         await onnx.close();
         await served?.close();

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { fail, hasCode } from '../errors.ts';
+import { identityOf } from '../guard/caller.ts';
 import { maintainEveryMs, type DataGuard } from '../guard/data-guard.ts';
 import { pressureEveryMs, PressureRelief } from '../pool/pressure.ts';
 import { createServer, type CenoteServer, type CloseReport } from '../server/server.ts';
@@ -46,7 +47,16 @@ export async function startServing(
     await models.close();
     throw error;
   }
-  const maintaining = setInterval(() => guard.maintain(), maintainEveryMs);
+  const follow = (): void => {
+    models
+      .follow(guard.tenants().map(identityOf))
+      .catch((error: unknown) => reportError(error, config.json, io));
+  };
+  follow();
+  const maintaining = setInterval(() => {
+    guard.maintain();
+    follow();
+  }, maintainEveryMs);
   maintaining.unref();
   const relief = new PressureRelief(guard, (path) => readFileSync(path, 'latin1'), systemClock);
   const relieving = setInterval(() => relieve(relief, config, io), pressureEveryMs);

@@ -1,10 +1,17 @@
 /** What a server counts, in one value that can be sent, and of several workers the sum. */
 
+import type { LlamaEngine } from '../engine/api.ts';
 import type { ServedGuard, TenantStatus } from '../guard/api.ts';
 import type { DiskStats, PoolStats } from '../pool/api.ts';
 import type { TrafficStats } from './http/traffic.ts';
 import { pastModels, sumModels, type ModelNumbers } from './model-numbers.ts';
 import type { RespStats } from './resp/traffic.ts';
+import {
+  type EngineNumbers,
+  engineNumbersOf,
+  pastOfEngines,
+  sumOfEngines,
+} from './engine-numbers.ts';
 import { sumCounts, sumFields } from './sums.ts';
 
 export interface ServerNumbers {
@@ -18,6 +25,8 @@ export interface ServerNumbers {
   readonly tenants: readonly TenantStatus[];
   /** By tenant; of pools that are or were open. */
   readonly pools: Readonly<Record<string, PoolStats>>;
+  /** Absent where no model answers. */
+  readonly engines?: readonly EngineNumbers[] | undefined;
 }
 
 /** The numbers of one process. */
@@ -25,6 +34,7 @@ export function numbersOf(
   guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
   http: TrafficStats,
   resp: RespStats | undefined,
+  engine?: LlamaEngine,
   models?: ModelNumbers,
 ): ServerNumbers {
   const tenants = guard.tenants();
@@ -33,7 +43,8 @@ export function numbersOf(
     const stats = guard.poolStats(name);
     if (stats !== undefined) pools[name] = stats;
   }
-  return { workers: 1, http, resp, models, tenants, pools };
+  const engines = engineNumbersOf(engine);
+  return { workers: 1, http, resp, models, tenants, pools, engines };
 }
 
 /**
@@ -56,12 +67,13 @@ export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
     ...(models.length > 0 && { models: sumModels(models) }),
     tenants: tenantsOf(all),
     pools: poolsOf(all),
+    engines: sumOfEngines(all.flatMap(({ engines = [] }) => engines)),
   };
 }
 
 /** What is left of the numbers of workers that are gone: what they have counted, and nothing that is under way. */
 export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
-  const { http, resp, models, tenants, pools } = sumOf(all);
+  const { http, resp, models, tenants, pools, engines = [] } = sumOf(all);
   return [
     {
       workers: 0,
@@ -77,6 +89,7 @@ export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
         inFlightBytes: 0,
       })),
       pools,
+      engines: pastOfEngines(engines),
     },
   ];
 }

@@ -125,7 +125,7 @@ export function createServer(options: ServerOptions): CenoteServer {
   function ownNumbers(): ServerNumbers {
     const http = service.traffic.stats(service.inFlight.usedBytes);
     const models = modelNumbersOf(service.embedder, service.inferModels);
-    return numbersOf(guard, http, respService?.traffic.stats(), models);
+    return numbersOf(guard, http, respService?.traffic.stats(), service.engine, models);
   }
 
   function enter(phase: 'draining' | 'closing'): void {
