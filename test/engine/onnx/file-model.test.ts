@@ -123,6 +123,30 @@ test.skipIf(missingRuntime).each(['direct', 'oldest'])(
   },
 );
 
+test.skipIf(missingRuntime)(
+  'state goes one step, also where what was made together cannot be told apart',
+  async () => {
+    const graph: Graph = {
+      ...summing,
+      name: 'inseparable',
+      outputs: [...summing.outputs, { name: 'all', element: 'float32', dims: ['one', 1] }],
+      nodes: [
+        ...summing.nodes,
+        { op: 'ReduceSum', inputs: ['x', 'axis'], outputs: ['all'], attributes: { keepdims: 1 } },
+      ],
+    };
+    const model = await open(graph, { ...stateful, batching: 'direct' });
+    const ids = ['a', 'b', 'c'];
+    for (const step of [1, 2, 3]) {
+      const made = await Promise.all(
+        ids.map((id) => model.infer([floats('x', 1)], stepOf(id, step === 1))),
+      );
+      expect(made.map(numbersOf)).toEqual(ids.map(() => [step]));
+    }
+    expect(model.stats()).toMatchObject({ completed: 9, batches: 3 });
+  },
+);
+
 test.skipIf(missingRuntime)('a START begins with nothing, whatever the slot held', async () => {
   const model = await open(summing, { ...stateful, batching: 'direct', batchMax: 1 });
   await model.infer([floats('x', 1234)], stepOf('a', true));

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
 import { missingRuntime, summing } from '../../engine/onnx/support.ts';
 import { seed } from '../../support/seed.ts';
+import type { Answer } from '../support/client.ts';
 import { serve } from '../support/serve.ts';
 import { ask, graphModel } from './support.ts';
 
@@ -66,7 +67,7 @@ test.skipIf(missingRuntime)('JSON with something odd in it', async () => {
     }
     const answer = await ask(call, 'summing', request);
     const said = JSON.stringify(request);
-    if (answer.status === 200) expect(answer.json(), said).toHaveProperty('outputs');
+    if (answer.status === 200) expect(jsonIn(answer), said).toHaveProperty('outputs');
     else {
       expect(answer.status, said).toBeGreaterThanOrEqual(400);
       expect(answer.status, said).toBeLessThan(500);
@@ -104,6 +105,12 @@ test.skipIf(missingRuntime)('bytes of any kind, cut anywhere', async () => {
   expect(errors).toEqual([]);
   expect(answered).toBeGreaterThan(0);
 });
+
+/** What is JSON of an answer: bytes may follow it. */
+function jsonIn({ body, headers }: Answer): unknown {
+  const end = headers['inference-header-content-length'];
+  return JSON.parse(body.subarray(0, end === undefined ? body.length : Number(end)).toString());
+}
 
 function pickLength(random: Random, head: number, body: number): string {
   const lengths = [head, head, body, random.below(body + 2), 'x', '', '99999999999'];

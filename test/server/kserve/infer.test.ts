@@ -303,6 +303,29 @@ test('the sentence encoder takes texts', async ({ skip }) => {
   );
 });
 
+test.skipIf(missingRuntime)(
+  'a request that waits for others longer than its timeout is refused',
+  async () => {
+    const model = await graphModel(doubling, {
+      batchMax: 2,
+      queueDelayMs: 60_000,
+      priorityLevels: 2,
+    });
+    const { call } = await serve({ inferModels: [model] });
+    const late = await ask(call, 'doubling', { inputs: [x(1)], parameters: { timeout: 1000 } });
+    expect(late.status).toBe(504);
+    expect(errorOf(late)).toMatch(/\(engine_deadline\)$/);
+    const request = { inputs: [x(1)], parameters: { timeout: 600_000_000, priority: 2 } };
+    const both = await Promise.all([
+      ask(call, 'doubling', request),
+      ask(call, 'doubling', request),
+    ]);
+    expect(both.map(({ status }) => status)).toEqual([200, 200]);
+    const third = await ask(call, 'doubling', { inputs: [x(1)], parameters: { priority: 3 } });
+    expect(errorOf(third)).toMatch(/priority.*\(invalid_argument\)$/);
+  },
+);
+
 test.skipIf(missingRuntime)('what models do is on the page of metrics', async () => {
   const { call } = await serve({ inferModels: [await graphModel(summing, stateful)] });
   const parameters = { sequence_id: 1, sequence_start: true };

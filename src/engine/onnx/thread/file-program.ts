@@ -178,15 +178,16 @@ export class FileModel implements Program {
     }
     for (const info of outputs) fetches[info.name] = this.#outputRoom(info, count);
     const made = await runSession(session, feeds, fetches);
-    keepOverlaps();
-    for (const state of slots.states) {
-      const bytes = bytesOf((fetches[state.output] as OrtTensor).data);
-      for (const [row, { slot }] of rows.entries()) slots.scatter(state, slot, bytes, row, count);
-    }
     const results: RowTensor[][] = rows.map(() => []);
     for (const info of outputs) {
       const tensor = fetches[info.name] ?? made[info.name] ?? fail('engine_failed', noOutput(info));
       split(tensor, info, counts, isBatched, results);
+    }
+    // From here on nothing fails.
+    keepOverlaps();
+    for (const state of slots.states) {
+      const bytes = bytesOf((fetches[state.output] as OrtTensor).data);
+      for (const [row, { slot }] of rows.entries()) slots.scatter(state, slot, bytes, row, count);
     }
     return results;
   }
