@@ -15,6 +15,7 @@ await build({
     'kv/index': 'src/kv/index.ts',
     'engine/index': 'src/engine/index.ts',
     'engine/worker': 'src/engine/worker.ts',
+    'engine/onnx-worker': 'src/engine/onnx-worker.ts',
     'engine/trial': 'src/engine/trial.ts',
     'engine/node-llama-cpp/index': 'src/engine/node-llama-cpp/index.ts',
     'cli/main': 'src/cli/main.ts',

@@ -26,7 +26,7 @@ const outputChars = 4000;
 const wholeRuns = 5;
 
 /** What a copy needs to run tests. */
-const copied = ['src', 'test', 'bench', 'package.json', 'tsconfig.json'];
+const copied = ['src', 'test', 'bench', 'models', 'package.json', 'tsconfig.json'];
 
 /** Of the variables around us, those of a vitest that runs us would confuse another one. */
 const variables = Object.fromEntries(

@@ -16,6 +16,7 @@ import { alloc } from '../test/mutants/alloc.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
+import { engineEdges } from '../test/mutants/engine-edges.mjs';
 import { batcherQueues } from '../test/mutants/engine-queues.mjs';
 import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
@@ -25,6 +26,7 @@ import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { tensors } from '../test/mutants/onnx.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
@@ -68,6 +70,8 @@ const ours = [
   ...batcherQueues,
   ...batchedSequences,
   ...engineState,
+  ...engineEdges,
+  ...tensors,
 ];
 
 /** @param {Mutant} mutant @returns {string} the source with the mutant in it */

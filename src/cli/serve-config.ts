@@ -6,6 +6,7 @@ import { workersMax } from '../guard/shared-usage.ts';
 import type { Arguments, OptionSpec } from './command.ts';
 import { parseBytes } from './format.ts';
 import { engineOptions, readEngineConfig, type EngineConfig } from './serve-engine.ts';
+import { onnxOptions, readOnnxConfig, type OnnxConfig } from './serve-onnx.ts';
 import { readTierConfig, tierOptions, type TierConfig } from './serve-tiers.ts';
 
 export const serveOptions: Record<string, OptionSpec> = {
@@ -40,6 +41,7 @@ export const serveOptions: Record<string, OptionSpec> = {
     fallback: '2GiB',
   },
   ...engineOptions,
+  ...onnxOptions,
   ...tierOptions,
   'no-auth': { help: 'Ask for no key. Refused unless only this machine can reach the address.' },
   workers: {
@@ -62,6 +64,7 @@ export interface ServeConfig {
   /** … and this where there is nothing from before. */
   readonly newCapacityBytes: number;
   readonly engine: EngineConfig;
+  readonly onnx: OnnxConfig;
   readonly tiers: TierConfig;
   readonly withAuth: boolean;
   readonly json: boolean;
@@ -89,6 +92,7 @@ export function readConfig(args: Arguments): ServeConfig {
     capacityBytes: capacity.given ? capacityBytes : undefined,
     newCapacityBytes: capacityBytes,
     engine: readEngineConfig(args),
+    onnx: readOnnxConfig(args),
     tiers: readTierConfig(args),
     withAuth,
     json: args.flag('json'),

@@ -4,7 +4,9 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { LlamaEngine } from '../engine/api.ts';
 import { openEngine } from '../engine/engine.ts';
+import { TenantBlocks } from '../engine/state/tenants.ts';
 import { hasCode } from '../errors.ts';
+import { engineSalt } from '../guard/engine-salt.ts';
 import type { DataLayout } from '../guard/layout.ts';
 import { openPool } from '../pool/open.ts';
 import type { Arguments, OptionSpec } from './command.ts';
@@ -64,6 +66,8 @@ interface Settings {
 
 export interface ServedEngine {
   readonly engine: LlamaEngine;
+  /** To be told now and then of all tenants that there are: what was computed for others is removed. */
+  follow(tenants: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -84,9 +88,12 @@ export async function openServedEngine(
   try {
     // What is said with the small model is short: its state is found again in steps of 16 tokens.
     const steps = modelPath === shippedModel ? { batchTokens: 16 } : {};
-    const engine = await openEngine({ modelPath, pool, ...steps });
+    const salt = await engineSalt(layout);
+    const engine = await openEngine({ modelPath, pool, salt, ...steps });
+    const blocks = new TenantBlocks(pool, salt);
     return {
       engine,
+      follow: (tenants) => blocks.follow(tenants),
       async close() {
         await engine.close();
         await pool.close();

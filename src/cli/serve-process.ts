@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../base/clock.ts';
 import { fail, hasCode } from '../errors.ts';
+import { identityOf } from '../guard/caller.ts';
 import { maintainEveryMs, type DataGuard } from '../guard/data-guard.ts';
 import { pressureEveryMs, PressureRelief } from '../pool/pressure.ts';
 import { createServer, type CenoteServer, type CloseReport } from '../server/server.ts';
@@ -11,7 +12,7 @@ import { printLine, type Io } from './io.ts';
 import { reportError } from './report.ts';
 import type { Listening } from './serve-announce.ts';
 import type { ServeConfig } from './serve-config.ts';
-import { openServedEngine } from './serve-engine.ts';
+import { openServedModels } from './serve-models.ts';
 
 /** Running requests have this long to end once the server is asked to stop. */
 export const stopDeadlineMs = 10_000;
@@ -28,22 +29,34 @@ export async function startServing(
   io: Io,
   gather?: () => Promise<ServerNumbers>,
 ): Promise<Serving> {
-  const served = await openServedEngine(config, io);
+  const models = await openServedModels(config, io);
+  const { engine, embedder, inferModels } = models;
   const server = createServer({
     guard,
     http: { host: config.host, port: config.port },
     ...(config.respPort !== undefined && { resp: { port: config.respPort } }),
     ...(gather !== undefined && { gather }),
-    ...(served !== undefined && { engine: served.engine }),
+    ...(engine !== undefined && { engine }),
+    ...(embedder !== undefined && { embedder }),
+    inferModels,
     onError: (error) => void reportError(error, config.json, io),
   });
   try {
     await listen(server, config);
   } catch (error) {
-    await served?.close();
+    await models.close();
     throw error;
   }
-  const maintaining = setInterval(() => guard.maintain(), maintainEveryMs);
+  const follow = (): void => {
+    models
+      .follow(guard.tenants().map(identityOf))
+      .catch((error: unknown) => reportError(error, config.json, io));
+  };
+  follow();
+  const maintaining = setInterval(() => {
+    guard.maintain();
+    follow();
+  }, maintainEveryMs);
   maintaining.unref();
   const relief = new PressureRelief(guard, (path) => readFileSync(path, 'latin1'), systemClock);
   const relieving = setInterval(() => relieve(relief, config, io), pressureEveryMs);
@@ -51,13 +64,13 @@ export async function startServing(
   return {
     url: server.urls[0] as string,
     respUrl: server.respUrl,
-    model: served?.engine.models()[0]?.name,
+    model: engine?.models()[0]?.name,
     numbers: () => server.numbers(),
     async stop() {
       clearInterval(maintaining);
       clearInterval(relieving);
       const report = await server.close({ deadlineMs: stopDeadlineMs });
-      await served?.close();
+      await models.close();
       return report;
     },
   };

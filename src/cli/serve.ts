@@ -20,6 +20,8 @@ export const serveCommand: Command = {
       '`cenote keys`. Options count before environment variables, these before defaults.',
     'Where llama.cpp is installed (npm install @node-llama-cpp/linux-x64 koffi), --model answers /v1/chat/completions and /v1/completions as ' +
       'OpenAI does. What it computes for a prompt is kept in DATA/engine, for this tenant only, and found again.',
+    'Where ONNX Runtime is installed (npm install onnxruntime-node --onnxruntime-node-install=skip), --embeddings answers /v1/embeddings, and --onnx ' +
+      '/v2/models/NAME/infer as KServe and Triton have it. With --workers the state of a sequence is in the worker that has its connection.',
     'SIGINT (Ctrl-C) and SIGTERM stop the server when running requests are answered, within 10 s; a second signal ' +
       'stops it at once. With --json one line of JSON says where it listens: {version, pid, url, respUrl, pool, path, ' +
       'dataPath, capacityBytes, contexts, model}, and key at the first start.',

@@ -7,6 +7,7 @@
  * last digits of logits (by at most 0.02 where it was measured), never which state belongs to whom.
  */
 
+import type { Spread } from '../base/buckets.ts';
 import type { Timers } from '../base/timers.ts';
 import type { Pool } from '../pool/api.ts';
 
@@ -170,6 +171,14 @@ export interface EngineStats {
   readonly cancelled: number;
   /** How often a request made room for one of another tenant, and went on later. */
   readonly preempted: number;
+  /** Milliseconds that requests have waited for a place. */
+  readonly waits: Spread;
+  /** Milliseconds from the call to the first token. */
+  readonly firstTokens: Spread;
+  /** How many sequences had their next token in one batch. */
+  readonly batches: Spread;
+  /** Pieces of prompts that were computed. */
+  readonly promptBatches: number;
   readonly promptTokens: number;
   readonly cachedTokens: number;
   readonly completionTokens: number;

@@ -1,11 +1,13 @@
 /** An engine: a bounded queue, fair to tenants, before instances that compute. */
 
+import { Buckets } from '../base/buckets.ts';
 import { Alarm } from '../base/timers.ts';
 import { CenoteError, type ErrorCode, fail } from '../errors.ts';
 import type {
   ChatMessage,
   EngineOptions,
   EngineStats,
+  GeneratedToken,
   GenerateRequest,
   Generation,
   LlamaEngine,
@@ -27,6 +29,7 @@ import {
   tokensGiven,
   workOf,
 } from './requests.ts';
+import { crewStats, timeBoundsMs } from './stats.ts';
 import type { Answer, InstanceModel, Question } from './worker/protocol.ts';
 
 /** Sessions whose instance is remembered. */
@@ -46,6 +49,8 @@ class Engine implements LlamaEngine {
   readonly #alarm: Alarm;
   #firstReady: ((model: InstanceModel | CenoteError) => void) | undefined;
   #model: InstanceModel | undefined;
+  readonly #waits = new Buckets(timeBoundsMs);
+  readonly #firstTokens = new Buckets(timeBoundsMs);
   #nextId = 1;
   #requests = 0;
   #refused = 0;
@@ -226,9 +231,10 @@ class Engine implements LlamaEngine {
     asked.instance = instance;
     asked.startedAtMs = nowMs;
     this.#waiting.delete(asked);
+    this.#waits.record(nowMs - asked.askedAtMs);
     instance.start(id, work, {
       tenant,
-      token: (token) => asked.stream.push(token),
+      token: (token) => this.#say(asked, token),
       done: (result) => {
         this.#leave(asked);
         asked.stream.finish(timed(asked, result));
@@ -238,6 +244,11 @@ class Engine implements LlamaEngine {
         asked.stream.fail(error);
       },
     });
+  }
+
+  #say({ stream, askedAtMs }: Asked, token: GeneratedToken): void {
+    if (token.index === 0) this.#firstTokens.record(this.#config.timers.nowMs() - askedAtMs);
+    stream.push(token);
   }
 
   /** The one used longest ago is forgotten. */
@@ -272,26 +283,14 @@ class Engine implements LlamaEngine {
   }
 
   stats(): EngineStats {
-    const crew = this.#crew;
     return {
-      instances: crew.size,
-      instancesStarted: crew.started,
-      instancesLost: crew.lost,
-      running: crew.running,
+      ...crewStats(this.#crew),
       queued: this.#queue.size,
       requests: this.#requests,
       refused: this.#refused,
       cancelled: this.#cancelled,
-      preempted: crew.count('preempted'),
-      promptTokens: crew.count('promptTokens'),
-      cachedTokens: crew.count('cachedTokens'),
-      completionTokens: crew.count('completionTokens'),
-      blocksWritten: crew.count('blocksWritten'),
-      blocksShared: crew.count('blocksShared'),
-      blocksRestored: crew.count('blocksRestored'),
-      blocksDropped: crew.count('blocksDropped'),
-      blocksRejected: crew.count('blocksRejected'),
-      blocksRefused: crew.countRefused(),
+      waits: this.#waits.read(),
+      firstTokens: this.#firstTokens.read(),
     };
   }
 

@@ -6,6 +6,11 @@ import type { Caller, Scope } from './api.ts';
 import { defaultTenant } from './quotas.ts';
 import type { Tenant } from './tenant.ts';
 
+/** As no other tenant ever is called. */
+export function identityOf({ name, createdAtMs }: Pick<Tenant, 'name' | 'createdAtMs'>): string {
+  return name === defaultTenant ? name : `${name}@${createdAtMs}`;
+}
+
 export class KeyCaller implements Caller {
   readonly #tenant: Tenant;
   readonly #scopes: readonly Scope[];
@@ -21,8 +26,7 @@ export class KeyCaller implements Caller {
   }
 
   get tenantIdentity(): string {
-    const { name, createdAtMs } = this.#tenant;
-    return name === defaultTenant ? name : `${name}@${createdAtMs}`;
+    return identityOf(this.#tenant);
   }
 
   get isValid(): boolean {

@@ -1,9 +1,18 @@
 /** What a server counts, in one value that can be sent, and of several workers the sum. */
 
+import type { LlamaEngine } from '../engine/api.ts';
 import type { ServedGuard, TenantStatus } from '../guard/api.ts';
 import type { DiskStats, PoolStats } from '../pool/api.ts';
 import type { TrafficStats } from './http/traffic.ts';
+import { pastModels, sumModels, type ModelNumbers } from './model-numbers.ts';
 import type { RespStats } from './resp/traffic.ts';
+import {
+  type EngineNumbers,
+  engineNumbersOf,
+  pastOfEngines,
+  sumOfEngines,
+} from './engine-numbers.ts';
+import { sumCounts, sumFields } from './sums.ts';
 
 export interface ServerNumbers {
   /** Processes that serve. */
@@ -11,18 +20,22 @@ export interface ServerNumbers {
   readonly http: TrafficStats;
   /** Undefined where RESP is not spoken. */
   readonly resp?: RespStats | undefined;
+  /** Undefined where there are no models of tensors. */
+  readonly models?: ModelNumbers | undefined;
   readonly tenants: readonly TenantStatus[];
   /** By tenant; of pools that are or were open. */
   readonly pools: Readonly<Record<string, PoolStats>>;
+  /** Absent where no model answers. */
+  readonly engines?: readonly EngineNumbers[] | undefined;
 }
-
-type Counts = Readonly<Record<string, number>>;
 
 /** The numbers of one process. */
 export function numbersOf(
   guard: Pick<ServedGuard, 'tenants' | 'poolStats'>,
   http: TrafficStats,
   resp: RespStats | undefined,
+  engine?: LlamaEngine,
+  models?: ModelNumbers,
 ): ServerNumbers {
   const tenants = guard.tenants();
   const pools: Record<string, PoolStats> = {};
@@ -30,7 +43,8 @@ export function numbersOf(
     const stats = guard.poolStats(name);
     if (stats !== undefined) pools[name] = stats;
   }
-  return { workers: 1, http, resp, tenants, pools };
+  const engines = engineNumbersOf(engine);
+  return { workers: 1, http, resp, models, tenants, pools, engines };
 }
 
 /**
@@ -38,6 +52,7 @@ export function numbersOf(
  */
 export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
   const resps = all.flatMap(({ resp }) => (resp === undefined ? [] : [resp]));
+  const models = all.flatMap((one) => (one.models === undefined ? [] : [one.models]));
   const http = all.map((one) => one.http);
   return {
     workers: all.reduce((sum, { workers }) => sum + workers, 0),
@@ -49,14 +64,16 @@ export function sumOf(all: readonly ServerNumbers[]): ServerNumbers {
         closed: sumCounts(resps.map(({ closed }) => closed)) as RespStats['closed'],
       },
     }),
+    ...(models.length > 0 && { models: sumModels(models) }),
     tenants: tenantsOf(all),
     pools: poolsOf(all),
+    engines: sumOfEngines(all.flatMap(({ engines = [] }) => engines)),
   };
 }
 
 /** What is left of the numbers of workers that are gone: what they have counted, and nothing that is under way. */
 export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
-  const { http, resp, tenants, pools } = sumOf(all);
+  const { http, resp, models, tenants, pools, engines = [] } = sumOf(all);
   return [
     {
       workers: 0,
@@ -64,6 +81,7 @@ export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
       ...(resp !== undefined && {
         resp: { ...resp, connections: 0, inFlightBytes: 0, heldBytes: 0, waitingBytes: 0 },
       }),
+      ...(models !== undefined && { models: pastModels(models) }),
       tenants: tenants.map((status) => ({
         ...status,
         isOpen: false,
@@ -71,6 +89,7 @@ export function pastOf(all: readonly ServerNumbers[]): ServerNumbers[] {
         inFlightBytes: 0,
       })),
       pools,
+      engines: pastOfEngines(engines),
     },
   ];
 }
@@ -134,23 +153,4 @@ function summedDisk(
   if (one === undefined || other === undefined) return one ?? other;
   const { usedBytes, maxBytes, doomed } = one;
   return { ...sumFields([one, other]), usedBytes, maxBytes, doomed };
-}
-
-/** The sum of each field that is a number; the rest is of the first. */
-function sumFields<T extends object>(all: readonly T[]): T {
-  const [first] = all as readonly [T];
-  const summed = new Map<string, unknown>();
-  for (const [name, value] of Object.entries(first) as [keyof T & string, unknown][]) {
-    const isNumber = typeof value === 'number';
-    summed.set(name, isNumber ? all.reduce((sum, one) => sum + Number(one[name] ?? 0), 0) : value);
-  }
-  return Object.fromEntries(summed) as T;
-}
-
-function sumCounts(all: readonly Counts[]): Record<string, number> {
-  const sums: Record<string, number> = {};
-  for (const counts of all) {
-    for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
-  }
-  return sums;
 }

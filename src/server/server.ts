@@ -4,6 +4,7 @@ import { fail } from '../errors.ts';
 import { systemClock, type Clock } from '../base/clock.ts';
 import { systemTimers, type Timers } from '../base/timers.ts';
 import type { LlamaEngine } from '../engine/api.ts';
+import type { Embedder, InferModel } from '../engine/onnx/api.ts';
 import type { Pool } from '../pool/api.ts';
 import type { ServedGuard } from '../guard/api.ts';
 import type { Auth } from '../guard/keyring.ts';
@@ -21,6 +22,7 @@ import { Wire } from './http/wire.ts';
 import type { RespLimits } from './resp/limits.ts';
 import { makeRespService } from './resp/service.ts';
 import type { RespService } from './resp/session.ts';
+import { modelNumbersOf } from './model-numbers.ts';
 import { numbersOf, type ServerNumbers } from './numbers.ts';
 import type { RespStats } from './resp/traffic.ts';
 import { RespWire } from './resp/wire.ts';
@@ -47,6 +49,10 @@ export interface ServerOptions {
   readonly onError?: (error: unknown) => void;
   /** Answers /v1/chat/completions and /v1/completions. Stays open when the server closes. */
   readonly engine?: LlamaEngine;
+  /** Answers /v1/embeddings. Stays open when the server closes. */
+  readonly embedder?: Embedder;
+  /** Answer /v2/models/NAME/infer. Stay open when the server closes. */
+  readonly inferModels?: readonly InferModel[];
   readonly clock?: Clock;
   /** For what is sent where nothing has come for a while. Default: those of the system. */
   readonly timers?: Timers;
@@ -118,7 +124,8 @@ export function createServer(options: ServerOptions): CenoteServer {
 
   function ownNumbers(): ServerNumbers {
     const http = service.traffic.stats(service.inFlight.usedBytes);
-    return numbersOf(guard, http, respService?.traffic.stats());
+    const models = modelNumbersOf(service.embedder, service.inferModels);
+    return numbersOf(guard, http, respService?.traffic.stats(), service.engine, models);
   }
 
   function enter(phase: 'draining' | 'closing'): void {
@@ -188,10 +195,26 @@ function serviceOf(options: ServerOptions, guard: ServedGuard): Omit<Service, 'n
     onError: options.onError ?? warn,
     openApi: JSON.stringify(openApiOf(routes)),
     engine: options.engine,
+    embedder: options.embedder,
+    inferModels: modelsByName(options.inferModels),
     timers: options.timers ?? systemTimers,
     startedMs: (options.clock ?? systemClock).nowMs(),
     phase: 'serving',
   };
+}
+
+/** Names stand in paths, and as labels of metrics. @throws invalid_argument */
+function modelsByName(models: readonly InferModel[] = []): ReadonlyMap<string, InferModel> {
+  for (const { name } of models) {
+    if (!/^[\w.-]{1,64}$/.test(name))
+      fail(
+        'invalid_argument',
+        `A model is called by up to 64 letters, digits, '.', '_' and '-'; got ${name}.`,
+      );
+  }
+  const byName = new Map(models.map((model) => [model.name, model]));
+  if (byName.size < models.length) fail('invalid_argument', 'Two models have the same name.');
+  return byName;
 }
 
 function warn(error: unknown): void {

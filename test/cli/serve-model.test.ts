@@ -86,6 +86,17 @@ it.skipIf(missing)(
     const stranger = await say(clientOf(again, other), second.messages, 'And at last?');
     expect(stranger.promptTokens).toBe(third.promptTokens);
     expect(stranger.cachedTokens).toBe(0);
+    // What was computed for a tenant goes with it.
+    const parts = async (): Promise<number> => {
+      const { stdout } = await cenote(['inspect', data.join('data/engine'), '--json']);
+      return (JSON.parse(stdout) as { parts: number }).parts;
+    };
+    await sayUntilCached(clientOf(again, other), second.messages, 'And at last?');
+    const most = await parts();
+    await cenote(['tenants', 'delete', 'acme', '--yes', ...folder]);
+    await until(async () => (await parts()) < most);
+    const fourth = await say(clientOf(again, key), third.messages, 'The end?');
+    expect(fourth.cachedTokens).toBeGreaterThanOrEqual(first.cachedTokens);
     expect((await again.stop()).code).toBe(0);
   },
 );

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { isRunning } from '../../src/base/running.ts';
+import { missingEngine } from '../engine/support/models.ts';
 import { until } from '../support/until.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
 
@@ -116,6 +117,51 @@ describe('serve --workers', () => {
     const { stdout } = await cenote(['check', scratch.join('data'), '--json']);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true });
   });
+
+  it.skipIf(missingEngine())(
+    'tells what all engines have done, whichever worker is asked',
+    async () => {
+      using scratch = new Scratch();
+      const { server, pair } = await startPair(scratch, '--model', 'models/cenote-moby.gguf');
+      const [one, two] = pair;
+      const body = JSON.stringify({ model: 'cenote-moby', prompt: 'Call me', max_tokens: 3 });
+      const answers: unknown[] = [];
+      for (const connection of [one, one, two]) {
+        const { status, text } = await connection.send('POST', '/v1/completions', body);
+        expect(status).toBe(200);
+        answers.push((JSON.parse(text) as { usage: unknown }).usage);
+      }
+      const sum = (name: string): number =>
+        (answers as Record<string, number>[]).reduce(
+          (total, usage) => total + (usage[name] ?? 0),
+          0,
+        );
+      const model = 'model="cenote-moby"';
+      const counted = async (of: Connection): Promise<Record<string, number>> => {
+        const page = (await of.send('GET', '/metrics')).text;
+        const names = {
+          requests: `engine_requests_total{${model}}`,
+          first: `engine_first_token_seconds_count{${model}}`,
+          waits: `engine_queue_wait_seconds_count{${model}}`,
+          instances: `engine_instances{${model}}`,
+          completion: `engine_tokens_total{${model},kind="completion"}`,
+          cached: `engine_tokens_total{${model},kind="cached"}`,
+          computed: `engine_tokens_total{${model},kind="computed"}`,
+        };
+        return Object.fromEntries(
+          Object.entries(names).map(([name, series]) => [name, seriesOf(page, series)]),
+        );
+      };
+      // They count when an answer is over for them, which may be just after its end is told.
+      await until(async () => (await counted(one))['completion'] === sum('completion_tokens'));
+      const pages = [await counted(one), await counted(two)];
+      expect(pages[0]).toEqual(pages[1]);
+      expect(pages[0]).toMatchObject({ requests: 3, first: 3, waits: 3, instances: 2, cached: 0 });
+      expect(pages[0]?.['computed']).toBe(sum('prompt_tokens'));
+      for (const connection of pair) connection.close();
+      expect((await server.stop()).code).toBe(0);
+    },
+  );
 
   it('keeps the quotas of a tenant over all workers', async () => {
     using scratch = new Scratch();

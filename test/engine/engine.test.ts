@@ -88,7 +88,16 @@ describe.skipIf(missingEngine() !== undefined)('an engine', () => {
       running: 0,
       queued: 0,
       completionTokens: 768,
+      promptBatches: 12,
     });
+    const { waits, firstTokens, batches } = one.stats();
+    expect(waits.counts.reduce((a, b) => a + b)).toBe(12);
+    expect(firstTokens.counts.reduce((a, b) => a + b)).toBe(12);
+    expect(firstTokens.sum).toBeGreaterThan(waits.sum);
+    // The first token of each comes of its prompt.
+    expect(batches.sum).toBe(12 * 63);
+    expect(batches.bounds).toEqual([1, 2, 4, 8, 16, 32, 64]);
+    expect(batches.counts.slice(3)).toEqual([0, 0, 0, 0, 0]);
   });
 
   it('finds the turns before: a conversation pays for what is new', async () => {

@@ -127,6 +127,8 @@ it('lays out the folder', () => {
     tenantsFile: '/srv/data/tenants.json',
     lockFile: '/srv/data/.lock',
     engineFolder: '/srv/data/engine',
+    engineSaltFile: '/srv/data/engine.salt',
+    onnxFolder: '/srv/data/onnx',
     tenantsFolder: '/srv/data/tenants',
     poolFolder: '/srv/data/tenants/default',
   });

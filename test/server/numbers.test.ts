@@ -73,3 +73,14 @@ it('forget tenants that are gone', () => {
   expect(Object.keys(pools)).toEqual(['other']);
   expect(tenants.map(({ name }) => name)).toEqual(['other']);
 });
+
+it('add up what models have done, and forget the sequences of workers that are gone', () => {
+  const infer = { vad: { accepted: 5, completed: 4, failed: 1, batches: 2, live: 3 } };
+  const embeddings = { inputs: 10, hits: 2, unkept: 0, batches: 1, rows: 8 };
+  const one = { ...worker({ disk: {} }), models: { infer, embeddings } };
+  expect(sumOf([one, worker({ disk: {} }), ...pastOf([one])]).models).toEqual({
+    infer: { vad: { accepted: 10, completed: 8, failed: 2, batches: 4, live: 3 } },
+    embeddings: { inputs: 20, hits: 4, unkept: 0, batches: 2, rows: 16 },
+  });
+  expect(sumOf([worker({ disk: {} })]).models).toBe(undefined);
+});

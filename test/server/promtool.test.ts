@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasCommand, runToEnd } from '../support/children.ts';
+import { fakeEngine } from './chat/fake-engine.ts';
 import { serve } from './support/serve.ts';
 
 const hasPromtool = hasCommand('promtool');
@@ -7,7 +8,7 @@ const hasPromtool = hasCommand('promtool');
 describe('the metrics page', () => {
   it('is valid to Prometheus, and follows its conventions', async (context) => {
     if (!hasPromtool) context.skip('no promtool: apt-get install prometheus');
-    const { call } = await serve({ resp: { port: 0 } });
+    const { call } = await serve({ resp: { port: 0 }, engine: fakeEngine('a "model"\\\n') });
     const before = (await call('GET', '/metrics')).body;
     await call('PUT', '/v1/contexts/c/parts/p', { body: 'hello' });
     await call('GET', '/v1/contexts/c/parts/p');

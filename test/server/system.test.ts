@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { errorTable } from '../../src/errors.ts';
 import { openApiOf } from '../../src/server/http/openapi.ts';
 import { chatSchemas } from '../../src/server/chat/schemas.ts';
+import { kserveSchemas } from '../../src/server/kserve/schemas.ts';
 import { answerSchemas } from '../../src/server/http/openapi-schemas.ts';
 import { routes } from '../../src/server/http/routes.ts';
 import { codeOf } from './support/client.ts';
@@ -62,8 +63,12 @@ describe('openapi.json', () => {
       const answer = await call(method, path.replace('{id}', 'c').replace('{part}', 'p'));
       expect(answer.status, `${method} ${path}`).not.toBe(405);
       if (answer.status === 404 && method !== 'HEAD') {
-        const { detail, error } = answer.json() as { detail?: string; error?: { message: string } };
-        expect(detail ?? error?.message, `${method} ${path}`).toMatch(
+        const { detail, error } = answer.json() as {
+          detail?: string;
+          error?: string | { message: string };
+        };
+        const told = typeof error === 'object' ? error.message : error;
+        expect(detail ?? told, `${method} ${path}`).toMatch(
           /^There (is no (part|context|tenant|model)|are no tenants)/,
         );
       }
@@ -82,7 +87,7 @@ describe('openapi.json', () => {
   it('has no dangling references, and unique operations', () => {
     const text = JSON.stringify(openApiOf(routes));
     const names = [...text.matchAll(/#\/components\/schemas\/(\w+)/g)].map((match) => match[1]);
-    const schemas = { ...answerSchemas, ...chatSchemas };
+    const schemas = { ...answerSchemas, ...chatSchemas, ...kserveSchemas };
     expect(new Set(names)).toEqual(new Set(Object.keys(schemas)));
     expect(new Set(routes.map((route) => route.operation)).size).toBe(routes.length);
   });

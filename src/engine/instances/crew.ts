@@ -1,5 +1,6 @@
 /** The instances of an engine: as many as its load asks for, replaced when they die. */
 
+import { type Spread, sumSpreads } from '../../base/buckets.ts';
 import { CenoteError } from '../../errors.ts';
 import type { Refusal } from '../api.ts';
 import { refusals } from '../api.ts';
@@ -231,11 +232,17 @@ export class Crew {
     return Object.fromEntries(rows) as Record<Refusal, number>;
   }
 
+  batches(): Spread {
+    return sumSpreads(this.#counters().map((counters) => counters.readBatches()));
+  }
+
   #sum(read: (counters: Counters) => number): number {
-    let sum = read(this.#past);
-    for (const { counters } of this.#members) sum += read(counters);
-    for (const { counters } of this.#ending) sum += read(counters);
-    return sum;
+    return this.#counters().reduce((sum, counters) => sum + read(counters), 0);
+  }
+
+  #counters(): Counters[] {
+    const now = [...this.#members, ...this.#ending].map(({ counters }) => counters);
+    return [this.#past, ...now];
   }
 
   async close(): Promise<void> {

@@ -41,6 +41,9 @@ const trialFile = fileURLToPath(
   ),
 );
 
+/** Signals that come from outside: of us, an operator, or a system that is out of memory. */
+const killers: ReadonlySet<NodeJS.Signals> = new Set(['SIGKILL', 'SIGTERM', 'SIGINT', 'SIGHUP']);
+
 interface Outcome {
   /** Undefined: it can be used. */
   readonly error: CenoteError | undefined;
@@ -84,7 +87,8 @@ async function outcomeOf(path: string, kvType: KvType, limits: TrialLimits): Pro
     const ended = await run({ path, kvType, memoryMaxBytes }, timeMaxMs);
     const error = errorOf(path, timeMaxMs, ended);
     const isOfFile = error === undefined || error.code === 'engine_model_invalid';
-    return { error, isLasting: isOfFile && !ended.timedOut };
+    const isKilled = ended.signal !== null && killers.has(ended.signal);
+    return { error, isLasting: isOfFile && !isKilled };
   } catch (cause) {
     const message = 'No process can be started to try the model.';
     return { error: new CenoteError('engine_failed', message, { cause }), isLasting: false };

@@ -1,13 +1,21 @@
 /** A file for a moment: nobody else reads it, and nothing is left of it. */
 
 import { existsSync } from 'node:fs';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, open, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemClock } from '../../base/clock.ts';
 import { fail } from '../../errors.ts';
 
 /** Memory that looks like a folder; where there is room in it no disk is touched. */
 const memoryFolder = '/dev/shm';
+
+const namePrefix = 'cenote-state-';
+/** A folder so old is of a process that was killed: what is under way takes seconds. */
+const leftoverMs = 3_600_000;
+
+/** Looked through once by this process. */
+const cleaned = new Set<string>();
 
 /** Where such files may be, the best first. */
 export function scratchFolders(): readonly string[] {
@@ -48,12 +56,32 @@ async function once<T>(
   names: readonly string[],
   use: (...paths: string[]) => Promise<T>,
 ): Promise<T> {
-  const folder = await mkdtemp(join(parent, 'cenote-state-'));
+  if (!cleaned.has(parent)) {
+    cleaned.add(parent);
+    await removeLeftovers(parent, systemClock.nowMs());
+  }
+  const folder = await mkdtemp(join(parent, namePrefix));
   try {
     const paths = names.map((name) => join(folder, name));
     for (const path of paths) await (await open(path, 'wx', 0o600)).close();
     return await use(...paths);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Removes what processes of this user that were killed have left: in memory it would stay until the machine starts anew. */
+export async function removeLeftovers(parent: string, nowMs: number): Promise<void> {
+  const names = await readdir(parent).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(namePrefix)) continue;
+    const folder = join(parent, name);
+    try {
+      const { mtimeMs, uid } = await stat(folder);
+      if (uid !== process.getuid?.() || nowMs - mtimeMs < leftoverMs) continue;
+      await rm(folder, { recursive: true, force: true });
+    } catch {
+      // Somebody else is removing it, or may, and we may not.
+    }
   }
 }

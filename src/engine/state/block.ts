@@ -37,6 +37,8 @@ export interface BlockIdentity {
   readonly tokens: Int32Array;
   /** `keyWords` per block. */
   readonly keys: Int32Array;
+  /** Of whoever's they are: all go with it. */
+  readonly tag: string;
 }
 
 export function blockBytes(shape: RowShape): number {

@@ -1,5 +1,6 @@
 /** Counters of an instance, in memory that the thread of the engine reads: one writer, whole numbers. */
 
+import { Buckets, type Spread } from '../../base/buckets.ts';
 import { refusals, type Refusal } from '../api.ts';
 
 const plainNames = [
@@ -7,6 +8,7 @@ const plainNames = [
   'cachedTokens',
   'completionTokens',
   'preempted',
+  'promptBatches',
   'blocksWritten',
   'blocksShared',
   'blocksRestored',
@@ -16,13 +18,28 @@ const plainNames = [
 
 export type CounterName = (typeof plainNames)[number];
 
+/** Sequences whose next tokens are computed together. */
+const batchBounds = [1, 2, 4, 8, 16, 32, 64];
+const batchesAt = plainNames.length + refusals.length;
+const cellCount = batchesAt + Buckets.cellsOf(batchBounds);
+
+/** An f64 each: plain names, refusals, batches of answers by their size. */
 export class Counters {
   readonly #cells: Float64Array;
+  readonly #batches: Buckets;
 
-  constructor(
-    memory: SharedArrayBuffer = new SharedArrayBuffer(8 * (plainNames.length + refusals.length)),
-  ) {
+  constructor(memory: SharedArrayBuffer = new SharedArrayBuffer(8 * cellCount)) {
     this.#cells = new Float64Array(memory);
+    this.#batches = new Buckets(batchBounds, this.#cells.subarray(batchesAt));
+  }
+
+  /** A batch of the next tokens of so many sequences. */
+  batch(sequences: number): void {
+    this.#batches.record(sequences);
+  }
+
+  readBatches(): Spread {
+    return this.#batches.read();
   }
 
   get memory(): SharedArrayBuffer {

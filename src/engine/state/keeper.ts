@@ -7,10 +7,17 @@ import type { Counters } from './counters.ts';
 import { DamagedBlocks } from './damaged-blocks.ts';
 import { chainStart, fingerprintOf, keysOf, type ModelIdentity } from './keys.ts';
 import { Restorer } from './restore.ts';
+import { tenantTag } from './tenants.ts';
 import { StateWriter } from './writer.ts';
 
-/** Tenants whose starts are remembered. */
-const startsMax = 1024;
+/** Tenants that are remembered. */
+const ownersMax = 1024;
+
+interface Owner {
+  /** Where the chains of its blocks start. */
+  readonly start: Int32Array;
+  readonly tag: string;
+}
 
 export interface KeeperOptions {
   readonly pool: Pool;
@@ -27,7 +34,7 @@ export class StateKeeper {
   readonly #hasDisk: boolean;
   readonly #restorer: Restorer;
   readonly #writer: StateWriter;
-  readonly #starts = new Map<string, Int32Array>();
+  readonly #owners = new Map<string, Owner>();
 
   constructor({ pool, model, salt, writeQueueBytes, counters }: KeeperOptions) {
     this.#model = model;
@@ -79,20 +86,23 @@ export class StateKeeper {
   }
 
   identityOf(tenant: string, tokens: Int32Array): BlockIdentity {
+    const { start, tag } = this.#ownerOf(tenant);
     return {
       fingerprint: this.#fingerprint,
       shape: this.#model.shape,
       tokens,
-      keys: keysOf(this.#startOf(tenant), tokens),
+      keys: keysOf(start, tokens),
+      tag,
     };
   }
 
-  #startOf(tenant: string): Int32Array {
-    const known = this.#starts.get(tenant);
+  #ownerOf(tenant: string): Owner {
+    const known = this.#owners.get(tenant);
     if (known !== undefined) return known;
-    if (this.#starts.size >= startsMax) this.#starts.clear();
+    if (this.#owners.size >= ownersMax) this.#owners.clear();
     const start = chainStart(this.#fingerprint, this.#salt, tenant);
-    this.#starts.set(tenant, start);
-    return start;
+    const owner = { start, tag: tenantTag(this.#salt, tenant) };
+    this.#owners.set(tenant, owner);
+    return owner;
   }
 }

@@ -47,9 +47,12 @@ export function keysOf(start: Int32Array, tokens: Int32Array): Int32Array {
   return keys;
 }
 
+/** What the names of blocks begin with. */
+export const contextPrefix = 'kv:';
+
 /** The context of a pool in which a block is. */
 export function nameOf(keys: Int32Array, block: number): string {
-  let name = 'kv:';
+  let name: string = contextPrefix;
   for (let word = 0; word < keyWords; word++) {
     const value = (keys[block * keyWords + word] as number) >>> 0;
     name += value.toString(16).padStart(8, '0');

@@ -103,6 +103,7 @@ export class StateWriter {
     try {
       const draft = this.#pool.beginPut(name, rowsPart, blockBytes(identity.shape), {
         kind: 'attention',
+        tags: [identity.tag],
         ...(block < replaceFrom && { ifVersion: 0 }),
       });
       try {

@@ -59,7 +59,7 @@ export class LlamaSteps implements TokenModel<Answering> {
 
   /** Computes a piece of a prompt, and what follows if it is the last one. */
   #computePiece(batch: StepBatch<Answering>, member: number): void {
-    const { context, nowMs } = this.#options;
+    const { context, counters, nowMs } = this.#options;
     const { tokens, computed, slot, meta } = batch.runs[member] as Run<Answering>;
     const startedMs = nowMs();
     const end = computed + (batch.counts[member] as number);
@@ -71,12 +71,13 @@ export class LlamaSteps implements TokenModel<Answering> {
       row = context.add(slot, position, tokens[position] as number, wantLogits);
     }
     context.compute();
+    counters.add('promptBatches', 1);
     meta.prefilledMs += nowMs() - startedMs;
     if (isLast) this.#choose(batch, member, row);
   }
 
   #answer(batch: StepBatch<Answering>): void {
-    const { context } = this.#options;
+    const { context, counters } = this.#options;
     const members = this.#members;
     members.fill(none);
     for (let member = 0; member < batch.size; member++) {
@@ -92,6 +93,7 @@ export class LlamaSteps implements TokenModel<Answering> {
     }
     if (count === 0) return;
     context.compute();
+    counters.batch(count);
     let row = 0;
     for (const member of members) {
       if (member === none) continue;

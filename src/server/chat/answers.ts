@@ -106,7 +106,10 @@ export function chunkJson(
 }
 
 /** @param createdSeconds when it was opened: the file does not tell when it was made */
-export function modelJson(model: ModelInfo, createdSeconds: number): Json {
+export function modelJson(
+  model: Pick<ModelInfo, 'name' | 'description' | 'contextTokens'>,
+  createdSeconds: number,
+): Json {
   return {
     id: model.name,
     object: 'model',

@@ -18,6 +18,7 @@ import {
   type Dialect,
   type Envelope,
 } from './answers.ts';
+import { withoutIdleTimeout } from './computing.ts';
 import { EventStream } from './event-stream.ts';
 import { engineOf } from './models.ts';
 import { openAiErrorOf } from './problem.ts';
@@ -125,14 +126,4 @@ async function endWith(
   if (!(error instanceof CenoteError)) exchange.service.onError(error);
   await events.write(openAiErrorOf(problemOf(error).problem));
   exchange.res.end();
-}
-
-/**
- * A connection on which nothing moves is closed after a while, but not while the answer is being computed.
- *
- * @returns goes back to that
- */
-function withoutIdleTimeout({ req, service }: RoutedExchange): () => void {
-  req.socket.setTimeout(0);
-  return () => void req.socket.setTimeout(service.limits.idleTimeoutMs);
 }

@@ -12,9 +12,15 @@ export function engineOf({ service }: RoutedExchange): LlamaEngine {
   return service.engine ?? fail('engine_missing', 'This server was started without a model.');
 }
 
-function modelsOf({ engine, startedMs }: Service): ReturnType<typeof modelJson>[] {
+function modelsOf({ engine, embedder, startedMs }: Service): ReturnType<typeof modelJson>[] {
   const createdSeconds = Math.floor(startedMs / 1000);
-  return (engine?.models() ?? []).map((model) => modelJson(model, createdSeconds));
+  const embedding = embedder && {
+    name: embedder.name,
+    description: embedder.description,
+    contextTokens: embedder.tokensMax,
+  };
+  const models = [...(engine?.models() ?? []), ...(embedding === undefined ? [] : [embedding])];
+  return models.map((model) => modelJson(model, createdSeconds));
 }
 
 export function listModels(exchange: RoutedExchange): void {

@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { PlainRoute, Route, Success } from '../http/route.ts';
 import { completeChat, completeText } from './complete.ts';
+import { embed } from './embed.ts';
 import { describeModel, listModels } from './models.ts';
 
 const errors: readonly ErrorCode[] = [
@@ -43,11 +44,23 @@ export const chatRoutes: readonly Route[] = [
     handle: completeText,
   }),
   {
+    method: 'POST',
+    path: '/v1/embeddings',
+    operation: 'embed',
+    dialect: 'openai',
+    scope: 'ctx:write',
+    summary: 'Vectors of texts. Those that were asked for before are kept in the pool.',
+    body: { ref: 'EmbeddingRequest' },
+    successes: [{ status: 200, description: 'A vector per input.', schema: 'Embeddings' }],
+    errors: [...errors, 'onnx_missing', 'engine_model_invalid'],
+    handle: embed,
+  },
+  {
     method: 'GET',
     path: '/v1/models',
     operation: 'listModels',
     dialect: 'openai',
-    summary: 'The models that are served: one, or none.',
+    summary: 'The models that are served.',
     successes: [{ status: 200, description: 'The models.', schema: 'Models' }],
     errors: [],
     handle: listModels,

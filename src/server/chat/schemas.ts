@@ -1,6 +1,7 @@
 /** What the OpenAPI document says of requests and answers in OpenAI's shape. */
 
 import { refTo, type JsonSchema } from '../http/openapi-schemas.ts';
+import { embeddingFields } from './embedding-request.ts';
 import { chatFields, completionFields } from './request.ts';
 
 const text: JsonSchema = { type: 'string' };
@@ -23,6 +24,15 @@ const fieldSchemas: Readonly<Record<string, JsonSchema>> = {
   max_tokens: { type: ['integer', 'null'], minimum: 1 },
   max_completion_tokens: { type: ['integer', 'null'], minimum: 1 },
   ignore_eos: { ...flag, description: "Go on past the model's own end." },
+  input: { description: 'An input, or a list of up to 2048 of them.' },
+  encoding_format: { ...text, enum: ['float', 'base64'] },
+  dimensions: { type: ['integer', 'null'], description: 'As many as the model has, or nothing.' },
+  truncate_prompt_tokens: {
+    type: ['integer', 'null'],
+    minimum: -1,
+    description:
+      'Look at so many tokens, -1: as many as the model can; without it longer inputs are refused.',
+  },
   prompt_cache_key: { ...text, description: 'Names a session, for whoever routes it.' },
 };
 
@@ -66,6 +76,23 @@ export const chatSchemas: Readonly<Record<string, JsonSchema>> = {
     total_tokens: count,
     prompt_tokens_details: record({
       cached_tokens: { ...count, description: 'Those whose state was kept from before.' },
+    }),
+  }),
+  EmbeddingRequest: {
+    ...request(embeddingFields, ['model', 'input']),
+    description: 'An input is a text, or a list of tokens.',
+  },
+  Embeddings: record({
+    object: text,
+    model: text,
+    data: {
+      type: 'array',
+      items: record({ object: text, index: count, embedding: { type: ['array', 'string'] } }),
+    },
+    usage: record({
+      prompt_tokens: count,
+      total_tokens: count,
+      cached_inputs: { ...count, description: 'Those whose vectors were kept from before.' },
     }),
   }),
   Model: record({ id: text, object: text, created: count, owned_by: text }),

@@ -137,21 +137,37 @@ export async function readJson(
 
 /** Whatever JSON a request carries; undefined for an empty body. @throws invalid_argument, length_required and as `receive` */
 export async function readJsonValue(exchange: Exchange, maxJsonBytes: number): Promise<unknown> {
+  const bytes = await readBytes(exchange, maxJsonBytes);
+  return bytes.length === 0 ? undefined : parseJson(decodeText(bytes));
+}
+
+/** All bytes that a request carries. @throws length_required and as `receive` */
+export async function readBytes(exchange: Exchange, maxBytes: number): Promise<Buffer> {
   const { req, reservation } = exchange;
-  announcedBytes(req, maxJsonBytes);
+  announcedBytes(req, maxBytes);
   const chunks: Buffer[] = [];
-  const sizeBytes = await receive(exchange, maxJsonBytes, (chunk) => {
+  await receive(exchange, maxBytes, (chunk) => {
     reservation?.growBody(chunk.length);
     chunks.push(chunk);
   });
-  return sizeBytes === 0 ? undefined : parseJson(Buffer.concat(chunks));
+  return Buffer.concat(chunks);
 }
 
-function parseJson(bytes: Buffer): unknown {
+/** @throws invalid_argument */
+export function decodeText(bytes: Uint8Array): string {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     return fail('invalid_argument', `The body of ${bytes.length} bytes is not JSON in UTF-8.`);
+  }
+}
+
+/** @throws invalid_argument */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return fail('invalid_argument', `The body of ${text.length} characters is not JSON in UTF-8.`);
   }
 }
 

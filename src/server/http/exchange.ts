@@ -5,6 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Timers } from '../../base/timers.ts';
 import type { CenoteError } from '../../errors.ts';
 import type { LlamaEngine } from '../../engine/api.ts';
+import type { Embedder, InferModel } from '../../engine/onnx/api.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { Caller, ServedGuard } from '../../guard/api.ts';
 import type { InFlight, Reservation } from './in-flight.ts';
@@ -28,6 +29,10 @@ export interface Service {
   readonly openApi: string;
   /** Answers completions; undefined: there is no model. */
   readonly engine: LlamaEngine | undefined;
+  /** Makes vectors of texts; undefined: there is no such model. */
+  readonly embedder: Embedder | undefined;
+  /** Models of tensors, by their names. */
+  readonly inferModels: ReadonlyMap<string, InferModel>;
   readonly timers: Timers;
   readonly startedMs: number;
   phase: Phase;

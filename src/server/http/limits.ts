@@ -12,6 +12,10 @@ export interface HttpLimits {
   readonly maxJsonBytes: number;
   /** Largest body of a request for a completion. */
   readonly maxCompletionBytes: number;
+  /** Largest body of a request for embeddings. */
+  readonly maxEmbeddingBytes: number;
+  /** Largest body of a request to a model of tensors. */
+  readonly maxInferBytes: number;
   /** Most messages of a conversation. */
   readonly maxMessages: number;
   /** Longest time that a completion may take, from the end of its request to its last token. */
@@ -73,6 +77,8 @@ export const defaultHttpLimits: HttpLimits = {
   maxAppendBytes: 16 * mib,
   maxJsonBytes: 64 * kib,
   maxCompletionBytes: mib,
+  maxEmbeddingBytes: 4 * mib,
+  maxInferBytes: 16 * mib,
   maxMessages: 1024,
   completionTimeoutMs: 600_000,
   streamKeepAliveMs: 15_000,

@@ -6,6 +6,8 @@ import type { TenantRefusal, TenantStatus } from '../../guard/api.ts';
 import type { DiskStats, OperationName, PoolStats } from '../../pool/api.ts';
 import { counter, expositionText, gauge, joined, labelled, type Family } from './exposition.ts';
 import type { ServerNumbers } from '../numbers.ts';
+import { engineFamilies } from './engine-metrics.ts';
+import { modelFamilies } from './model-metrics.ts';
 import { respFamilies } from './resp-metrics.ts';
 import type { TrafficStats } from './traffic.ts';
 
@@ -33,7 +35,7 @@ const operations: Record<OperationName, { readonly name: string; readonly help: 
 
 /** @param only the page is for one tenant, whom the others and the traffic of the server do not concern */
 export function metricsPage(numbers: ServerNumbers, only?: string): string {
-  const { tenants, pools, workers, http, resp } = numbers;
+  const { tenants, pools, workers, http, resp, engines = [], models } = numbers;
   const shown = tenants.filter(({ name }) => only === undefined || name === only);
   const groups = shown.slice(0, measuredTenantsMax).map((status) => {
     const pool = pools[status.name];
@@ -47,6 +49,8 @@ export function metricsPage(numbers: ServerNumbers, only?: string): string {
           gauge('tenants', 'Tenants.', tenants.length),
           ...httpFamilies(http),
           ...(resp === undefined ? [] : respFamilies(resp)),
+          ...engineFamilies(engines),
+          ...(models === undefined ? [] : modelFamilies(models)),
         ]
       : [];
   return expositionText([...joined('tenant', groups), ...server]);

@@ -2,10 +2,11 @@
 
 import { errorTable, type ErrorCode } from '../../errors.ts';
 import { chatSchemas } from '../chat/schemas.ts';
+import { kserveSchemas } from '../kserve/schemas.ts';
 import { batchType } from './batch-parser.ts';
 import { answerSchemas, refTo, type JsonSchema } from './openapi-schemas.ts';
 import { problemType } from './problem.ts';
-import type { Method, Route, Success } from './route.ts';
+import type { Dialect, Method, Route, Success } from './route.ts';
 import { nameSchema } from './schema.ts';
 
 /** Version of the HTTP interface: its first number is the `/v1` of the paths. */
@@ -37,6 +38,8 @@ const headerDescriptions: Readonly<Record<string, string>> = {
   ETag: 'The version, quoted.',
   'Content-Range': 'bytes FIRST-LAST/SIZE',
   'Accept-Ranges': 'bytes',
+  'Inference-Header-Content-Length':
+    'Where the JSON ends and bytes of tensors begin; without it there is JSON only.',
   'X-Cenote-Kind': 'Kind of the part.',
   'X-Cenote-Type': 'Element type of the part.',
   'X-Cenote-Version': 'Version of the part.',
@@ -69,7 +72,7 @@ export function openApiOf(routes: readonly Route[]): OpenApiDocument {
     security: [{ key: [] }],
     paths,
     components: {
-      schemas: { ...answerSchemas, ...chatSchemas },
+      schemas: { ...answerSchemas, ...chatSchemas, ...kserveSchemas },
       securitySchemes: { key: { type: 'http', scheme: 'bearer' } },
     },
   };
@@ -103,6 +106,10 @@ function parametersOf(route: Route): JsonSchema[] {
 
 function bodyOf(body: Exclude<Route['body'], undefined>): JsonSchema {
   if (body === 'bytes') return { required: true, content: { 'application/octet-stream': {} } };
+  if (body === 'infer') {
+    const content = { ...jsonOf(refTo('InferRequest')), 'application/octet-stream': {} };
+    return { required: true, content };
+  }
   if (body === 'batch') return { required: true, content: { [batchType]: {} } };
   if ('ref' in body) return { required: true, content: jsonOf(refTo(body.ref)) };
   const required = body.required.length > 0;
@@ -145,14 +152,19 @@ function errorsOf(route: Route): [string, JsonSchema][] {
   }));
   const all = [...coded, { code: 'internal', status: 500 }];
   const content =
-    route.dialect === 'openai'
-      ? jsonOf(refTo('OpenAiError'))
-      : { [problemType]: { schema: refTo('Problem') } };
+    route.dialect === undefined
+      ? { [problemType]: { schema: refTo('Problem') } }
+      : jsonOf(refTo(errorSchemas[route.dialect]));
   return [...new Set(all.map(({ status }) => status))].map((status) => {
     const same = all.filter((error) => error.status === status).map(({ code }) => code);
     return [String(status), { description: same.join(', '), content }];
   });
 }
+
+const errorSchemas: Readonly<Record<Dialect, string>> = {
+  openai: 'OpenAiError',
+  kserve: 'KserveError',
+};
 
 function headerOf(name: string): JsonSchema {
   return { description: headerDescriptions[name] ?? name, schema: { type: 'string' } };

@@ -9,6 +9,9 @@ import type { ObjectSchema } from './schema.ts';
 export const methods = ['GET', 'HEAD', 'PUT', 'POST', 'DELETE'] as const;
 export type Method = (typeof methods)[number];
 
+/** How errors are told, where it is not as RFC 9457 has it. */
+export type Dialect = 'openai' | 'kserve';
+
 /** A successful answer. */
 export interface Success {
   readonly status: 200 | 201 | 206 | 304;
@@ -25,8 +28,7 @@ interface RouteTraits {
   readonly path: string;
   readonly operation: string;
   readonly summary: string;
-  /** How errors are told; absent: as RFC 9457 has it. */
-  readonly dialect?: 'openai';
+  readonly dialect?: Dialect;
   /** Needs no credential. */
   readonly open?: true;
   /** What the key must be for; absent: any key will do. */
@@ -35,7 +37,7 @@ interface RouteTraits {
   /** Request headers that it heeds. */
   readonly headers?: readonly string[];
   /** `ref`: JSON that the handler checks, by the name of its schema in openapi-schemas.ts. */
-  readonly body?: 'bytes' | 'batch' | ObjectSchema | { readonly ref: string };
+  readonly body?: 'bytes' | 'batch' | 'infer' | ObjectSchema | { readonly ref: string };
   readonly successes: readonly Success[];
   /** Beyond those that every route may give. */
   readonly errors: readonly ErrorCode[];

@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../../errors.ts';
 import { chatRoutes } from '../chat/routes.ts';
+import { kserveRoutes } from '../kserve/routes.ts';
 import { adminRoutes } from './admin-routes.ts';
 import { batchRoutes } from './batch-routes.ts';
 import {
@@ -290,6 +291,7 @@ export const routes: readonly Route[] = [
   ...contextRoutes,
   ...batchRoutes,
   ...chatRoutes,
+  ...kserveRoutes,
   ...systemRoutes,
   ...adminRoutes,
 ];

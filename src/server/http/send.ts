@@ -3,8 +3,9 @@
 import type { ServerResponse } from 'node:http';
 
 import { openAiErrorOf } from '../chat/problem.ts';
+import { kserveErrorOf } from '../kserve/problem.ts';
 import type { Exchange } from './exchange.ts';
-import { problemOf, problemType, type HeaderFields } from './problem.ts';
+import { problemOf, problemType, type HeaderFields, type Problem } from './problem.ts';
 import type { Route } from './route.ts';
 
 const jsonType = 'application/json';
@@ -58,10 +59,10 @@ export function sendProblem(exchange: Exchange, error: unknown, dialect?: Route[
     res.destroy();
     return;
   }
-  const said = dialect === 'openai' ? openAiErrorOf(problem) : problem;
+  const said = saidOf(problem, dialect);
   const body = Buffer.from(JSON.stringify(said));
   sendHead(exchange, problem.status, {
-    'Content-Type': dialect === 'openai' ? jsonType : problemType,
+    'Content-Type': dialect === undefined ? problemType : jsonType,
     'Content-Length': String(body.length),
     'Cache-Control': 'no-store',
     ...headers,
@@ -74,6 +75,11 @@ export function sendProblem(exchange: Exchange, error: unknown, dialect?: Route[
     res.end(body);
     req.resume();
   }
+}
+
+function saidOf(problem: Problem, dialect: Route['dialect']): object {
+  if (dialect === 'openai') return openAiErrorOf(problem);
+  return dialect === 'kserve' ? kserveErrorOf(problem) : problem;
 }
 
 /**

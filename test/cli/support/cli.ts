@@ -19,7 +19,7 @@ function cleanEnv(extra: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
       delete env[name];
   }
   // Tests run side by side: none may need a port of its own. A model is started by those that are about it.
-  return { ...env, CENOTE_RESP: '0', CENOTE_MODEL: 'off', ...extra };
+  return { ...env, CENOTE_RESP: '0', CENOTE_MODEL: 'off', CENOTE_EMBEDDINGS: 'off', ...extra };
 }
 
 export interface Outcome {

@@ -122,3 +122,25 @@ export function soundOf(stream: number, chunks: number, noise: () => number): Fl
     return 0.3 * syllable * voice + 0.01 * noise();
   });
 }
+
+/** What the model says of each sound when nothing else is with it. */
+export async function undisturbed(
+  model: VadModel,
+  sounds: readonly Float32Array[],
+): Promise<number[][]> {
+  const alone: number[][] = [];
+  for (const sound of sounds) {
+    let state = VadModel.newState();
+    const told: number[] = [];
+    for (let from = 0; from < sound.length; from += chunkSamples) {
+      const [output] = await model.run([
+        { sound: sound.subarray(from, from + chunkSamples), state },
+      ]);
+      if (output === undefined) continue;
+      told.push(output.probability);
+      state = output.state;
+    }
+    alone.push(told);
+  }
+  return alone;
+}

@@ -5,7 +5,7 @@ import { Random } from '../../../src/base/random.ts';
 import type { SequenceOptions } from '../../../src/engine/batch/api.ts';
 import { SequenceBatcher } from '../../../src/engine/batch/sequence-batcher.ts';
 import { seed } from '../../support/seed.ts';
-import { chunkSamples, remedy, soundOf, VadModel } from './vad-model.ts';
+import { chunkSamples, remedy, soundOf, undisturbed, VadModel } from './vad-model.ts';
 
 const streams = 64;
 const chunks = 24;
@@ -20,7 +20,7 @@ describe.skipIf(model === undefined)(`64 streams (${remedy})`, () => {
   const sounds = Array.from({ length: streams }, (_, index) => soundOf(index, chunks, noise));
   const chunkOf = (index: number, chunk: number): Float32Array =>
     sounds[index]!.subarray(chunk * chunkSamples, (chunk + 1) * chunkSamples);
-  const alone: number[][] = [];
+  let alone: number[][] = [];
 
   function open(
     strategy: SequenceOptions<Float32Array, number, Float32Array>['strategy'],
@@ -58,16 +58,7 @@ describe.skipIf(model === undefined)(`64 streams (${remedy})`, () => {
   }
 
   beforeAll(async () => {
-    for (let index = 0; index < streams; index++) {
-      let state = VadModel.newState();
-      const told: number[] = [];
-      for (let chunk = 0; chunk < chunks; chunk++) {
-        const [output] = await model!.run([{ sound: chunkOf(index, chunk), state }]);
-        told.push(output!.probability);
-        state = output!.state;
-      }
-      alone.push(told);
-    }
+    alone = await undisturbed(model!, sounds);
   });
 
   test('of which the model hears speech, and pauses', () => {

@@ -1,10 +1,22 @@
 /** Files that nobody else reads, and of which nothing is left. */
 
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { ScratchError, withScratch } from '../../../src/engine/node-llama-cpp/scratch.ts';
+import {
+  removeLeftovers,
+  ScratchError,
+  withScratch,
+} from '../../../src/engine/node-llama-cpp/scratch.ts';
 import { codeOf } from '../support/models.ts';
 
 function folders(count: number): string[] {
@@ -45,4 +57,23 @@ it('are in the next folder where there is no room, and where there is none an er
   expect(await codeOf(failing)).toBe('io_failed');
   expect(tried).toEqual(both);
   expect(both.flatMap((folder) => readdirSync(folder))).toEqual([]);
+});
+
+it('that a killed process has left are removed after an hour, and nothing else', async () => {
+  const [folder] = folders(1) as [string];
+  const nowMs = 10_000_000;
+  const ages: Record<string, number> = {
+    'cenote-state-old': 3_600_000,
+    'cenote-state-young': 3_599_000,
+    'other-old': 9_000_000,
+  };
+  for (const [name, ageMs] of Object.entries(ages)) {
+    const path = join(folder, name);
+    mkdirSync(path);
+    writeFileSync(join(path, 'state'), 'x');
+    utimesSync(path, new Date(nowMs - ageMs), new Date(nowMs - ageMs));
+  }
+  await removeLeftovers(folder, nowMs);
+  expect(readdirSync(folder).toSorted()).toEqual(['cenote-state-young', 'other-old']);
+  await removeLeftovers(join(folder, 'absent'), nowMs);
 });

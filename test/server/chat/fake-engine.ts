@@ -2,6 +2,7 @@
 
 import { CenoteError, type ErrorCode } from '../../../src/errors.ts';
 import type {
+  EngineStats,
   GeneratedToken,
   GenerateRequest,
   Generation,
@@ -33,7 +34,35 @@ const model: ModelInfo = {
   hasTemplate: false,
 };
 
-export function fakeEngine(): FakeEngine {
+const spread = { bounds: [1, 250], counts: [2, 1, 1], sum: 400 };
+
+/** As if four requests had come, and one had been refused. */
+export const fakeStats: EngineStats = {
+  instances: 1,
+  instancesStarted: 3,
+  instancesLost: 2,
+  running: 1,
+  queued: 5,
+  requests: 4,
+  refused: 1,
+  cancelled: 0,
+  preempted: 6,
+  waits: spread,
+  firstTokens: spread,
+  batches: { bounds: [1, 2], counts: [7, 8, 0], sum: 23 },
+  promptBatches: 9,
+  promptTokens: 100,
+  cachedTokens: 60,
+  completionTokens: 10,
+  blocksWritten: 11,
+  blocksShared: 12,
+  blocksRestored: 13,
+  blocksDropped: 14,
+  blocksRejected: 15,
+  blocksRefused: { fingerprint: 16, truncated: 17, checksum: 18, foreign: 19, refused: 20 },
+};
+
+export function fakeEngine(name: string = model.name): FakeEngine {
   const requests: GenerateRequest[] = [];
   let failure: { code: ErrorCode; afterTokens: number } | undefined;
   let held: Promise<undefined> = Promise.resolve(undefined);
@@ -100,15 +129,13 @@ export function fakeEngine(): FakeEngine {
       held = promise;
       return () => resolve(undefined);
     },
-    models: () => [model],
+    models: () => [{ ...model, name }],
     generate,
     tokenize: nothing,
     detokenize: nothing,
     template: nothing,
     flushed: () => Promise.resolve(),
-    stats: () => {
-      throw new Error('not asked for');
-    },
+    stats: () => fakeStats,
     close: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -154,8 +154,12 @@ export class RawClient {
 
 /** The code in the body of an error, which stands elsewhere for clients of OpenAI. */
 export function codeIn(body: string): ErrorCode {
-  const problem = JSON.parse(body) as { code?: ErrorCode; error?: { code: ErrorCode } };
-  return problem.error?.code ?? (problem.code as ErrorCode);
+  const { code, error } = JSON.parse(body) as {
+    code?: ErrorCode;
+    error?: string | { code: ErrorCode };
+  };
+  if (typeof error === 'string') return /\((\w+)\)$/.exec(error)?.[1] as ErrorCode;
+  return error?.code ?? (code as ErrorCode);
 }
 
 /** The coded error of an answer: `pool_full 507`. */

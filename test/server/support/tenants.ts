@@ -34,8 +34,10 @@ export interface TenantServer {
   readonly poolOf: (key: string) => Promise<Pool>;
 }
 
+type Models = 'engine' | 'embedder' | 'inferModels';
+
 export async function serveTenants(
-  options: Partial<GuardOptions & Pick<ServerOptions, 'limits' | 'engine'>> = {},
+  options: Partial<GuardOptions & Pick<ServerOptions, 'limits' | Models>> = {},
 ): Promise<TenantServer> {
   const folder = await mkdtemp(join(tmpdir(), 'cenote-tenants-'));
   const errors: unknown[] = [];
@@ -53,6 +55,8 @@ export async function serveTenants(
     onError,
     ...(options.limits !== undefined && { limits: options.limits }),
     ...(options.engine !== undefined && { engine: options.engine }),
+    ...(options.embedder !== undefined && { embedder: options.embedder }),
+    ...(options.inferModels !== undefined && { inferModels: options.inferModels }),
   });
   await server.listen();
   onTestFinished(async () => {
