@@ -16,6 +16,7 @@ const longest = [
   'test/crash/pool.crash',
   'test/crash/beside.crash',
   'test/model/pool.model',
+  'test/pool/interleaved',
   'test/pool/many-interleaved',
   'test/alloc/neighbours',
   'test/kv/policies',

@@ -76,9 +76,9 @@ const ours = [
   ...tensors,
 ];
 
-/** @param {Mutant} mutant @returns {string} the source with the mutant in it */
-function mutated({ name, file, from, to }) {
-  const source = readFileSync(path.join(root, file), 'utf8');
+/** @param {string} folder of the tree @param {Mutant} mutant @returns {string} the source with the mutant in it */
+function mutated(folder, { name, file, from, to }) {
+  const source = readFileSync(path.join(folder, file), 'utf8');
   const found = source.split(from).length - 1;
   if (found !== 1) throw new Error(`${name}: its text stands ${found} times in ${file}`);
   return source.replace(from, () => to);
@@ -88,7 +88,7 @@ function mutated({ name, file, from, to }) {
 function checkTable(mutants) {
   const faults = mutants.flatMap((mutant) => {
     try {
-      mutated(mutant);
+      mutated(root, mutant);
       return [];
     } catch (error) {
       return [String(error)];
@@ -146,7 +146,7 @@ async function judge(tree, mutant, changed) {
   const file = path.join(tree.folder, mutant.file);
   const original = readFileSync(file, 'utf8');
   const startedMs = performance.now();
-  writeFileSync(file, mutated(mutant));
+  writeFileSync(file, mutated(tree.folder, mutant));
   try {
     const { test, killer, brief = false } = mutant;
     const { tests, hung, output } = await tree.run({

@@ -3,7 +3,8 @@
  * and the package, runs the tests, and ends with a line `N passed, N failed, N skipped`.
  *
  * `npm test -- ARGUMENTS` runs only the tests, with the arguments given to vitest. CI=true raises the counts of
- * stochastic tests; `--soak` as the first argument runs them long. `--soak --kills N` only kills processes that share a pool, so often.
+ * stochastic tests; `--soak` as the first argument runs them long. `--soak --kills N` only kills processes that share a pool, so often;
+ * `--soak --minutes N` only lets sessions come and go, so long (60 in a whole soak).
  */
 
 import { spawnSync } from 'node:child_process';
@@ -69,6 +70,8 @@ const steps = /** @type {const} */ ([
 
 /** What `--kills N` runs: owners of an allocator, and users of a pool. */
 const killTests = ['test/alloc/kills.test.ts', 'test/histories/soak.test.ts'];
+/** What `--minutes N` runs. */
+const sessionTests = ['test/engine/sessions.test.ts'];
 
 /** Runs the tests. @returns {Counts} */
 function runTests(/** @type {readonly string[]} */ args, /** @type {boolean} */ soak) {
@@ -106,6 +109,10 @@ function runAll(/** @type {readonly string[]} */ args) {
   if (soak && testArgs[0] === '--kills') {
     process.env['CENOTE_KILLS'] = testArgs[1];
     testArgs.splice(0, 2, ...killTests);
+  }
+  if (soak && testArgs[0] === '--minutes') {
+    process.env['CENOTE_MINUTES'] = testArgs[1];
+    testArgs.splice(0, 2, ...sessionTests);
   }
   if (!ensureInstalled()) return { passed: 0, failed: 1, skipped: [] };
   const results = (args.length > 0 ? [] : steps).map(([name, run]) => {

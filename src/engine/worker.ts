@@ -49,6 +49,10 @@ class Instance {
       setup.contextTokens ?? Math.min(this.#model.trainedTokens, contextTokensDefault);
     const shape = { contextTokens, sequences, batchTokens, kvType, exact, threads };
     this.#context = new LlamaContext(this.#model, shape);
+    this.#post({
+      type: 'holds',
+      held: { context: this.#context.address, model: this.#model.address },
+    });
     const rows = this.#model.isPaged ? rowShapeOf(this.#context) : undefined;
     const counters = new Counters(setup.memory);
     this.#keeper = rows && pool && this.#keeperOf(rows, pool, counters);
@@ -130,6 +134,7 @@ class Instance {
   async #close(): Promise<void> {
     await this.#sequencer.close();
     while (this.#keeper?.step() === true);
+    this.#post({ type: 'holds', held: undefined });
     this.#context.close();
     this.#model.close();
     await this.#pool?.close();

@@ -45,15 +45,31 @@ function withoutUses(told: unknown): string {
   return JSON.stringify(told, (key, value: unknown) => (key === 'uses' ? 0 : value)) ?? 'nothing';
 }
 
-type Listed = { readonly id: string }[];
+/** A list by id, each context as text, and whether it is in order. */
+interface List {
+  readonly byId: ReadonlyMap<string, string>;
+  readonly isSorted: boolean;
+}
+
+/** Most lists are those before and after: none is taken apart again for each access. */
+const lists = new Map<string, List>();
+const listsMax = 8;
+
+function listOf(text: string): List {
+  const known = lists.get(text);
+  if (known !== undefined) return known;
+  const all = JSON.parse(text) as { readonly id: string }[];
+  const isSorted = all.every(({ id }, i) => i === 0 || id > (all[i - 1]?.id ?? ''));
+  const list = { byId: new Map(all.map((each) => [each.id, JSON.stringify(each)])), isSorted };
+  if (lists.size >= listsMax) lists.clear();
+  lists.set(text, list);
+  return list;
+}
 
 /** The list is not that of one moment, but each context in it is; one that is there before and after is not missed. */
 function isListOf(seen: string, before: string, after: string): boolean {
-  const [now, old, next] = [seen, before, after].map((text) => {
-    return new Map((JSON.parse(text) as Listed).map((each) => [each.id, JSON.stringify(each)]));
-  }) as [Map<string, string>, Map<string, string>, Map<string, string>];
-  const ids = (JSON.parse(seen) as Listed).map(({ id }) => id);
-  const isSorted = ids.every((id, i) => i === 0 || id > (ids[i - 1] as string));
+  const { byId: now, isSorted } = listOf(seen);
+  const [{ byId: old }, { byId: next }] = [listOf(before), listOf(after)];
   const areTrue = [...now].every(([id, text]) => text === old.get(id) || text === next.get(id));
   return isSorted && areTrue && [...old.keys()].every((id) => now.has(id) || !next.has(id));
 }

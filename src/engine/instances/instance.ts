@@ -4,10 +4,12 @@ import { Worker } from 'node:worker_threads';
 import { CenoteError, fail } from '../../errors.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { GeneratedToken, GenerationResult } from '../api.ts';
+import { foreign } from '../llama/foreign.ts';
 import type {
   Answer,
   Failure,
   FromInstance,
+  Held,
   InstanceModel,
   InstanceSetup,
   Question,
@@ -23,6 +25,13 @@ const threadFile = new URL(
   import.meta.url.endsWith('.ts') ? '../../../dist/engine/worker.js' : '../engine/worker.js',
   import.meta.url,
 );
+
+/** Of a thread that has ended without doing so: nobody else knows what it had. */
+function giveBack({ context, model }: Held): void {
+  const { functions } = foreign();
+  functions.llama_free(context);
+  functions.llama_model_free(model);
+}
 
 /** Who waits for a request. */
 export interface Receiver {
@@ -54,6 +63,7 @@ export class Instance {
   readonly #exited: Promise<void>;
   #state: 'starting' | 'ready' | 'closing' | 'ended' = 'starting';
   #failure: Failure | undefined;
+  #held: Held | undefined;
   /** Below those of requests. */
   #nextQuestion = -1;
 
@@ -144,6 +154,9 @@ export class Instance {
       this.#events.ready(message.model);
     } else if (message.type === 'tokens') {
       for (const { id, ...token } of message.tokens) this.#receivers.get(id)?.token(token);
+    } else if (message.type === 'holds') {
+      this.#held = message.held;
+      foreign(); // here too: with the thread that has loaded it the library may go, and what is held with it
     } else if (message.type === 'broken') {
       this.#failure = message.failure;
       void this.#worker.terminate();
@@ -172,6 +185,7 @@ export class Instance {
   #end(): void {
     const wasTold = this.#state === 'closing';
     this.#state = 'ended';
+    if (this.#held !== undefined) giveBack(this.#held);
     const failure = this.#failure ?? {
       code: 'engine_worker_lost',
       message: 'An instance has ended while it computed this.',

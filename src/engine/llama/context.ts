@@ -98,7 +98,7 @@ export class LlamaContext {
   readonly model: LlamaModel;
   readonly shape: ContextShape;
   readonly #library: Foreign = foreign();
-  readonly #address: bigint;
+  readonly address: bigint;
   readonly #memory: Address;
   readonly #batch: Batch;
   /** Whether a row alone comes to other digits than beside others. */
@@ -140,7 +140,7 @@ export class LlamaContext {
     }
     this.model = model;
     this.shape = shape;
-    this.#address = address;
+    this.address = address;
     this.#memory = functions.llama_get_memory(address) as Address;
     this.#batch = new Batch(batch, this.#library);
     this.#asked = new Rows(batch);
@@ -195,7 +195,7 @@ export class LlamaContext {
     }
     batch.words[0] = BigInt(size);
     const { functions } = this.#library;
-    const code = functions.llama_decode(this.#address, { words: batch.words }) as number;
+    const code = functions.llama_decode(this.address, { words: batch.words }) as number;
     for (const { sequence, position } of extras) this.remove(sequence, position);
     if (code !== 0) fail('engine_failed', `llama.cpp refused a batch (${code}).`);
   }
@@ -217,7 +217,7 @@ export class LlamaContext {
   /** Copies the logits of a row of the last batch. */
   logits(row: number, into: Float32Array): void {
     const from = this.#library.functions.llama_get_logits_ith(
-      this.#address,
+      this.address,
       this.#places[row],
     ) as Address;
     if (from === null) fail('engine_failed', `Row ${row} has no logits.`);
@@ -236,14 +236,14 @@ export class LlamaContext {
 
   /** Bytes of a sequence's state, as `state` needs them for a while. */
   stateBytes(sequence: number): number {
-    return Number(this.#library.functions.llama_state_seq_get_size(this.#address, sequence));
+    return Number(this.#library.functions.llama_state_seq_get_size(this.address, sequence));
   }
 
   /** @returns the state of a sequence (`state/rows.ts` draws it), in memory of its own; undefined when llama.cpp gives something else */
   saveState(sequence: number): Uint8Array | undefined {
     const { functions } = this.#library;
     const into = new Uint8Array(this.stateBytes(sequence));
-    const size = functions.llama_state_seq_get_data(this.#address, into, into.length, sequence);
+    const size = functions.llama_state_seq_get_data(this.address, into, into.length, sequence);
     return Number(size) === into.length ? unwrapStreams(into, this.#streams) : undefined;
   }
 
@@ -259,7 +259,7 @@ export class LlamaContext {
     write(lastStream(from, this.#streams));
     wrapStreams(from, this.#streams);
     const { functions } = this.#library;
-    const size = functions.llama_state_seq_set_data(this.#address, from, from.length, sequence);
+    const size = functions.llama_state_seq_set_data(this.address, from, from.length, sequence);
     if (Number(size) === from.length) return true;
     this.remove(sequence);
     return false;
@@ -278,6 +278,6 @@ export class LlamaContext {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#library.functions.llama_free(this.#address);
+    this.#library.functions.llama_free(this.address);
   }
 }

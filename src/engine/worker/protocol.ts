@@ -63,7 +63,15 @@ export interface Failure {
   readonly message: string;
 }
 
+/** Memory outside JavaScript that does not go with a thread: addresses, good in the whole process. */
+export interface Held {
+  readonly context: bigint;
+  readonly model: bigint;
+}
+
 export type FromInstance =
+  /** Said when it is there, and before it is given back: who ends the thread in between gives it back, and never twice. */
+  | { readonly type: 'holds'; readonly held: Held | undefined }
   | { readonly type: 'ready'; readonly model: InstanceModel }
   | { readonly type: 'tokens'; readonly tokens: readonly (GeneratedToken & { id: number })[] }
   /** Times of the result begin when the instance got the request. */

@@ -1,0 +1,46 @@
+/** What a thread held that is gone: its model and its context are in nobody's heap. */
+
+import { describe, expect, it, vi } from 'vitest';
+import type * as foreignFile from '../../src/engine/llama/foreign.ts';
+import { answer, codeOf, engine, missingEngine } from './support/models.ts';
+import { threads } from './support/threads.ts';
+
+const freed = vi.hoisted(() => [] as [what: string, address: unknown][]);
+
+vi.mock('node:worker_threads', async (original) =>
+  (await import('./support/threads.ts')).watched(await original()),
+);
+
+vi.mock('../../src/engine/llama/foreign.ts', async (original) => {
+  const real = await original<typeof foreignFile>();
+  const noted = (name: 'llama_free' | 'llama_model_free', address: unknown): void => {
+    freed.push([name, address]);
+    real.foreign().functions[name](address);
+  };
+  const functions = {
+    llama_free: (address: unknown) => noted('llama_free', address),
+    llama_model_free: (address: unknown) => noted('llama_model_free', address),
+  };
+  return {
+    ...real,
+    foreign: () => ({
+      ...real.foreign(),
+      functions: { ...real.foreign().functions, ...functions },
+    }),
+  };
+});
+
+describe.skipIf(missingEngine() !== undefined)('an instance that is lost', () => {
+  it('leaves its context and its model to its engine, which frees them once', async () => {
+    const one = await engine({ sequences: 1 });
+    const running = one.generate({ prompt: 'Call me', maxTokens: 480, ignoreEnd: true });
+    await running[Symbol.asyncIterator]().next();
+    await threads.at(-1)?.terminate();
+    expect(await codeOf(running.result)).toBe('engine_worker_lost');
+    expect(freed.map(([what]) => what)).toEqual(['llama_free', 'llama_model_free']);
+    expect(new Set(freed.map(([, address]) => typeof address))).toEqual(new Set(['bigint']));
+    expect((await answer(one, { prompt: 'a', maxTokens: 2 })).usage.completionTokens).toBe(2);
+    await one.close();
+    expect(freed).toHaveLength(2);
+  });
+});
