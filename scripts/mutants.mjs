@@ -29,6 +29,7 @@ import { memory } from '../test/mutants/memory.mjs';
 import { tensors } from '../test/mutants/onnx.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
+import { shared } from '../test/mutants/sharing.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { storePlaces } from '../test/mutants/store-places.mjs';
 import { store } from '../test/mutants/store.mjs';
@@ -59,6 +60,7 @@ const ours = [
   ...memory,
   ...manyOwners,
   ...alloc,
+  ...shared,
   ...givingBack,
   ...guards,
   ...kv,

@@ -266,6 +266,14 @@ export interface Allocator {
   /** Gives back what waits in private stacks and caches, and takes in what others have freed. */
   flush(): void;
   /**
+   * Whether a live block lies in a slab that another owner has: what is freed of it is memory for that owner only, once it looks.
+   */
+  isOthers(ref: Ref): boolean;
+  /** Asks all other owners to leave their slabs to whoever frees a block of them. They hear of it in `notice`. */
+  askToShare(): void;
+  /** Answers to others who found no memory, or none that they could use. An owner that allocates does so by itself; one that is idle should now and then. */
+  notice(): void;
+  /**
    * Before this owner goes: flushes, and leaves its slabs to whoever needs them. The region is
    * complete for the next opening.
    */

@@ -190,14 +190,17 @@ export const binCount = 384;
 export const pendingGroupShift = 13;
 
 /** Words of the control page that belong to the allocator. */
-export const allocControl: Readonly<Record<'pressure' | 'limit' | 'orphans', number>> = {
-  /** Rises when an owner found no memory: others give back what they hold in private. */
-  pressure: (controlByte >> 2) + 64,
-  /** Bound on used pages, plus one; 0 is none. */
-  limit: (controlByte >> 2) + 65,
-  /** 5 words: bit for each stack that has slabs of nobody with free blocks. */
-  orphans: (controlByte >> 2) + 80,
-};
+export const allocControl: Readonly<Record<'pressure' | 'limit' | 'sharing' | 'orphans', number>> =
+  {
+    /** Rises when an owner found no memory: others give back what they hold in private. */
+    pressure: (controlByte >> 2) + 64,
+    /** Bound on used pages, plus one; 0 is none. */
+    limit: (controlByte >> 2) + 65,
+    /** Rises when an owner could use nothing of what it might free, as it lies in slabs of others: they leave theirs to nobody. */
+    sharing: (controlByte >> 2) + 66,
+    /** 5 words: bit for each stack that has slabs of nobody with free blocks. */
+    orphans: (controlByte >> 2) + 80,
+  };
 
 /** Slab sizes that the page index can align: 16 KiB…128 KiB. */
 export const slabShiftMin = 14;

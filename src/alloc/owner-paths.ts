@@ -44,6 +44,7 @@ export abstract class OwnerPaths extends Inspector {
   /** The header of an own slab of kind 0, shifted to the kind. */
   protected readonly ownSlab: number;
   private pressure: number;
+  private sharing: number;
 
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
@@ -54,6 +55,7 @@ export abstract class OwnerPaths extends Inspector {
     this.owner = { slot, counters: this.counters, zeroKinds: options.zeroKinds ?? 0 };
     this.control = (region.segments[0] as Segment).words;
     this.pressure = peek(this.control, layout.allocControl.pressure);
+    this.sharing = peek(this.control, layout.allocControl.sharing);
     this.segmentShift = region.segmentShift - granuleShift;
     this.granuleMask = (1 << this.segmentShift) - 1;
     this.windowShift = region.slabShift - granuleShift;
@@ -86,14 +88,34 @@ export abstract class OwnerPaths extends Inspector {
     const before = this.runs.usedPages();
     this.relieve();
     if (this.runs.usedPages() < before) return true;
+    this.slabs.orphanFull();
     add(this.control, layout.allocControl.pressure, 1);
     this.pressure++;
     return this.options.recoversDead === true && recoverDead(this) > 0;
   }
 
-  /** Answers to others who found no memory. */
-  protected notice(): void {
-    if (peek(this.control, layout.allocControl.pressure) !== this.pressure) this.relieve();
+  /** Answers to others who found no memory, or none that they could use. */
+  notice(): void {
+    const sharing = peek(this.control, layout.allocControl.sharing);
+    const isAsked = sharing !== this.sharing;
+    if (isAsked || peek(this.control, layout.allocControl.pressure) !== this.pressure) {
+      this.relieve();
+    }
+    if (!isAsked) return;
+    this.sharing = sharing;
+    this.slabs.orphanAll();
+  }
+
+  isOthers(ref: Ref): boolean {
+    this.follow();
+    if (this.lookup.stackOf(ref) === notInSlab) return false;
+    const owner = this.lookup.ownerOf(ref);
+    return owner !== this.owner.slot && owner !== layout.nobody;
+  }
+
+  askToShare(): void {
+    this.mustWrite();
+    this.sharing = (add(this.control, layout.allocControl.sharing, 1) + 1) | 0;
   }
 
   /** L2 and L3, and every request that is not in order. */
@@ -190,7 +212,13 @@ export abstract class OwnerPaths extends Inspector {
   protected freeBlock(ref: Ref, stack: number, view: SegmentView, granule: number): void {
     const { headers, bits } = view;
     const kind = stack >> layout.kindOfStackShift;
-    const header = peek(headers, (granule >> this.windowShift) << layout.slabHeaderShift);
+    const headerAt = (granule >> this.windowShift) << layout.slabHeaderShift;
+    const isTaken =
+      peek(headers, headerAt) === layout.packSlab(stack, layout.nobody) &&
+      this.slabs.adoptBlock(stack, ref);
+    // What others had freed of it may have been all that was left of it.
+    if (isTaken && this.lookup.stackOf(ref) === notInSlab) this.lookup.rejectFree(ref);
+    const header = peek(headers, headerAt);
     const at = (granule >> 5) << layout.bitsWordShift;
     const bit = 1 << (granule & 31);
     const isOwn = header >> layout.kindOfStackShift === this.ownSlab + kind;

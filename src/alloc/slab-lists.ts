@@ -69,6 +69,11 @@ export class SlabLists {
     if (this.#full[stack] === slab) this.#full[stack] = next === slab ? noSlab : next;
   }
 
+  /** The full slab that waits longest, or noSlab. */
+  firstFull(stack: number): number {
+    return this.#full[stack] as number;
+  }
+
   /** The full slab that waits longest, which from now on is the one looked at last; or noSlab. */
   turnFull(stack: number): number {
     const slab = this.#full[stack] as number;

@@ -10,6 +10,9 @@
  * Others free a block of this owner by its remote bit (remote.ts); the owner collects. A refill that
  * finds no slab with free blocks looks at the full ones that wait longest, a few at a time: if none
  * of them has news, fewer than about one in as many has, so little is lost by making a new slab.
+ *
+ * A full slab is left to nobody when it has waited while others were made, and when memory has run out: whoever frees a block of it then takes it in, so
+ * that what an owner frees, or evicts, is memory for this owner, whoever had put it there.
  */
 
 import { fail } from '../errors.ts';
@@ -57,6 +60,8 @@ const largeSlabShift = 16;
 
 /** Full slabs that a refill looks at. */
 const probesMax = 16;
+/** Full slabs that are left to nobody for each that is made: more than one, so that they do not pile up. */
+const leftForNew = 2;
 
 export class Slabs {
   /** log2 of the distance between stacks in `stacks`. */
@@ -167,16 +172,16 @@ export class Slabs {
     this.#orphans.adoptAll(this);
   }
 
+  /** Leaves all full slabs to whoever frees a block of them first. After `flush`: no block may be claimed. */
+  orphanFull(): void {
+    for (let stack = 0; stack < stackCount; stack++) this.#orphanFull(stack, Infinity);
+  }
+
   /** Leaves all slabs to whoever needs them. After `flush`. */
   orphanAll(): void {
     for (let stack = 0; stack < stackCount; stack++) {
       if (this.slabCounts[stack] === 0) continue;
-      for (const slab of this.lists.all(stack)) {
-        const at = this.#window(slab) << slabHeaderShift;
-        const { headers } = this.#view(slab);
-        store(headers, at, packSlab(stack, nobody));
-        announceOrphan(this.#region, headers, at, stack);
-      }
+      for (const slab of this.lists.all(stack)) this.#orphan(stack, slab);
       this.slabCounts[stack] = 0;
       this.freeCounts[stack] = 0;
       this.#spare[stack] = noSlab;
@@ -236,7 +241,33 @@ export class Slabs {
       if (this.collect(stack, slab)) return this.lists.partial[stack] as number;
     }
     if (this.#orphans.adopt(stack, this)) return this.lists.partial[stack] as number;
+    this.#orphanFull(stack, leftForNew);
     return this.#create(stack);
+  }
+
+  /** Takes in the slab of nobody that has this block. @returns whether it is ours now */
+  adoptBlock(stack: number, ref: Ref): boolean {
+    const window = (ref & ((1 << this.#segmentShift) - 1)) >> this.#windowShift;
+    const number = ref >> this.#segmentShift;
+    return this.adopt(stack, (number << this.#segmentWindowShift) | window);
+  }
+
+  /** Leaves the full slabs of an empty stack that wait longest. */
+  #orphanFull(stack: number, most: number): void {
+    for (let left = 0; left < most; left++) {
+      const slab = this.lists.firstFull(stack);
+      if (slab === noSlab) return;
+      this.lists.removeFull(stack, slab);
+      this.slabCounts[stack] = (this.slabCounts[stack] as number) - 1;
+      this.#orphan(stack, slab);
+    }
+  }
+
+  #orphan(stack: number, slab: number): void {
+    const at = this.#window(slab) << slabHeaderShift;
+    const { headers } = this.#view(slab);
+    store(headers, at, packSlab(stack, nobody));
+    announceOrphan(this.#region, headers, at, stack);
   }
 
   #view(slab: number): SegmentView {

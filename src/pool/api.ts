@@ -288,7 +288,10 @@ export interface Pool extends AsyncDisposable {
    * @throws tier_unavailable when not hot and without a disk tier; part_corrupt, key_unavailable, io_failed, aborted
    */
   load(id: string, part: string, options?: LoadOptions): Promise<Lease | undefined>;
-  /** Removes parts whose time is over, at most `limit` entries looked at. Returns how many went. */
+  /**
+   * Removes parts whose time is over, at most `limit` entries looked at, and lets other owners have what this one need not hold. To be called now and
+   * then. Returns how many parts went.
+   */
   sweepExpired(limit?: number): number;
   /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */
   setCapacity(capacityBytes: number): void;

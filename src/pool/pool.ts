@@ -244,6 +244,7 @@ export class StorePool implements Pool {
 
   sweepExpired(limit: number = sweepDefault): number {
     const store = this.#writable();
+    store.allocator.notice();
     const { removed, next } = sweepExpired(store, this.#sweepFrom, wholeFrom(0, limit, 'limit'));
     this.#sweepFrom = next;
     return removed;

@@ -11,7 +11,16 @@ import { type EntryFacts, type EntryRanking, makeEntryRanking } from '../evict/e
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
 import { compact } from './compact.ts';
-import { field, segmentOf, state, stateMask, trait, wordOf } from './entry.ts';
+import {
+  commitSlot,
+  committed,
+  field,
+  segmentOf,
+  state,
+  stateMask,
+  trait,
+  wordOf,
+} from './entry.ts';
 import { evidenceOf } from './hints.ts';
 import { reapOwners } from './reap.ts';
 import { retire, sweepRetired } from './remove.ts';
@@ -33,6 +42,8 @@ const moveFactor = 4;
 const moveMinBytes: number = 4 * 2 ** 20;
 /** … and not again before so many requests more found no room. */
 const compactionInterval = 64;
+/** Candidates that are passed over, as their memory is another owner's, before parts are looked through one after the other. */
+const foreignMax = 8;
 /** Entries of a store whose ages are learned in single accesses; of more, several accesses count as one. */
 const entriesPerTick = 2 ** 16;
 const typicalPartBytes: number = 2 ** 14;
@@ -46,6 +57,8 @@ export class Evictor {
   /** The tick at which the candidate would have been used last, going by the age that it was given when it was drawn. */
   readonly #births = new Int32Array(kept);
   #count = 0;
+  /** Where to look for the next part whose memory comes back. */
+  #ownAt = 0;
   readonly #ranking: EntryRanking;
   readonly #facts: EntryFacts = {
     ordinal: 0,
@@ -95,8 +108,30 @@ export class Evictor {
   /** Evicts the best candidate. By who holds the pen. @returns false when nothing may go */
   evictOne(): boolean {
     this.#draw();
-    let ref = this.#takeOldest();
-    if (ref === 0) ref = this.#scan();
+    return this.#evict(this.#takeOldest() || this.#scan());
+  }
+
+  /** Evicts the best candidate whose memory comes back to this owner; of the others, it asks for theirs. @returns false when there is none */
+  #evictOwn(): boolean {
+    for (let foreign = 0; foreign < foreignMax; foreign++) {
+      this.#draw();
+      const ref = this.#takeOldest();
+      if (ref === 0) break;
+      if (this.comesBack(ref)) return this.#evict(ref);
+      if (foreign === 0) this.#store.allocator.askToShare();
+    }
+    return this.#evict(this.#nextOwn());
+  }
+
+  /** Whether what a part frees is memory for this owner. */
+  comesBack(ref: Ref): boolean {
+    const { words } = segmentOf(this.#store.region, ref);
+    const at = wordOf(this.#store.region, ref);
+    const block = peek(words, committed(words, at) + commitSlot.ref);
+    return block === 0 || !this.#store.allocator.isOthers(block);
+  }
+
+  #evict(ref: Ref): boolean {
     if (ref === 0) return false;
     const { region } = this.#store;
     this.#ranking.evicted(this.#factsOf(segmentOf(region, ref).words, wordOf(region, ref)));
@@ -142,7 +177,7 @@ export class Evictor {
     // Every round evicts something. A cleared window is enough, unless it is the bound on all bytes that is in the way.
     while (ref === 0) {
       for (let i = 0; i < singleEvictions && ref === 0; i++) {
-        if (!this.evictOne()) return 0;
+        if (!this.#evictOwn()) return 0;
         ref = store.allocator.allocate(kind, sizeBytes);
       }
       if (ref !== 0) break;
@@ -235,6 +270,20 @@ export class Evictor {
     for (let i = 0; i < entries.count; i++) {
       const ref = entries.at((start + i) % entries.count);
       if (this.mayGo(ref, segmentOf(region, ref).words, wordOf(region, ref))) return ref;
+    }
+    return 0;
+  }
+
+  /** Where draws find what is others' only: the next entry that may go and comes back, from where the last one was. They come round in turn. */
+  #nextOwn(): Ref {
+    const { entries, region } = this.#store;
+    for (let i = 0; i < entries.count; i++) {
+      const ordinal = (this.#ownAt + i) % entries.count;
+      const ref = entries.at(ordinal);
+      const mayGo = this.mayGo(ref, segmentOf(region, ref).words, wordOf(region, ref));
+      if (!mayGo || !this.comesBack(ref)) continue;
+      this.#ownAt = ordinal + 1;
+      return ref;
     }
     return 0;
   }

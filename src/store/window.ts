@@ -1,7 +1,7 @@
 /**
  * Clearing a window: when single evictions free memory but never enough in one place, all parts of the coldest stretch go.
  *
- * The pool is seen as units of one slab each. A unit may be cleared when every live block in it belongs to a part that may go (its bytes,
+ * The pool is seen as units of one slab each. A unit may be cleared when every live block in it belongs to a part that may go and whose memory comes back to this owner (its bytes,
  * its long key, its tags); its heat is the age of the most recently used of them. Of all stretches that are long enough the one with the coldest hottest unit is
  * taken (sliding minimum over a monotone queue): O(blocks + parts + units).
  */
@@ -103,7 +103,7 @@ function eachEvictable(
     const entry = entries.at(ordinal);
     const { words } = segmentOf(region, entry);
     const at = wordOf(region, entry);
-    if (!evictor.mayGo(entry, words, at)) continue;
+    if (!evictor.mayGo(entry, words, at) || !evictor.comesBack(entry)) continue;
     const payload = peek(words, committed(words, at) + commitSlot.ref);
     if (payload !== 0) visit(entry, payload, peek(words, at + field.blockBytes));
     const keyRef = peek(words, at + field.keyRef);

@@ -115,7 +115,7 @@ describe.each(deeds)('while an owner $name', ({ prepare, act }) => {
 type Whose = 'victim' | 'survivor';
 /** `index` -1: what a third has left. `isExact`: one of the two is always told. */
 const shared: readonly [name: string, whose: Whose, index: number, isExact: boolean][] = [
-  // A block is freed by its owner with plain words, so that both may have freed it.
+  // A block is freed by its owner with plain words, so that both may have freed it; one in a slab of nobody by who takes the slab in.
   ['a block', 'victim', 1, false],
   ['a kept block', 'victim', 2, false],
   ['a run', 'victim', 3, true],
@@ -123,7 +123,7 @@ const shared: readonly [name: string, whose: Whose, index: number, isExact: bool
   ['a block of the other', 'survivor', 1, false],
   ['a run of the other', 'survivor', 3, true],
   ['a long run of the other', 'survivor', 5, true],
-  ['a block of nobody', 'survivor', -1, true],
+  ['a block of nobody', 'survivor', -1, false],
 ];
 
 /** @returns whether it was freed; otherwise it was free already */

@@ -140,6 +140,50 @@ export const operations: readonly Operation[] = [
     },
   },
   {
+    name: 'free into slabs of nobody',
+    prepare: (house, slot) => {
+      house.join(9);
+      const refs = many(12, () => house.allocate(9, 4, quarter));
+      house.leave(9);
+      const touches = [refs[1], refs[5], refs[2]] as Ref[];
+      return {
+        touches,
+        act: () => {
+          for (const ref of touches) house.free(slot, ref);
+        },
+      };
+    },
+  },
+  {
+    name: 'free the last block of a slab of nobody',
+    prepare: (house, slot, other) => {
+      house.join(9);
+      const refs = many(4, () => house.allocate(9, 4, quarter));
+      for (const ref of refs.slice(1)) house.free(other, ref);
+      house.leave(9);
+      const touches = [refs[0] as Ref];
+      return { touches, act: () => house.free(slot, refs[0] as Ref) };
+    },
+  },
+  {
+    name: 'leave full slabs for a new one',
+    prepare: (house, slot, other) => {
+      const refs = many(16, () => house.allocate(slot, 4, quarter));
+      house.free(other, refs[9] as Ref);
+      return { act: () => void many(4, () => house.allocate(slot, 4, quarter, false)) };
+    },
+  },
+  {
+    name: 'share when asked',
+    prepare: (house, slot, other) => {
+      const refs = many(10, () => house.allocate(slot, 4, quarter));
+      house.free(other, refs[1] as Ref);
+      house.free(slot, refs[6] as Ref);
+      house.of(other).askToShare();
+      return { act: () => house.of(slot).notice() };
+    },
+  },
+  {
     name: 'free and allocate a short run',
     prepare: (house, slot) => {
       const ref = house.allocate(slot, 2, 2 * pageBytes);
