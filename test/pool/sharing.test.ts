@@ -17,6 +17,11 @@ function partsOf(of: Pool): number {
   return of.stats().parts;
 }
 
+/** How many of the parts of a name there are. */
+function left(of: Pool, name: string, count: number): number {
+  return Array.from({ length: count }, (_, i) => of.has(`${name}${i}`)).filter(Boolean).length;
+}
+
 /** Puts until as much is used. @returns how many parts */
 function fill(into: Pool, share: number, sizeBytes: number): number {
   let count = 0;
@@ -58,8 +63,6 @@ describe.each([200, 3000])(
       const put = (name: string): void => {
         for (let i = 0; i < own; i++) second.put(`${name}${i}`, part, new Uint8Array(sizeBytes));
       };
-      const left = (of: Pool, name: string, count: number): number =>
-        Array.from({ length: count }, (_, i) => of.has(`${name}${i}`)).filter(Boolean).length;
       // More than the rest of the pool: its own go, as what those of the other free would not be its.
       for (let i = 0; i < count / 4; i++) second.put(`b${i}`, part, new Uint8Array(sizeBytes));
       const kept = left(first, 'a', count);
