@@ -33,7 +33,8 @@ import {
 } from './layout.ts';
 import type { RunCache } from './run-cache.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
-import { type Slabs, stackCells, stackLimit } from './slabs.ts';
+import type { Slabs } from './slabs.ts';
+import { stackCells, stackLimit } from './stacks.ts';
 import type { SegmentView } from './segment-view.ts';
 import { countedBlocks } from './stats.ts';
 import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { Region, Segment } from '../memory/region.ts';
-import { and, load, or, peek, type Words } from '../memory/words.ts';
+import { and, load, or, peek, store, type Words } from '../memory/words.ts';
 import { stackCount } from './classes.ts';
 import {
   allocControl,
@@ -17,6 +17,7 @@ import {
   slabOwnerShift,
   stackMask,
 } from './layout.ts';
+import { announceOrphan } from './remote.ts';
 import type { SegmentView } from './segment-view.ts';
 import { noSlab } from './slab-lists.ts';
 import type { Slabs } from './slabs.ts';
@@ -24,6 +25,7 @@ import type { Slabs } from './slabs.ts';
 const orphanWords: number = Math.ceil(stackCount / 32);
 
 export class Orphans {
+  readonly #region: Region;
   readonly #views: readonly SegmentView[];
   readonly #control: Words;
   readonly #segmentWindowShift: number;
@@ -31,9 +33,18 @@ export class Orphans {
   readonly #cursors: Int32Array = new Int32Array(stackCount);
 
   constructor(region: Region, views: readonly SegmentView[]) {
+    this.#region = region;
     this.#views = views;
     this.#control = (region.segments[0] as Segment).words;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
+  }
+
+  /** Leaves a slab of which no block is claimed to whoever needs it. */
+  leave(stack: number, slab: number): void {
+    const { headers } = this.#views[slab >> this.#segmentWindowShift] as SegmentView;
+    const at = (slab & ((1 << this.#segmentWindowShift) - 1)) << slabHeaderShift;
+    store(headers, at, packSlab(stack, nobody));
+    announceOrphan(this.#region, headers, at, stack);
   }
 
   /** Takes in a slab with free blocks. @returns false when there is none */

@@ -19,7 +19,8 @@ import { freezeSegments, recoverAll, recoverLabels, unmarkedKept } from './recov
 import { type Recovered, sweepUnmarked } from './recover.ts';
 import { refuseBlocked } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { Slabs, stackCells, stackDepth, stackLimit } from './slabs.ts';
+import { Slabs } from './slabs.ts';
+import { stackCells, stackDepth, stackLimit } from './stacks.ts';
 
 // V8 folds a module's own constants into optimised code, but loads an imported one at each use,
 // with two checks. These copies, and plain fields in place of #private ones, take an allocate or

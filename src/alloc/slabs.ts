@@ -32,31 +32,12 @@ import {
   slabNews,
 } from './layout.ts';
 import { Orphans } from './orphans.ts';
-import { announceOrphan, collectNews } from './remote.ts';
+import { collectNews } from './remote.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { freeAllBlocks } from './slab-blocks.ts';
 import { noSlab, SlabLists } from './slab-lists.ts';
-
-/**
- * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest
- * first.
- * ```
- * word 0 depth │ 1 limit │ 2 … limit + 1 references │ …
- * ```
- * One array for all: allocate and free look up one view.
- */
-export const stackDepth = 0;
-export const stackLimit = 1;
-export const stackCells = 2;
-
-/**
- * log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of
- * themselves in stacks.
- */
-const stackShiftLarge = 6;
-const stackShiftSmall = 4;
-const largeSlabShift = 16;
+import { makeStacks, stackCells, stackDepth, stackLimit, stackShiftFor } from './stacks.ts';
 
 /** Full slabs that a refill looks at. */
 const probesMax = 16;
@@ -73,7 +54,6 @@ export class Slabs {
   readonly table: ClassTable;
   readonly lists: SlabLists = new SlabLists(stackCount);
 
-  readonly #region: Region;
   readonly #runs: RunSpace;
   readonly #owner: RunOwner;
   readonly #views: SegmentView[];
@@ -85,7 +65,6 @@ export class Slabs {
   readonly #spare: Int32Array = new Int32Array(stackCount).fill(noSlab);
 
   constructor(region: Region, runs: RunSpace, owner: RunOwner) {
-    this.#region = region;
     this.#runs = runs;
     this.#views = runs.views;
     this.#owner = owner;
@@ -94,13 +73,8 @@ export class Slabs {
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
     this.#segmentShift = region.segmentShift - granuleShift;
     this.table = classTable(region.slabShift);
-    this.stackShift = region.slabShift >= largeSlabShift ? stackShiftLarge : stackShiftSmall;
-    this.stacks = new Int32Array(stackCount << this.stackShift);
-    for (let stack = 0; stack < stackCount; stack++) {
-      const twoSlabs = 2 * (this.table.blocks[stack % classCount] as number);
-      const limit = Math.min((1 << this.stackShift) - stackCells, twoSlabs);
-      this.stacks[(stack << this.stackShift) + stackLimit] = limit;
-    }
+    this.stackShift = stackShiftFor(region.slabShift);
+    this.stacks = makeStacks(this.table, this.stackShift);
     this.coverSegments();
   }
 
@@ -181,7 +155,7 @@ export class Slabs {
   orphanAll(): void {
     for (let stack = 0; stack < stackCount; stack++) {
       if (this.slabCounts[stack] === 0) continue;
-      for (const slab of this.lists.all(stack)) this.#orphan(stack, slab);
+      for (const slab of this.lists.all(stack)) this.#orphans.leave(stack, slab);
       this.slabCounts[stack] = 0;
       this.freeCounts[stack] = 0;
       this.#spare[stack] = noSlab;
@@ -259,15 +233,8 @@ export class Slabs {
       if (slab === noSlab) return;
       this.lists.removeFull(stack, slab);
       this.slabCounts[stack] = (this.slabCounts[stack] as number) - 1;
-      this.#orphan(stack, slab);
+      this.#orphans.leave(stack, slab);
     }
-  }
-
-  #orphan(stack: number, slab: number): void {
-    const at = this.#window(slab) << slabHeaderShift;
-    const { headers } = this.#view(slab);
-    store(headers, at, packSlab(stack, nobody));
-    announceOrphan(this.#region, headers, at, stack);
   }
 
   #view(slab: number): SegmentView {
