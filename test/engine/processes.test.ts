@@ -46,18 +46,18 @@ class Other {
 }
 
 describe.skipIf(missingEngine() !== undefined)('an answer', () => {
-  it('is the same from another worker', async () => {
+  it.each<KvType>(['f16', 'q8_0'])('is the same from another worker (%s)', async (kvType) => {
     const kept = await pool({ capacityBytes: 32 * mib });
     const prompt = { tokens: someTokens(promptTokens, seed()) };
-    const first = await engine({ pool: kept });
+    const first = await engine({ pool: kept, kvType });
     const expected = await answer(first, prompt);
     await first.flushed();
     await first.close();
-    const again = await answer(await engine({ pool: kept }), prompt);
+    const again = await answer(await engine({ pool: kept, kvType }), prompt);
     expect(again.usage.cachedTokens).toBe(restorable);
     expect(again.logitsDigest).toBe(expected.logitsDigest);
     expect(again.text).toBe(expected.text);
-    const without = await answer(await engine(), prompt);
+    const without = await answer(await engine({ kvType }), prompt);
     expect(without.usage.cachedTokens).toBe(0);
     expect(without.logitsDigest).toBe(expected.logitsDigest);
   });
@@ -82,13 +82,13 @@ describe.skipIf(missingEngine() !== undefined)('an answer', () => {
     },
   );
 
-  it('is the same after kill -9', async () => {
+  it.each<KvType>(['f16', 'q8_0'])('is the same after kill -9 (%s)', async (kvType) => {
     const path = freshPath();
     const prompt = { tokens: someTokens(promptTokens, seed() + 9) };
-    const one = new Other(path, 'f16');
+    const one = new Other(path, kvType);
     const expected = await one.answer(prompt);
     await one.end('SIGKILL');
-    const after = await new Other(path, 'f16').answer(prompt);
+    const after = await new Other(path, kvType).answer(prompt);
     expect(after.usage.cachedTokens).toBe(restorable);
     expect(after.logitsDigest).toBe(expected.logitsDigest);
   });
