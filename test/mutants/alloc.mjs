@@ -2,6 +2,7 @@
 
 const crash = 'test/alloc/crash.test.ts';
 const interleaved = 'test/alloc/interleaved.test.ts';
+const ownersInterleaved = 'test/alloc/owners.interleaved.test.ts';
 const survivors = 'test/alloc/survivors.test.ts';
 const programs = 'test/alloc/misuse-programs.test.ts';
 
@@ -85,9 +86,8 @@ export const alloc = [
     file: 'src/alloc/remote.ts',
     from: "  if ((before & bit) !== 0) fail('double_free', `reference ${ref} is free already`);\n",
     to: '',
-    test: interleaved,
-    killer:
-      'two owners who free a block of nobody at once leave it free, and are told of each other where that can be known',
+    test: ownersInterleaved,
+    killer: 'of kind 1, 64 bytes of slot 7 is freed by two at once, and once',
   },
   {
     name: 'a remote bit that is cleared before the block is taken back',
