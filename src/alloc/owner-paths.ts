@@ -88,7 +88,7 @@ export abstract class OwnerPaths extends Inspector {
     const before = this.runs.usedPages();
     this.relieve();
     if (this.runs.usedPages() < before) return true;
-    this.slabs.orphanFull();
+    this.slabs.share('full');
     add(this.control, layout.allocControl.pressure, 1);
     this.pressure++;
     return this.options.recoversDead === true && recoverDead(this) > 0;
@@ -103,7 +103,7 @@ export abstract class OwnerPaths extends Inspector {
     }
     if (!isAsked) return;
     this.sharing = sharing;
-    this.slabs.orphanAll();
+    this.slabs.share('all');
   }
 
   isOthers(ref: Ref): boolean {
@@ -115,7 +115,9 @@ export abstract class OwnerPaths extends Inspector {
 
   askToShare(): void {
     this.mustWrite();
-    this.sharing = (add(this.control, layout.allocControl.sharing, 1) + 1) | 0;
+    const before = add(this.control, layout.allocControl.sharing, 1);
+    // What another has asked meanwhile is still to be answered.
+    if (before === this.sharing) this.sharing = (before + 1) | 0;
   }
 
   /** L2 and L3, and every request that is not in order. */

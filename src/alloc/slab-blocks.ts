@@ -1,8 +1,8 @@
-/** The bitmaps of a slab that is being made. */
+/** The bitmaps of a slab as a whole. */
 
-import { poke, zero } from '../memory/words.ts';
+import { load, peek, poke, zero } from '../memory/words.ts';
 import type { ClassTable } from './classes.ts';
-import { bitsWordShift, freeAt } from './layout.ts';
+import { bitsWordShift, freeAt, keptAt, liveAt, remoteAt } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
 
 /** Makes all blocks of a slab free, whatever stood there before. */
@@ -19,4 +19,15 @@ export function freeAllBlocks(
     const start = starts[sizeClass * slabWords + word] as number;
     if (start !== 0) poke(bits, firstWord + (word << bitsWordShift) + freeAt, start);
   }
+}
+
+/** Whether all that is live in an own slab is kept. What is not would be freed with whoever has the slab then, or never. */
+export function isPublished({ bits }: SegmentView, window: number, slabWords: number): boolean {
+  const first = (window * slabWords) << bitsWordShift;
+  for (let word = 0; word < slabWords; word++) {
+    const at = first + (word << bitsWordShift);
+    const live = peek(bits, at + liveAt) & ~load(bits, at + remoteAt);
+    if ((live & ~load(bits, at + keptAt)) !== 0) return false;
+  }
+  return true;
 }

@@ -69,11 +69,6 @@ export class SlabLists {
     if (this.#full[stack] === slab) this.#full[stack] = next === slab ? noSlab : next;
   }
 
-  /** The full slab that waits longest, or noSlab. */
-  firstFull(stack: number): number {
-    return this.#full[stack] as number;
-  }
-
   /** The full slab that waits longest, which from now on is the one looked at last; or noSlab. */
   turnFull(stack: number): number {
     const slab = this.#full[stack] as number;
@@ -88,8 +83,15 @@ export class SlabLists {
       slabs.push(slab);
       slab = this.#next[slab] as number;
     }
+    slabs.push(...this.full(stack));
+    return slabs;
+  }
+
+  /** The full slabs of a stack, or so many of those that wait longest. */
+  full(stack: number, most: number = Infinity): number[] {
+    const slabs: number[] = [];
     const first = this.#full[stack] as number;
-    for (let slab = first; slab !== noSlab;) {
+    for (let slab = first; slab !== noSlab && slabs.length < most;) {
       slabs.push(slab);
       slab = this.#next[slab] as number;
       if (slab === first) break;

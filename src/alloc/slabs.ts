@@ -11,8 +11,7 @@
  * finds no slab with free blocks looks at the full ones that wait longest, a few at a time: if none
  * of them has news, fewer than about one in as many has, so little is lost by making a new slab.
  *
- * A full slab is left to nobody when it has waited while others were made, and when memory has run out: whoever frees a block of it then takes it in, so
- * that what an owner frees, or evicts, is memory for this owner, whoever had put it there.
+ * Full slabs are left to nobody as others are made, and when memory has run out. Who frees a block of one takes it in: what is evicted is memory for who does it.
  */
 
 import { fail } from '../errors.ts';
@@ -35,13 +34,12 @@ import { Orphans } from './orphans.ts';
 import { collectNews } from './remote.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { freeAllBlocks } from './slab-blocks.ts';
+import { freeAllBlocks, isPublished } from './slab-blocks.ts';
 import { noSlab, SlabLists } from './slab-lists.ts';
 import { makeStacks, stackCells, stackDepth, stackLimit, stackShiftFor } from './stacks.ts';
 
-/** Full slabs that a refill looks at. */
+/** Full slabs that a refill looks at, and that are left for each that is made. */
 const probesMax = 16;
-/** Full slabs that are left to nobody for each that is made: more than one, so that they do not pile up. */
 const leftForNew = 2;
 
 export class Slabs {
@@ -146,12 +144,12 @@ export class Slabs {
     this.#orphans.adoptAll(this);
   }
 
-  /** Leaves all full slabs to whoever frees a block of them first. After `flush`: no block may be claimed. */
-  orphanFull(): void {
-    for (let stack = 0; stack < stackCount; stack++) this.#orphanFull(stack, Infinity);
+  /** Leaves slabs, all or full ones, to whoever needs them. After `flush`: no block may be claimed. */
+  share(which: 'all' | 'full'): void {
+    for (let stack = 0; stack < stackCount; stack++) this.#share(stack, this.lists[which](stack));
   }
 
-  /** Leaves all slabs to whoever needs them. After `flush`. */
+  /** Leaves all slabs to whoever needs them, for good. After `flush`. */
   orphanAll(): void {
     for (let stack = 0; stack < stackCount; stack++) {
       if (this.slabCounts[stack] === 0) continue;
@@ -215,7 +213,7 @@ export class Slabs {
       if (this.collect(stack, slab)) return this.lists.partial[stack] as number;
     }
     if (this.#orphans.adopt(stack, this)) return this.lists.partial[stack] as number;
-    this.#orphanFull(stack, leftForNew);
+    this.#share(stack, this.lists.full(stack, leftForNew));
     return this.#create(stack);
   }
 
@@ -226,14 +224,19 @@ export class Slabs {
     return this.adopt(stack, (number << this.#segmentWindowShift) | window);
   }
 
-  /** Leaves the full slabs of an empty stack that wait longest. */
-  #orphanFull(stack: number, most: number): void {
-    for (let left = 0; left < most; left++) {
-      const slab = this.lists.firstFull(stack);
-      if (slab === noSlab) return;
-      this.lists.removeFull(stack, slab);
-      this.slabCounts[stack] = (this.slabCounts[stack] as number) - 1;
-      this.#orphans.leave(stack, slab);
+  /** Leaves slabs of an empty stack, but those with blocks that were never published: these go with their owner. */
+  #share(stack: number, slabs: readonly number[]): void {
+    for (const slab of slabs) {
+      const [view, window] = [this.#view(slab), this.#window(slab)];
+      const free = peek(view.headers, (window << slabHeaderShift) + slabFreeCount);
+      if (free > 0) this.lists.removePartial(stack, slab);
+      else this.lists.removeFull(stack, slab);
+      if (isPublished(view, window, this.table.slabWords)) {
+        this.slabCounts[stack] = (this.slabCounts[stack] as number) - 1;
+        this.freeCounts[stack] = (this.freeCounts[stack] as number) - free;
+        this.#orphans.leave(stack, slab);
+      } else if (free > 0) this.lists.addPartial(stack, slab);
+      else this.lists.addFull(stack, slab);
     }
   }
 

@@ -32,7 +32,8 @@ export interface EngineOptions {
   readonly kvType?: KvType;
   /**
    * Whether a token may depend on its own sequence alone, to the last bit, whoever else is asking. Default true. With weights of floats a sequence that
-   * is alone is answered up to twice as fast without (6×512, float32: 2.7 ms a token, not 5.8); quantised weights are exact either way.
+   * is alone is answered up to twice as fast without (6×512, float32: 2.7 ms a token, not 5.8); with quantised weights and one thread there is nothing to gain. Not for
+   * recurrent models: these are computed as llama.cpp does.
    */
   readonly exact?: boolean;
   /** Threads of an instance. Default: the cores but one, divided by the instances. */

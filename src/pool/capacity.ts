@@ -76,7 +76,7 @@ function shrinkTo(store: Store, capacityBytes: number): boolean {
 
 function evictSome(store: Store): boolean {
   let progress = false;
-  for (let i = 0; i < evictionsPerLook; i++) progress = store.evictor.evictOne() || progress;
+  for (let i = 0; i < evictionsPerLook; i++) progress = store.evictor.evictOwn() || progress;
   return progress;
 }
 

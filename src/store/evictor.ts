@@ -112,7 +112,7 @@ export class Evictor {
   }
 
   /** Evicts the best candidate whose memory comes back to this owner; of the others, it asks for theirs. @returns false when there is none */
-  #evictOwn(): boolean {
+  evictOwn(): boolean {
     for (let foreign = 0; foreign < foreignMax; foreign++) {
       this.#draw();
       const ref = this.#takeOldest();
@@ -177,7 +177,7 @@ export class Evictor {
     // Every round evicts something. A cleared window is enough, unless it is the bound on all bytes that is in the way.
     while (ref === 0) {
       for (let i = 0; i < singleEvictions && ref === 0; i++) {
-        if (!this.#evictOwn()) return 0;
+        if (!this.evictOwn()) return 0;
         ref = store.allocator.allocate(kind, sizeBytes);
       }
       if (ref !== 0) break;

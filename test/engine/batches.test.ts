@@ -4,8 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
 import type { ContextShape } from '../../src/engine/llama/context.ts';
 import { rounds, seed } from '../support/seed.ts';
-import { missingEngine, smallModel, someTokens } from './support/models.ts';
+import { missingEngine, modelFile, smallModel, someTokens } from './support/models.ts';
 import { digestOf, Played } from './support/played.ts';
+import { writeRecurrentModel } from './support/recurrent.ts';
 
 const shipped = 'models/cenote-moby.gguf';
 const sequences = 16;
@@ -116,5 +117,15 @@ describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
     const wide = new Played({ contextTokens: 2 * contextTokens });
     const full = new Played({ contextTokens });
     expect(alone(full, forced)).toEqual(alone(wide, forced));
+  });
+
+  it('of a model that can take nothing back is computed as it is', () => {
+    const path = modelFile('recurrent');
+    writeRecurrentModel(path, seed());
+    const forced = { prompt: someTokens(20, seed()), tokens: someTokens(8, seed() + 1) };
+    const [exact, plain] = [true, false].map((isExact) =>
+      alone(new Played({ contextTokens, sequences: 1, exact: isExact }, path), forced),
+    );
+    expect(exact).toEqual(plain);
   });
 });

@@ -87,6 +87,15 @@ export const engineState = [
     killer: besideOthers,
   },
   {
+    name: 'a companion of what cannot be taken back',
+    why: 'the state of a recurrent model has it in it for good',
+    file: context,
+    from: 'model.isPaged && (shape.exact ?? true)',
+    to: 'shape.exact ?? true',
+    test: batches,
+    killer: 'a token beside others of a model that can take nothing back is computed as it is',
+  },
+  {
     name: 'one row of logits of a prompt',
     why: 'the last layer is computed for the rows whose logits are wanted only',
     file: context,

@@ -8,7 +8,7 @@ export const shared = [
     name: 'full slabs that stay their owner’s',
     why: 'another owner would evict part after part, and have none of their memory',
     file: 'src/alloc/slabs.ts',
-    from: '    this.#orphanFull(stack, leftForNew);\n',
+    from: '    this.#share(stack, this.lists.full(stack, leftForNew));\n',
     to: '',
     test: sharing,
     killer:
@@ -28,10 +28,19 @@ export const shared = [
     name: 'an owner that does not share when it is asked',
     why: 'parts of an owner that is idle could never go',
     file: 'src/alloc/owner-paths.ts',
-    from: '    this.sharing = sharing;\n    this.slabs.orphanAll();',
+    from: "    this.sharing = sharing;\n    this.slabs.share('all');",
     to: '    this.sharing = sharing;',
     test: sharing,
     killer:
       'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner shares: then the oldest go',
+  },
+  {
+    name: 'a slab that is left with what was not published',
+    why: 'it would be freed with whoever has the slab then, while its owner writes it',
+    file: 'src/alloc/slabs.ts',
+    from: 'if (isPublished(view, window, this.table.slabWords)) {',
+    to: 'if (view !== undefined) {',
+    test: 'test/alloc/sharing.test.ts',
+    killer: 'a slab left for a new slab keeps what was not published when who took it in dies',
   },
 ];

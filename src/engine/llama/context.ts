@@ -145,7 +145,9 @@ export class LlamaContext {
     this.#batch = new Batch(batch, this.#library);
     this.#asked = new Rows(batch);
     this.#places = new Int32Array(batch);
-    this.#needsOthers = (shape.exact ?? true) && this.#differsAlone();
+    // What is not paged cannot give rows back; several threads share the cells of a row alone, and those of several rows row by row.
+    const isExact = model.isPaged && (shape.exact ?? true);
+    this.#needsOthers = isExact && (threads > 1 || this.#differsAlone());
   }
 
   /** Begins the next batch. */

@@ -23,11 +23,16 @@ export const smallVocabulary = 512;
 
 const made = new Map<number, string>();
 
+/** Path for a model that a test makes. */
+export function modelFile(name: string): string {
+  return join(folder, `${name}.gguf`);
+}
+
 /** Path of a model of 2 layers and 128 dimensions; another for another seed. */
 export function smallModel(seed = 1): string {
   const known = made.get(seed);
   if (known !== undefined) return known;
-  const path = join(folder, `small-${seed}.gguf`);
+  const path = modelFile(`small-${seed}`);
   const shape = { layers: 2, width: 128, heads: 4, kvHeads: 2, contextTokens: 2048 };
   writeRandomModel(path, { ...shape, vocabulary: smallVocabulary, seed });
   made.set(seed, path);

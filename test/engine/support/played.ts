@@ -35,7 +35,8 @@ export class Played {
     this.context.begin();
     this.context.add(0, 0, 0, false);
     this.context.compute();
-    this.shape = parseState(this.stateOf(0))?.shape ?? { types: [], rowBytes: [], tokenBytes: 0 };
+    const parsed = this.model.isPaged ? parseState(this.stateOf(0)) : undefined;
+    this.shape = parsed?.shape ?? { types: [], rowBytes: [], tokenBytes: 0 };
     this.context.remove(0);
     onTestFinished(() => {
       this.context.close();
