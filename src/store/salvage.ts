@@ -173,8 +173,10 @@ class Salvager {
       return `its length ${length} is impossible`;
     const found = this.#extent(ref, length);
     if (found === undefined) return `its ${length} bytes are not there`;
-    if ((traits & trait.checksummed) !== 0 && crc32(found) !== peek(words, slot + commitSlot.crc32))
-      return 'its bytes do not match their checksum';
+    const sum = peek(words, slot + commitSlot.crc32);
+    // Without a checksum it is 0: where it is not, it is the traits that are damaged.
+    const isChecked = (traits & trait.checksummed) !== 0 || sum !== 0;
+    if (isChecked && crc32(found) !== sum) return 'its bytes do not match their checksum';
     return found;
   }
 

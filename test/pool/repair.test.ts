@@ -3,6 +3,7 @@
 import { readFileSync, rmSync, truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { controlByte, segmentHeaderByte, superblockBByte } from '../../src/memory/layout.ts';
+import { trait } from '../../src/store/entry.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { repairPool } from '../../src/pool/repair.ts';
 import { mib } from './support/pools.ts';
@@ -95,6 +96,20 @@ describe('repair tells what is lost when', () => {
   it('bytes of a part have changed', async () => {
     stage.place();
     stage.change(0, (bytes) => bytes.write('C0nversation 7', bytes.indexOf('Conversation 7')));
+    const report = repairPool(stage.path);
+    await expectRepaired(stage, report);
+    expect(report.dropped).toMatchObject([
+      { id: 'context-7', part: 'about', why: 'its bytes do not match their checksum' },
+    ]);
+  });
+
+  it('bytes of a part have changed, and that they have a checksum', async () => {
+    stage.place();
+    stage.change(0, (bytes) => {
+      const at = 64 * entryOf(bytes, 'context-7about') + 8;
+      bytes.writeInt32LE(bytes.readInt32LE(at) & ~trait.checksummed, at);
+      bytes.write('C0nversation 7', bytes.indexOf('Conversation 7'));
+    });
     const report = repairPool(stage.path);
     await expectRepaired(stage, report);
     expect(report.dropped).toMatchObject([
