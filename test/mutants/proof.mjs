@@ -22,10 +22,20 @@ export const proofs = [
     name: 'bytes that are saved whatever their checksum',
     why: 'what does not match is not what was written',
     file: 'src/store/salvage.ts',
-    from: '(traits & trait.checksummed) !== 0 && crc32(found) !==',
-    to: '(traits & trait.checksummed) !== 0 && crc32(found) === 1 +',
+    from: 'if (isChecked && crc32(found) !== sum)',
+    to: 'if (isChecked && crc32(found) === 1 + sum)',
     test: repair,
     killer: 'repair tells what is lost when bytes of a part have changed',
+  },
+  {
+    name: 'a checksum that is not believed where the traits say that there is none',
+    why: 'the traits have no checksum themselves',
+    file: 'src/store/salvage.ts',
+    from: '(traits & trait.checksummed) !== 0 || sum !== 0',
+    to: '(traits & trait.checksummed) !== 0',
+    test: repair,
+    killer:
+      'repair tells what is lost when bytes of a part have changed, and that they have a checksum',
   },
   {
     name: 'a slot that was never written, taken for an empty part',
