@@ -66,12 +66,13 @@ const noise = 0.3;
 /**
  * Sessions that come back by chance alone: which of them come back soon is luck, and at 2,000 blocks a handful of those of the agentic shape are all that
  * fits. Points below LRU of 770 seeds at 2,000 blocks: mean −0.52, standard deviation 0.52, most 1.02 (agentic); of 200 at four capacities 0.07, 0.12, 0.46
- * (conversation). Of any seed seven deviations are allowed; of the first seeds, which stay the same, what they had.
+ * (conversation). The mean of four drawn seeds is held to what is far for it, each of them to seven deviations, the first seeds to what they had.
  */
 const ofShape = {
-  conversation: { anySeed: 1, firstSeeds: 0.5 },
-  agentic: { anySeed: 3, firstSeeds: 0.1 },
+  conversation: { mean: 0.5, anySeed: 1, firstSeeds: 0.5 },
+  agentic: { mean: 1, anySeed: 3, firstSeeds: 0.1 },
 } as const;
+const drawnSeeds = 4;
 
 /** All capacities in CI, else every third. */
 const rows = (figures: Readonly<Record<number, number>>): [number, number][] =>
@@ -164,11 +165,15 @@ describe('on made-up traces', () => {
   it.each(['conversation', 'agentic'] as const)(
     'in the shape of the %s trace hazard is never far below LRU',
     (shape) => {
-      const { anySeed, firstSeeds } = ofShape[shape];
-      for (let of = 1; of <= rounds(1, 3); of += 1) {
+      const { mean, anySeed, firstSeeds } = ofShape[shape];
+      for (let of = 1; of <= rounds(1, 2); of += 1) {
         expect(mostBelow(`generated:${shape}:${of}`)).toBeLessThan(firstSeeds);
       }
-      expect(mostBelow(`generated:${shape}:${1 + (seed() % 1_000_000)}`)).toBeLessThan(anySeed);
+      const drawn = Array.from({ length: drawnSeeds }, (_, of) =>
+        mostBelow(`generated:${shape}:${1 + (seed() % 1_000_000) + of}`),
+      );
+      expect(Math.max(...drawn)).toBeLessThan(anySeed);
+      expect(drawn.reduce((sum, below) => sum + below, 0) / drawnSeeds).toBeLessThan(mean);
     },
   );
 

@@ -6,7 +6,7 @@ import { missingRuntime, summing } from '../../engine/onnx/support.ts';
 import { seed } from '../../support/seed.ts';
 import type { Answer } from '../support/client.ts';
 import { serve } from '../support/serve.ts';
-import { ask, graphModel } from './support.ts';
+import { ask, graphModel, stateful } from './support.ts';
 
 const rounds = process.env['CI'] === 'true' ? 3000 : 400;
 
@@ -31,8 +31,6 @@ const oddities: readonly unknown[] = [
   [2 ** 28, 2 ** 28],
   [1, 1, 1, 1, 1, 1, 1, 1, 1],
 ];
-
-const stateful = { states: [{ input: 'total', output: 'totalN' }], batching: 'oldest' };
 
 function rightRequest(): Record<string, unknown> {
   return {

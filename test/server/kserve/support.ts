@@ -14,6 +14,17 @@ export const vadSettings: string = fileURLToPath(
   new URL('../../../models/silero-vad.json', import.meta.url),
 );
 
+/** Settings of a model that adds up what it is given. */
+export const stateful = {
+  states: [{ input: 'total', output: 'totalN' }],
+  batching: 'oldest',
+} as const;
+
+/** A row of numbers as the input `x`. */
+export function x(...data: unknown[]): object {
+  return { name: 'x', datatype: 'FP32', shape: [1, data.length], data };
+}
+
 export async function graphModel(graph: Graph, settings: object = {}): Promise<InferModel> {
   const file = await modelFile(graph);
   const read = settingsFrom({ batching: 'dynamic', ...settings, file }, '/');
