@@ -26,7 +26,7 @@ const fileBytes: number = 4 * (headWords + rowsMax * rowWords);
 const field = { state: 0, hash: 1, arrival: 3, inFlight: 16, reserved: 16 + workersMax } as const;
 const rowState = { free: 0, claimed: 1, taken: 2 } as const;
 
-/** Arrival times are in sixteenths of a millisecond, modulo 2^32. */
+/** Arrival times are in sixteenths of a millisecond, modulo 2^32; 0 is that of a row through which nothing has come. */
 const unitsPerMs = 16;
 const secondUnits: number = 1000 * unitsPerMs;
 /** Operations are taken from the common rate in parcels of so much of a second, so that fast rates need not meet at each. */
@@ -146,11 +146,11 @@ export class TenantUsage {
       const now = Math.floor(clock.nowMs() * unitsPerMs) | 0;
       const arrival = load(this.#words, at);
       const ahead = (arrival - now) | 0;
-      // Long past, or of a clock that was set back: as good as now.
-      const from = ahead < 0 || ahead > secondUnits ? now : arrival;
+      // None yet, long past, or of a clock that was set back: as good as now.
+      const from = arrival === 0 || ahead < 0 || ahead > secondUnits ? now : arrival;
       const wait = ((from - now) | 0) + cost - secondUnits;
       if (wait > 0) return Math.ceil(wait / unitsPerMs);
-      if (compareExchange(this.#words, at, arrival, (from + cost) | 0) !== arrival) continue;
+      if (compareExchange(this.#words, at, arrival, (from + cost) | 0 || -1) !== arrival) continue;
       this.#parcel = parcel - 1;
       return 0;
     }

@@ -176,6 +176,25 @@ describe('what workers share', () => {
     expect(row.take(0, clock)).toBe(Infinity);
   });
 
+  // Times are modulo 2^32 sixteenths of a millisecond: each 74.6 hours a zero is less than a second ahead of now.
+  it('gives a tenant that was never here its whole second, whatever the time', () => {
+    const clock = testClock(2 ** 28 - 500);
+    const { shares } = team(1);
+    const row = rowOf(shares[0] as SharedUsage);
+    const passed = Array.from({ length: 60 }, () => row.take(50, clock)).filter((ms) => ms === 0);
+    expect(passed).toHaveLength(50);
+  });
+
+  it('keeps a rate over the turn of its times', () => {
+    const { shares } = team(1);
+    const row = rowOf(shares[0] as SharedUsage);
+    // The first second ends where times turn to 0.
+    const clock = testClock(2 ** 28 - 1000);
+    const taken = () =>
+      Array.from({ length: 60 }, () => row.take(50, clock)).filter((ms) => ms === 0).length;
+    expect([taken(), taken()]).toEqual([50, 0]);
+  });
+
   it('is made anew by whoever starts the workers, and reads zeros once closed', () => {
     const { shares, path } = team(2);
     const row = rowOf(shares[1] as SharedUsage);

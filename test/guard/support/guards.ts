@@ -14,8 +14,11 @@ import type { Pool } from '../../../src/pool/api.ts';
 export const mib: number = 2 ** 20;
 
 /** A clock that goes when it is told to. */
-export function testClock(): { nowMs(): number; advance(ms: number): void } {
-  let now = 1_700_000_000_000;
+export function testClock(startMs = 1_700_000_000_000): {
+  nowMs(): number;
+  advance(ms: number): void;
+} {
+  let now = startMs;
   return { nowMs: () => now, advance: (ms) => void (now += ms) };
 }
 
