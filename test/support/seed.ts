@@ -1,23 +1,33 @@
 /** Seeds and round counts of stochastic tests: printed, and taken back through CENOTE_SEED. */
 
+import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 
 let printed: number | undefined;
 
 /**
- * The seed of this test file: a 31-bit number from CENOTE_SEED, or a random one. Printed once per file,
- * so that a failure can be replayed with `CENOTE_SEED=… npx vitest run FILE`.
+ * The seed of this test file: a 31-bit number from CENOTE_SEED; without it one that follows from the file and CENOTE_SEEDS_OF, where
+ * that is set (see scripts/vitest-setup.mjs), or else a random one. Printed once per file, so that a failure can be replayed with
+ * `CENOTE_SEED=… npx vitest run FILE`.
  */
 export function seed(): number {
   if (printed !== undefined) return printed;
-  const given = process.env['CENOTE_SEED'];
-  const value = given === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(given);
+  const file = expect.getState().testPath?.replace(`${process.cwd()}/`, '') ?? 'unknown file';
+  printed = chosenSeed(process.env, file);
+  process.stdout.write(`seed of ${file}: CENOTE_SEED=${printed}\n`);
+  return printed;
+}
+
+export function chosenSeed(env: NodeJS.ProcessEnv, file: string): number {
+  const { CENOTE_SEED: given, CENOTE_SEEDS_OF: source } = env;
+  if (given === undefined) {
+    if (source === undefined) return Math.floor(Math.random() * 2 ** 31);
+    return createHash('sha256').update(`${source} ${file}`).digest().readUInt32LE(0) >>> 1;
+  }
+  const value = Number(given);
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** 31) {
     throw new Error(`CENOTE_SEED must be an integer from 0 to 2147483647, not ${given}`);
   }
-  printed = value;
-  const file = expect.getState().testPath?.replace(`${process.cwd()}/`, '') ?? 'unknown file';
-  process.stdout.write(`seed of ${file}: CENOTE_SEED=${value}\n`);
   return value;
 }
 

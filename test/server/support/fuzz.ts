@@ -1,13 +1,13 @@
-/** Stochastic tests: the seed is printed, and taken back from CENOTE_SEED. */
+/** Parameters of the properties of servers. */
 
 import { fc } from '../../support/properties.ts';
+import { rounds, seed } from '../../support/seed.ts';
 
-const seed = Number(process.env['CENOTE_SEED'] ?? Date.now() % 2 ** 31) | 0;
-const factor = process.env['CI'] === 'true' ? 5 : 1;
+/** How many times as many with CI=true. */
+const factor = 5;
 
 export function parameters(numRuns: number): { seed: number; numRuns: number; endOnFailure: true } {
-  console.log(`CENOTE_SEED=${seed}`);
-  return { seed, numRuns: numRuns * factor, endOnFailure: true };
+  return { seed: seed(), numRuns: rounds(numRuns, numRuns * factor), endOnFailure: true };
 }
 
 const defaultRuns = 3000;
