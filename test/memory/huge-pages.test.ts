@@ -118,7 +118,7 @@ describe('a mapped region in memory', () => {
 });
 
 describe('a file is reserved', () => {
-  /** How many huge pages were asked for. */
+  /** How often huge pages were asked for: 64 MiB at once. */
   function asked(sizeBytes: number, calls: Partial<OsCalls>, nowMs?: () => number): number {
     const fd = openSync(join(memoryFolder(), 'file'), 'w+');
     let count = 0;
@@ -135,10 +135,10 @@ describe('a file is reserved', () => {
     }
   }
 
-  it('huge page by huge page, until there is none', () => {
+  it('piece by piece, until there are no huge pages', () => {
     expect(asked(hugePageBytes - 4096, {})).toBe(0);
     let left = 3;
-    expect(asked(16 * mib, { collapse: () => left-- > 0 })).toBe(4);
+    expect(asked(320 * mib, { collapse: () => left-- > 0 })).toBe(4);
   });
 
   it('for no longer than anybody would wait', () => {
@@ -147,7 +147,7 @@ describe('a file is reserved', () => {
       nowMs += hugeWaitMs / 4 + 1;
       return true;
     };
-    expect(asked(64 * mib, { collapse: slow }, () => nowMs)).toBe(4);
+    expect(asked(320 * mib, { collapse: slow }, () => nowMs)).toBe(4);
   });
 
   it('and mapped nowhere afterwards, also when that fails', () => {
