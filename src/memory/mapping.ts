@@ -5,12 +5,13 @@
  * the same addresses. The view reads zeros, writes to it reach nobody, nothing faults. The addresses are unmapped when the collector has found
  * that no view is left, so that one address never backs two ArrayBuffers. Until then a released segment costs address space and one kernel
  * mapping, no memory. (Node 22 and 24 refuse to transfer such a buffer by themselves and Node 20 copies it. Marking it untransferable aborts
- * Node 24 at exit.) A worker thread that ends without closing leaves its mappings until the process ends.
+ * Node 24 at exit.) A worker thread leaves its mappings when it ends: `thread-mappings.ts`.
  */
 
 import type { OsCalls } from './os.ts';
 import { pageBytes, segmentOver } from './region.ts';
 import type { Segment } from './region.ts';
+import { forgetMapping, noteMapping } from './thread-mappings.ts';
 
 interface Mapping {
   readonly os: OsCalls;
@@ -21,9 +22,12 @@ interface Mapping {
 
 const mappings = new WeakMap<ArrayBufferLike, Mapping>();
 
-const collected = new FinalizationRegistry<Mapping>((mapping) => {
-  mapping.os.unmap(mapping.address, mapping.sizeBytes);
-});
+function unmap({ os, address, sizeBytes }: Mapping): void {
+  forgetMapping(address);
+  os.unmap(address, sizeBytes);
+}
+
+const collected = new FinalizationRegistry<Mapping>(unmap);
 
 /** Maps the first `sizeBytes` of an open file; the descriptor may be closed afterwards. @throws the errors of mmap */
 export function mapSegment(
@@ -34,12 +38,13 @@ export function mapSegment(
   access: 'shared' | 'private',
 ): Segment {
   const address = os.map(fd, sizeBytes, access);
+  noteMapping(address, sizeBytes);
   const mapping: Mapping = { os, address, sizeBytes, access };
   let buffer: ArrayBuffer;
   try {
     buffer = os.view(address, sizeBytes);
   } catch (error) {
-    os.unmap(address, sizeBytes);
+    unmap(mapping);
     throw error;
   }
   mappings.set(buffer, mapping);

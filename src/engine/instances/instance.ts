@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { CenoteError, fail } from '../../errors.ts';
+import { unmapLeft } from '../../memory/thread-mappings.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { GeneratedToken, GenerationResult } from '../api.ts';
 import { type Foreign, foreign } from '../llama/foreign.ts';
@@ -66,6 +67,7 @@ export class Instance {
   #state: 'starting' | 'ready' | 'closing' | 'ended' = 'starting';
   #failure: Failure | undefined;
   #held: Held | undefined;
+  #mappings: SharedArrayBuffer | undefined;
   /** From when it holds anything. */
   #library: Foreign | undefined;
   /** Below those of requests. */
@@ -158,6 +160,8 @@ export class Instance {
       this.#events.ready(message.model);
     } else if (message.type === 'tokens') {
       for (const { id, ...token } of message.tokens) this.#receivers.get(id)?.token(token);
+    } else if (message.type === 'maps') {
+      this.#mappings = message.mappings;
     } else if (message.type === 'holds') {
       this.#held = message.held;
       this.#library = foreign(); // here too: with the thread that has loaded it the library may go, and what is held with it
@@ -189,6 +193,7 @@ export class Instance {
   #end(): void {
     const wasTold = this.#state === 'closing';
     this.#state = 'ended';
+    if (this.#mappings !== undefined) unmapLeft(this.#mappings);
     if (this.#library !== undefined) giveBack(this.#library, this.#held);
     const failure = this.#failure ?? {
       code: 'engine_worker_lost',
