@@ -1,10 +1,10 @@
 /** What a thread held that is gone: its model and its context are in nobody's heap. */
 
-import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type * as foreignFile from '../../src/engine/llama/foreign.ts';
 import { openPool } from '../../src/pool/open.ts';
 import { freshPath, mib } from '../pool/support/pools.ts';
+import { mappingsOf } from '../support/mappings.ts';
 import { until } from '../support/until.ts';
 import { answer, codeOf, engine, missingEngine } from './support/models.ts';
 import { threads } from './support/threads.ts';
@@ -55,19 +55,17 @@ describe.skipIf(missingEngine() !== undefined)('an instance that is lost', () =>
   });
 
   it('leaves its mappings of the pool to its engine, which unmaps them', async () => {
-    const path = freshPath();
-    const shared = await openPool({ path, capacityBytes: 8 * mib });
+    const shared = await openPool({ path: freshPath(), capacityBytes: 8 * mib });
     onTestFinished(() => shared.close());
-    const mappings = (): number => readFileSync('/proc/self/maps', 'latin1').split(path).length - 1;
-    const own = mappings();
+    const own = mappingsOf(shared);
     const one = await engine({ sequences: 1, pool: shared });
-    const withOne = mappings();
+    const withOne = mappingsOf(shared);
     expect(withOne).toBeGreaterThan(own);
     await threads.at(-1)?.terminate();
     await until(() => one.stats().instancesLost === 1);
     await answer(one, { prompt: 'a', maxTokens: 2 });
-    expect(mappings()).toBe(withOne);
+    expect(mappingsOf(shared)).toBe(withOne);
     await one.close();
-    expect(mappings()).toBe(own);
+    expect(mappingsOf(shared)).toBe(own);
   });
 });
