@@ -44,6 +44,7 @@ export class Server {
       slots,
       chunkTokens: 64,
       alignChunks: true,
+      joinedChunks: this.#context.piecesTogether,
       stepTokens: slots + 64,
       contextTokens,
     });
