@@ -75,7 +75,7 @@ describe('pieces of prompts in slots beside each other', () => {
   });
 
   it('are not where one is shorter, or another is between', async () => {
-    expect(await stepsOf([8, 7, 5], 2)).toEqual([[8, 7], [5]]);
+    expect(await stepsOf([8, 7, 5], 3)).toEqual([[8, 7], [5]]);
     expect(await stepsOf([16, 9, 16], 2)).toEqual([[8, 8], [8, 1], [8], [8]]);
   });
 
