@@ -92,6 +92,7 @@ const kinds: [string, string, Partial<ContextShape>][] = [
   ['float32', smallModel(), {}],
   ['float32, state of q8_0', smallModel(), { kvType: 'q8_0' }],
   ['float16', shipped, {}],
+  ['float16, state of q8_0', shipped, { kvType: 'q8_0' }],
 ];
 
 describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
