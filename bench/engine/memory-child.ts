@@ -19,13 +19,13 @@ function told(field: 'VmRSS' | 'VmHWM'): number {
 }
 
 const task = JSON.parse(process.argv[2] ?? '') as MemoryTask;
-const { roomTokens } = models.find(({ name }) => name === task.model) ?? { roomTokens: 0 };
+const asked = models.find(({ name }) => name === task.model);
 const way = ways.find(({ name }) => name === task.way);
-const workload = await workloadOf(task.workload, roomTokens, task.quick);
+if (asked === undefined || way === undefined) throw new Error(`no ${task.model}, or ${task.way}`);
+const workload = await workloadOf(task.workload, asked.roomTokens, task.quick);
 const beforeBytes = told('VmRSS');
 const model = new LlamaModel(task.modelPath);
-const serving = await way?.start(model, roomTokens, task.folder);
-if (serving === undefined) throw new Error(`there is no way ${task.way}`);
+const serving = await way.start({ ...asked, model }, task.folder);
 await play(serving, model.vocabulary, workload.conversations);
 const grownBytes = told('VmHWM') - beforeBytes;
 await serving.close();

@@ -13,9 +13,9 @@ import { play } from './play.ts';
 import { requestRow, type Times, timesOf } from './rows.ts';
 import { batches, contextForEach, oneContext, pooledBatches, type Way } from './serving.ts';
 import type { Shapes } from './shapes.ts';
-import { type WorkloadName, workloadOf } from './workloads.ts';
+import { type RequestsName, type WorkloadName, workloadOf } from './workloads.ts';
 
-const rounds = { requests: 3, replay: 2 } as const;
+const rounds = { requests: 3, alpaca: 3, sharegpt: 1, replay: 2 } as const;
 /** A floor: first tokens of later turns, from the pool. */
 const timesFirstToken = 5;
 
@@ -38,7 +38,7 @@ async function measure(
   const all = ways.map((way) => ({ way, times: timesOf(way.name) }));
   for (let round = 0; round < (quick ? 1 : rounds[workload]); round++) {
     for (const { way, times } of all) {
-      const serving = await way.start(loaded, model.roomTokens, folder);
+      const serving = await way.start({ ...model, model: loaded }, folder);
       const played = await play(serving, loaded.vocabulary, shapes.conversations);
       await serving.close();
       times.latenciesNs.push(...played.latenciesNs);
@@ -75,14 +75,15 @@ function timesAmong(measured: readonly Measured[], of: Way): Times {
   return found.times;
 }
 
-export function requestsScenario(model: BenchModel): Scenario {
-  const name = `requests-${model.name}`;
+/** Requests that have nothing in common. */
+export function requestsScenario(workload: RequestsName, model: BenchModel): Scenario {
+  const name = `${workload}-${model.name}`;
   return {
     name,
     async run(context) {
-      const shapes = await workloadOf('requests', model.roomTokens, context.quick);
+      const shapes = await workloadOf(workload, model.roomTokens, context.quick);
       const ways = [contextForEach, oneContext, batches];
-      const measured = await measure(model, 'requests', shapes, ways, context);
+      const measured = await measure(model, workload, shapes, ways, context);
       const bar: Bar = {
         what: '× a context for each',
         value: ratioOfMedians(
@@ -92,7 +93,7 @@ export function requestsScenario(model: BenchModel): Scenario {
         limit: model.floorOfBatches,
         direction: 'atLeast',
       };
-      const note = `${shapes.from}, one thread`;
+      const note = `${shapes.from}, one thread, state of ${model.kvType}`;
       return rowsOf(name, measured, note, context.pricePerHour, (way) =>
         way === batches ? [bar] : [],
       );
@@ -117,7 +118,7 @@ export function replayScenario(model: BenchModel): Scenario {
         limit: timesFirstToken,
         direction: 'atLeast',
       };
-      const note = `${shapes.from}, all at once, one thread; first tokens: of later turns`;
+      const note = `${shapes.from}, all at once, one thread, state of ${model.kvType}; first tokens: of later turns`;
       return rowsOf(name, measured, note, context.pricePerHour, (way) =>
         way === pooledBatches ? [bar] : [],
       );

@@ -2,6 +2,7 @@
 
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import type { KvType } from '../../src/engine/api.ts';
 import { ContinuousBatcher } from '../../src/engine/batch/continuous-batcher.ts';
 import { LlamaContext } from '../../src/engine/llama/context.ts';
 import type { LlamaModel } from '../../src/engine/llama/model.ts';
@@ -13,7 +14,7 @@ import { openPool } from '../../src/pool/open.ts';
 import { workOf } from '../../test/engine/support/work.ts';
 import { keeperOf, mib } from './model.ts';
 
-/** Two tiles of ggml's matrix kernels: 16 rows take 13.4 ms in float32, 8 rows 11.4. */
+/** Tiles of 6, 5 and 5 rows of ggml's matrix kernels: 16 rows take 12.2 ms in float32, two tiles of 4 rows 11.1, of 5 and 4 rows 8.2, three of 5 rows 15.8. */
 export const sequences = 16;
 const poolBytes = 512 * mib;
 
@@ -23,16 +24,24 @@ export interface Answered {
   readonly firstNs: number;
 }
 
+/** A model that is loaded, and how its requests are served. */
+export interface Served {
+  readonly model: LlamaModel;
+  /** Of a sequence. */
+  readonly roomTokens: number;
+  readonly kvType: KvType;
+}
+
 /** A context with a batcher over it. */
 export class Server {
   readonly #context: LlamaContext;
   readonly #batcher: ContinuousBatcher<Answering>;
 
-  constructor(model: LlamaModel, slots: number, contextTokens: number, keeper?: StateKeeper) {
+  constructor({ model, roomTokens, kvType }: Served, slots: number, keeper?: StateKeeper) {
     // Whoever serves one at a time has nobody whose company could change digits: as fast as llama.cpp is by itself.
     const exact = slots > 1;
-    const shape = { contextTokens, sequences: slots, batchTokens: 64, threads: 1, exact };
-    this.#context = new LlamaContext(model, { ...shape, kvType: 'f16' });
+    const shape = { contextTokens: roomTokens, sequences: slots, batchTokens: 64, kvType };
+    this.#context = new LlamaContext(model, { ...shape, threads: 1, exact });
     this.#batcher = new ContinuousBatcher({
       model: new LlamaSteps({
         context: this.#context,
@@ -44,8 +53,9 @@ export class Server {
       slots,
       chunkTokens: 64,
       alignChunks: true,
+      joinedChunks: this.#context.piecesTogether,
       stepTokens: slots + 64,
-      contextTokens,
+      contextTokens: roomTokens,
     });
   }
 
@@ -75,25 +85,23 @@ export interface Serving {
 
 export interface Way {
   readonly name: string;
-  start(model: LlamaModel, roomTokens: number, folder: string): Promise<Serving>;
+  start(served: Served, folder: string): Promise<Serving>;
 }
 
 /** Requests wait for each other; each has a context of its own. Waiting counts. */
 class ContextForEach implements Serving {
-  readonly #model: LlamaModel;
-  readonly #roomTokens: number;
+  readonly #served: Served;
   #before: Promise<unknown> = Promise.resolve();
 
-  constructor(model: LlamaModel, roomTokens: number) {
-    this.#model = model;
-    this.#roomTokens = roomTokens;
+  constructor(served: Served) {
+    this.#served = served;
   }
 
   answer(tokens: Int32Array, maxTokens: number): Promise<Answered> {
     const cameMs = performance.now();
     const answered = this.#before.then(async () => {
       const waitedNs = (performance.now() - cameMs) * 1e6;
-      const server = new Server(this.#model, 1, this.#roomTokens);
+      const server = new Server(this.#served, 1);
       const { answer, firstNs } = await server.answer(tokens, maxTokens);
       await server.close();
       return { answer, firstNs: waitedNs + firstNs };
@@ -108,15 +116,11 @@ class ContextForEach implements Serving {
 }
 
 /** What is computed goes to a pool after each answer, and is looked for before. */
-async function fromThePool(
-  model: LlamaModel,
-  roomTokens: number,
-  folder: string,
-): Promise<Serving> {
+async function fromThePool(served: Served, folder: string): Promise<Serving> {
   const path = join(mkdtempSync(join(folder, 'state-')), 'pool');
   const pool = await openPool({ path, capacityBytes: poolBytes });
-  const keeper = keeperOf(model, pool);
-  const server = new Server(model, sequences, roomTokens, keeper);
+  const keeper = keeperOf(served.model, pool, served.kvType);
+  const server = new Server(served, sequences, keeper);
   return {
     async answer(tokens, maxTokens) {
       const answered = await server.answer(tokens, maxTokens);
@@ -134,17 +138,17 @@ async function fromThePool(
 
 export const contextForEach: Way = {
   name: 'a context for each',
-  start: (model, roomTokens) => Promise.resolve(new ContextForEach(model, roomTokens)),
+  start: (served) => Promise.resolve(new ContextForEach(served)),
 };
 
 export const oneContext: Way = {
   name: 'one context, kept',
-  start: (model, roomTokens) => Promise.resolve(new Server(model, 1, roomTokens)),
+  start: (served) => Promise.resolve(new Server(served, 1)),
 };
 
 export const batches: Way = {
   name: `batches of ${sequences}`,
-  start: (model, roomTokens) => Promise.resolve(new Server(model, sequences, roomTokens)),
+  start: (served) => Promise.resolve(new Server(served, sequences)),
 };
 
 export const pooledBatches: Way = {

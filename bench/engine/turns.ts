@@ -63,7 +63,7 @@ export const turnsScenario: Scenario = {
       { keeper: undefined, times: timesOf('from the beginning') },
     ].map((each) => ({
       ...each,
-      server: new Server(model, 1, randomModel.roomTokens, each.keeper),
+      server: new Server({ ...randomModel, model }, 1, each.keeper),
     }));
     for (let number = 0; number < (quick ? 1 : conversations); number++) {
       const [first] = prompts(model, 1, firstTokens, 10 + number) as [Int32Array];

@@ -3,15 +3,18 @@
  * worker, another process, or the same after a restart, goes on from there.
  *
  * **What is exact.** State that comes back from the pool is the state that was put there, bit by bit, and so is every answer computed from it, provided
- * that the prompt is cut into the same batches and nobody else is in the context. Several sequences in one batch, or a prompt in other pieces, change the
- * last digits of logits (by at most 0.02 where it was measured), never which state belongs to whom.
+ * that the prompt is cut into the same pieces, whoever else is in the context. A prompt in other pieces of 64 tokens or more changes the last digits of
+ * logits (by at most 0.02 where it was measured), never which state belongs to whom.
  */
 
 import type { Spread } from '../base/buckets.ts';
 import type { Timers } from '../base/timers.ts';
 import type { Pool } from '../pool/api.ts';
 
-/** How numbers of the attention state are stored. `q8_0` halves its size. */
+/**
+ * How numbers of the attention state are stored. `q8_0` halves its size. With heads whose width is no multiple of 64 it is quicker too on processors with
+ * AVX-512, where ggml computes the rest of a head in f16 number by number: 32 wide, 16 answers after 330 tokens take 2.2 ms a step, not 13.3.
+ */
 export type KvType = 'f32' | 'f16' | 'q8_0';
 
 export interface EngineOptions {

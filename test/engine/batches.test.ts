@@ -5,7 +5,7 @@ import { Random } from '../../src/base/random.ts';
 import type { ContextShape } from '../../src/engine/llama/context.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { missingEngine, modelFile, smallModel, someTokens } from './support/models.ts';
-import { digestOf, Played } from './support/played.ts';
+import { batchTokens, digestOf, Played } from './support/played.ts';
 import { writeRecurrentModel } from './support/recurrent.ts';
 
 const shipped = 'models/cenote-moby.gguf';
@@ -92,6 +92,7 @@ const kinds: [string, string, Partial<ContextShape>][] = [
   ['float32', smallModel(), {}],
   ['float32, state of q8_0', smallModel(), { kvType: 'q8_0' }],
   ['float16', shipped, {}],
+  ['float16, state of q8_0', shipped, { kvType: 'q8_0' }],
 ];
 
 describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
@@ -103,6 +104,50 @@ describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
     const played = new Played({ contextTokens, ...shape, sequences }, path);
     expect(together(played, all, random)).toEqual(expected);
   });
+
+  it.each(kinds)(
+    'of a prompt that is computed with others comes to the same (%s)',
+    (_, path, shape) => {
+      const random = new Random(seed());
+      const played = new Played({ contextTokens, ...shape, sequences }, path);
+      const { context } = played;
+      for (let round = 0; round < rounds(6, 60); round++) {
+        // Full pieces are computed in tiles, others row by row.
+        const [tokens, ended] = [
+          round < 2 ? batchTokens : 2 + random.below(batchTokens - 1),
+          1 + random.below(3),
+        ];
+        const first = random.below(sequences - 1);
+        const pair = [someTokens(tokens, random.next()), someTokens(tokens, random.next())];
+        const next = someTokens(2, random.next());
+        const expected = pair.map((prompt, index) => {
+          const whole = Int32Array.from([...prompt, next[index] as number]);
+          return alone(played, { prompt, tokens: whole.subarray(tokens) });
+        });
+        context.begin();
+        for (const [index, prompt] of pair.entries()) {
+          const wanted = ((ended >> index) & 1) === 1;
+          prompt.forEach((token, at) => {
+            context.add(first + index, at, token, wanted && at === tokens - 1);
+          });
+        }
+        context.compute();
+        for (const [index, [last]] of expected.entries()) {
+          if (((ended >> index) & 1) === 0) continue;
+          expect(logitsAt(played, (index + 1) * tokens - 1)).toBe(last);
+        }
+        // What is in their state decides what follows.
+        context.begin();
+        for (const index of pair.keys())
+          context.add(first + index, tokens, next[index] as number, true);
+        context.compute();
+        expect(pair.map((_prompt, index) => logitsAt(played, index))).toEqual(
+          expected.map((digests) => digests.at(-1)),
+        );
+        for (const index of pair.keys()) context.remove(first + index);
+      }
+    },
+  );
 
   it('comes to the same logits as in the last piece of a prompt', () => {
     const [prompt, tokens] = [someTokens(20, seed()), someTokens(9, seed() + 1)];

@@ -5,6 +5,8 @@ const bugs = 'test/engine/batch/sequence-bugs.test.ts';
 const fuzz = 'test/engine/batch/sequence-fuzz.test.ts';
 const tokens = 'test/engine/batch/continuous.test.ts';
 const preemption = 'test/engine/batch/continuous-preemption.test.ts';
+const aligned = 'test/engine/batch/aligned-chunks.test.ts';
+const sequencer = 'test/engine/worker/sequencer.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const batchedSequences = [
@@ -185,6 +187,35 @@ export const batchedSequences = [
     to: 'for (let index = 0; index < this.size; index++) {',
     test: tokens,
     killer: 'steps prompts of tenants share the budget, whoever came first',
+  },
+  {
+    name: 'chunks of any length together',
+    why: 'llama.cpp would cut them to one length, and a piece that is cut comes to other digits',
+    file: 'src/engine/batch/step-plan.ts',
+    from: 'chunk === count && ',
+    to: '',
+    test: aligned,
+    killer:
+      'pieces of prompts in slots beside each other are not where one is shorter, or another is between',
+  },
+  {
+    name: 'chunks of slots apart together',
+    why: 'llama.cpp computes sequences together where they follow each other: the step would go beyond its tokens for nothing',
+    file: 'src/engine/batch/step-plan.ts',
+    from: '(slot === first - 1 || slot === last + 1)',
+    to: 'slot !== first',
+    test: aligned,
+    killer: 'pieces of prompts in slots beside each other are not where they are apart',
+  },
+  {
+    name: 'pieces of several lengths in a batch',
+    why: 'rows of logits are found by the length of a piece',
+    file: 'src/engine/worker/llama-steps.ts',
+    from: 'counts[pieces[end] ?? none] === count',
+    to: 'counts[pieces[end] ?? none] !== undefined',
+    test: sequencer,
+    killer:
+      'prompts that come at once are computed two and two where their pieces are of one length, and come to the same',
   },
   {
     name: 'somebody who comes back from preemption though he gave up',

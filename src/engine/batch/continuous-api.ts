@@ -57,6 +57,11 @@ export interface ContinuousOptions<M> {
   readonly chunkTokens?: number;
   /** Chunks end at multiples of `chunkTokens` and are never cut short, so that a prompt is computed in the same pieces whoever else is there. Default false. */
   readonly alignChunks?: boolean;
+  /**
+   * A step goes beyond its tokens for a chunk that is as long as the one before and of a slot beside it, until there are so many: what computes them
+   * together takes less time than one after the other. Default 1.
+   */
+  readonly joinedChunks?: number;
   /** Tokens that all slots together hold. Default Infinity. */
   readonly capacityTokens?: number;
   /** Tokens of the longest sequence. Default `capacityTokens`. */

@@ -17,6 +17,7 @@ export interface ContinuousBounds {
   readonly stepTokens: number;
   readonly chunkTokens: number;
   readonly alignChunks: boolean;
+  readonly joinedChunks: number;
   readonly capacityTokens: number;
   readonly contextTokens: number;
   readonly sliceSteps: number;
@@ -32,6 +33,7 @@ function orInfinity(name: string, value: number, min: number): number {
 export function boundsFrom<M>(options: ContinuousOptions<M>): ContinuousBounds {
   const { chunkTokens = chunkTokensDefault, capacityTokens = Infinity } = options;
   const { queueMax = queueMaxDefault, sliceSteps, alignChunks = false } = options;
+  const { joinedChunks = 1 } = options;
   const { tenantQueueMax = queueMax } = options;
   const slots = wholeNumber('slots', options.slots, 1, slotsMax);
   const { stepTokens = Math.max(slots, stepTokensDefault) } = options;
@@ -43,6 +45,7 @@ export function boundsFrom<M>(options: ContinuousOptions<M>): ContinuousBounds {
   return {
     slots,
     alignChunks,
+    joinedChunks: wholeNumber('joinedChunks', joinedChunks, 1, slotsMax),
     stepTokens: wholeNumber('stepTokens', stepTokens, stepMin, countMax),
     chunkTokens: wholeNumber('chunkTokens', chunkTokens, 1, countMax),
     capacityTokens: capacity,

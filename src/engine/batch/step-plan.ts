@@ -8,6 +8,9 @@
  *               └─┴─┴─┴─┴──────────────┴──────────────┴─────────┘
  * ```
  *
+ * Chunks of the same length in slots that follow each other are a group, which the model may compute together: where a group ends the step, the next prompt
+ * may join it beyond the budget.
+ *
  * Nothing is allocated per step.
  */
 
@@ -26,9 +29,13 @@ export class StepPlan<M> implements StepBatch<M> {
   readonly #stepTokens: number;
   readonly #chunkTokens: number;
   readonly #alignChunks: boolean;
+  readonly #joinedChunks: number;
+  /** Of the chunks at the end of the step: how many are a group, of how many tokens each, in slots from the first to the last. */
+  readonly #group = { size: 0, count: 0, first: 0, last: 0 };
   readonly #prompts: FairQueue<TokenRun<M>>;
 
-  constructor({ slots, stepTokens, chunkTokens, alignChunks }: ContinuousBounds) {
+  constructor(bounds: ContinuousBounds) {
+    const { slots, stepTokens, chunkTokens, alignChunks, joinedChunks } = bounds;
     this.runs = Array.from({ length: slots });
     this.counts = new Int32Array(slots);
     this.samples = new Uint8Array(slots);
@@ -36,6 +43,7 @@ export class StepPlan<M> implements StepBatch<M> {
     this.#stepTokens = stepTokens;
     this.#chunkTokens = chunkTokens;
     this.#alignChunks = alignChunks;
+    this.#joinedChunks = joinedChunks;
     this.#prompts = new FairQueue(chunkTokens);
   }
 
@@ -60,6 +68,7 @@ export class StepPlan<M> implements StepBatch<M> {
       if (run === undefined || run.phase !== 'running' || run.lane !== undefined) continue;
       this.#add(run, 1);
     }
+    this.#group.size = 0;
     let left = this.#stepTokens - this.tokens;
     while (left > 0) {
       if (this.#alignChunks && !this.#fits(left)) break;
@@ -68,7 +77,11 @@ export class StepPlan<M> implements StepBatch<M> {
       if (run.phase !== 'running') continue;
       const count = Math.min(run.cost, left);
       left -= count;
-      this.#add(run, count);
+      this.#addChunk(run, count);
+    }
+    while (this.#nextJoins()) {
+      const run = this.#prompts.take() as TokenRun<M>;
+      this.#addChunk(run, run.cost);
     }
     this.runs.fill(undefined, this.size);
   }
@@ -94,6 +107,34 @@ export class StepPlan<M> implements StepBatch<M> {
   #fits(left: number): boolean {
     this.#prompts.begin();
     return (this.#prompts.peek()?.cost ?? 0) <= left;
+  }
+
+  #nextJoins(): boolean {
+    if (this.#group.size === 0 || this.#group.size >= this.#joinedChunks) return false;
+    this.#prompts.begin();
+    const next = this.#prompts.peek();
+    return next?.phase === 'running' && this.#isBeside(next, next.cost);
+  }
+
+  /** Whether a chunk would be one of the group. */
+  #isBeside({ slot }: TokenRun<M>, chunk: number): boolean {
+    const { size, count, first, last } = this.#group;
+    return size > 0 && chunk === count && (slot === first - 1 || slot === last + 1);
+  }
+
+  #addChunk(run: TokenRun<M>, count: number): void {
+    const group = this.#group;
+    const { slot } = run;
+    if (this.#isBeside(run, count)) {
+      group.size += 1;
+      group.first = Math.min(group.first, slot);
+      group.last = Math.max(group.last, slot);
+    } else {
+      group.size = 1;
+      group.count = count;
+      group.first = group.last = slot;
+    }
+    this.#add(run, count);
   }
 
   #add(run: TokenRun<M>, count: number): void {

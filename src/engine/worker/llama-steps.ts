@@ -1,6 +1,6 @@
 /**
- * llama.cpp as a continuous batcher has it: a slot is a sequence of the context. Answers of a step are computed in one batch, each piece of a prompt in a
- * batch of its own: what a prompt comes to does not depend on who else is asking.
+ * llama.cpp as a continuous batcher has it: a slot is a sequence of the context. Answers of a step are computed in one batch, pieces of prompts in others, of
+ * as many tokens each: what a prompt comes to does not depend on who else is asking.
  */
 
 import type { Run, RunEnd, StepBatch, TokenModel } from '../batch/continuous-api.ts';
@@ -28,12 +28,15 @@ export class LlamaSteps implements TokenModel<Answering> {
   readonly #logits: Float32Array;
   /** Who answers in each slot: a context has its sequences in this order. */
   readonly #members: Int32Array;
+  /** Whose prompt is computed in each. */
+  readonly #pieces: Int32Array;
 
   constructor(options: StepsOptions) {
     const { model, shape } = options.context;
     this.#options = options;
     this.#logits = new Float32Array(model.vocabulary);
     this.#members = new Int32Array(shape.sequences);
+    this.#pieces = new Int32Array(shape.sequences);
   }
 
   async begin(run: Run<Answering>): Promise<number> {
@@ -51,38 +54,63 @@ export class LlamaSteps implements TokenModel<Answering> {
   }
 
   step(batch: StepBatch<Answering>): void {
-    for (let member = 0; member < batch.size; member++) {
-      if (isPiece(batch, member)) this.#computePiece(batch, member);
-    }
+    this.#seat(batch);
+    for (let slot = 0; slot < this.#pieces.length;) slot = this.#computePieces(batch, slot);
     this.#answer(batch);
   }
 
-  /** Computes a piece of a prompt, and what follows if it is the last one. */
-  #computePiece(batch: StepBatch<Answering>, member: number): void {
-    const { context, counters, nowMs } = this.#options;
-    const { tokens, computed, slot, meta } = batch.runs[member] as Run<Answering>;
-    const startedMs = nowMs();
-    const end = computed + (batch.counts[member] as number);
-    const isLast = batch.samples[member] === 1;
-    context.begin();
-    let row = 0;
-    for (let position = computed; position < end; position++) {
-      const wantLogits = isLast && position === end - 1;
-      row = context.add(slot, position, tokens[position] as number, wantLogits);
+  #seat(batch: StepBatch<Answering>): void {
+    this.#members.fill(none);
+    this.#pieces.fill(none);
+    for (let member = 0; member < batch.size; member++) {
+      const seats = isPiece(batch, member) ? this.#pieces : this.#members;
+      seats[(batch.runs[member] as Run<Answering>).slot] = member;
     }
+  }
+
+  /** Computes pieces of prompts that can be together, and what follows where it is the last one. @returns the slot behind them */
+  #computePieces(batch: StepBatch<Answering>, first: number): number {
+    const end = this.#groupEnd(batch, first);
+    if (end === first) return first + 1;
+    const { context, counters, nowMs } = this.#options;
+    const group = this.#pieces.subarray(first, end);
+    const startedMs = nowMs();
+    context.begin();
+    for (const member of group) this.#addPiece(batch, member);
     context.compute();
     counters.add('promptBatches', 1);
-    meta.prefilledMs += nowMs() - startedMs;
-    if (isLast) this.#choose(batch, member, row);
+    const tookMs = nowMs() - startedMs;
+    const count = batch.counts[group[0] as number] as number;
+    for (const [index, member] of group.entries()) {
+      (batch.runs[member] as Run<Answering>).meta.prefilledMs += tookMs;
+      if (batch.samples[member] === 1) this.#choose(batch, member, (index + 1) * count - 1);
+    }
+    return end;
+  }
+
+  /** Behind the slots from `first` on whose pieces are of one length, and have room in a batch. */
+  #groupEnd({ counts }: StepBatch<Answering>, first: number): number {
+    const pieces = this.#pieces;
+    const count = counts[pieces[first] as number];
+    if (count === undefined) return first;
+    const most = Math.max(1, Math.floor(this.#options.context.piecesRows / count));
+    let end = first + 1;
+    while (end - first < most && counts[pieces[end] ?? none] === count) end += 1;
+    return end;
+  }
+
+  #addPiece(batch: StepBatch<Answering>, member: number): void {
+    const { tokens, computed, slot } = batch.runs[member] as Run<Answering>;
+    const end = computed + (batch.counts[member] as number);
+    for (let position = computed; position < end; position++) {
+      const wantLogits = batch.samples[member] === 1 && position === end - 1;
+      this.#options.context.add(slot, position, tokens[position] as number, wantLogits);
+    }
   }
 
   #answer(batch: StepBatch<Answering>): void {
     const { context, counters } = this.#options;
     const members = this.#members;
-    members.fill(none);
-    for (let member = 0; member < batch.size; member++) {
-      if (!isPiece(batch, member)) members[(batch.runs[member] as Run<Answering>).slot] = member;
-    }
     let count = 0;
     context.begin();
     for (const member of members) {

@@ -51,6 +51,7 @@ export class Sequencer {
       slots: sequences,
       chunkTokens: batchTokens,
       alignChunks: true,
+      joinedChunks: context.piecesTogether,
       stepTokens: sequences + batchTokens,
       contextTokens,
       queueMax: sequences * waitingFactor,

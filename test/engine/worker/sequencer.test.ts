@@ -84,3 +84,53 @@ describe.skipIf(missingEngine() !== undefined)(
     });
   },
 );
+
+describe.skipIf(missingEngine() !== undefined)('prompts that come at once', () => {
+  /** @returns digests of all logits of each answer, and how many batches the prompts took */
+  async function answers(
+    prompts: readonly Int32Array[],
+    sequences: number,
+  ): Promise<{ digests: (string | undefined)[]; batches: number }> {
+    const played = new Played({ sequences });
+    const digests: (string | undefined)[] = prompts.map(() => undefined);
+    let ended = 0;
+    const sequencer = new Sequencer({
+      model: played.model,
+      context: played.context,
+      keeper: undefined,
+      counters: played.counters,
+      post(message: FromInstance) {
+        if (message.type === 'done') digests[message.id] = message.result.logitsDigest;
+        if (message.type === 'done' || message.type === 'failed') ended += 1;
+      },
+      wake: () => undefined,
+      nowMs: () => 0,
+    });
+    const asked = prompts.map((tokens, id) =>
+      sequencer.start(id, { ...workOf({ tokens }, answerTokens), logitsDigest: true }),
+    );
+    await until(() => ended === prompts.length);
+    await Promise.all(asked);
+    await sequencer.close();
+    return { digests, batches: played.counters.read('promptBatches') };
+  }
+
+  it('are computed two and two where their pieces are of one length, and come to the same', async () => {
+    const lengths = [128, 128, 100, 70];
+    const prompts = lengths.map((length, seed) => someTokens(length, seed));
+    const alone = await answers(prompts, 1);
+    expect(alone.batches).toBe(8);
+    const together = await answers(prompts, 4);
+    expect(together.batches).toBe(5);
+    expect(together.digests).toEqual(alone.digests);
+    expect(new Set(alone.digests).size).toBe(prompts.length);
+  });
+
+  it('are computed as many together as there is room for where they are short', async () => {
+    const prompts = [16, 16, 16, 16].map((length, index) => someTokens(length, index));
+    const alone = await answers(prompts, 1);
+    const together = await answers(prompts, 4);
+    expect([alone.batches, together.batches]).toEqual([4, 1]);
+    expect(together.digests).toEqual(alone.digests);
+  });
+});
