@@ -1,7 +1,7 @@
 /** A lease on a part that is not a use of it: for who copies it elsewhere. */
 
 import type { Ref } from '../memory/region.ts';
-import { or, peek } from '../memory/words.ts';
+import { or } from '../memory/words.ts';
 import { partOf, type PartRecord, recordOf } from './contexts.ts';
 import { field, segmentOf, tierMask, wordOf } from './entry.ts';
 import { bytesOfEntry } from './payload.ts';
@@ -29,10 +29,7 @@ export function hold(store: Store, id: string, part: string): HeldPart | undefin
 export function holdEntry(store: Store, ref: Ref): HeldPart {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
-  if (store.leases.take(peek(words, at + field.ordinal))) {
-    const slot = Math.max(store.region.ownerSlot, 0);
-    or(words, at + field.leases + (slot >>> 5), 1 << (slot & 31));
-  }
+  store.leases.take(words, at);
   const bytes = bytesOfEntry(store.region, words, at);
   return { ref, record: recordOf(store, ref), bytes, release: () => store.drop(ref) };
 }

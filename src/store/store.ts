@@ -12,7 +12,7 @@ import { Random } from '../base/random.ts';
 import { fail } from '../errors.ts';
 import { controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
+import { load, peek, poke, type Words } from '../memory/words.ts';
 import { AccessClock } from './access-clock.ts';
 import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
@@ -34,7 +34,7 @@ import { GuardedHooks } from './guarded-hooks.ts';
 import type { Audit, LowerTier } from './hooks.ts';
 import { Key } from './keys.ts';
 import { LeaseView } from './lease.ts';
-import { LeaseCounts } from './lease-counts.ts';
+import { Leases } from './leases.ts';
 import { isIntact } from './payload.ts';
 import { contextMatcher } from './context-chain.ts';
 import { partMaxBytes, type StoreOptions } from './options.ts';
@@ -94,12 +94,7 @@ export class Store {
   readonly #segments: readonly Segment[];
   readonly #refShift: number;
   readonly #refMask: number;
-  readonly #leaseField: number;
-  readonly #leaseBit: number;
-  readonly leases: LeaseCounts = new LeaseCounts(() => {
-    this.follower.catchUp();
-    return this.entries.count;
-  });
+  readonly leases: Leases;
   /** The committed slot that was read last. */
   #payload: Ref = 0;
   #sizeBytes = 0;
@@ -130,8 +125,10 @@ export class Store {
     this.#segments = region.segments;
     this.#refShift = region.segmentShift - granuleShift;
     this.#refMask = (1 << this.#refShift) - 1;
-    this.#leaseField = field.leases + (slot >>> 5);
-    this.#leaseBit = 1 << (slot & 31);
+    this.leases = new Leases(slot, () => {
+      this.follower.catchUp();
+      return this.entries.count;
+    });
     this.#audit = options.hooks.audit;
     this.epoch = epoch;
     this.#trustedEpoch = trustedEpoch;
@@ -201,8 +198,7 @@ export class Store {
     if (this.closed) return;
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    if (!this.leases.drop(peek(words, at + field.ordinal))) return;
-    and(words, at + this.#leaseField, ~this.#leaseBit);
+    if (!this.leases.drop(words, at)) return;
     const life = peek(words, at + field.state);
     if ((life & stateMask) === state.retired) releaseRetired(this, ref, words, at, life);
   }
@@ -274,8 +270,7 @@ export class Store {
   #acquire(ref: Ref): LeaseView | 'changed' | undefined {
     const { words } = this.#segments[ref >>> this.#refShift] as Segment;
     const at = (ref & this.#refMask) << 4;
-    const isFirst = this.leases.take(peek(words, at + field.ordinal));
-    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
+    this.leases.take(words, at);
     // After the atomic `or`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
       this.drop(ref);

@@ -16,10 +16,19 @@ export const store = [
       'while the writer lets entries take the place of others get sees the state before or after',
   },
   {
+    name: 'a second lease that ends with the first',
+    why: 'an entry has a bit for a thread, however many leases that has',
+    file: 'src/store/leases.ts',
+    from: '      if (more > 0) {',
+    to: '      if (more > 1) {',
+    test: 'test/pool/leases.test.ts',
+    killer: 'a lease is one of several on its part, which goes with the last of them',
+  },
+  {
     name: 'a reader that looks before it leases',
     why: 'the lease bit comes before the second look, or the writer retires and frees between the two',
     file: 'src/store/store.ts',
-    from: `    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);
+    from: `    this.leases.take(words, at);
     // After the atomic \`or\`, which no load crosses. What is behind may be the segment of the bytes: dropped, and made anew.
     if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
       this.drop(ref);
@@ -27,11 +36,10 @@ export const store = [
       return 'changed';
     }`,
     to: `    if (peek(words, at + field.state) !== this.#matchedState || this.follower.isBehind()) {
-      this.drop(ref);
       this.follower.catchUp();
       return 'changed';
     }
-    if (isFirst) or(words, at + this.#leaseField, this.#leaseBit);`,
+    this.leases.take(words, at);`,
     test: interleaved,
     killer:
       'while the writer lets entries take the place of others get sees the state before or after',

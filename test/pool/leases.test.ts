@@ -126,6 +126,25 @@ describe('a lease', () => {
     expectSound(of);
   });
 
+  it('is one of several on its part, which goes with the last of them', async () => {
+    const of = await pool();
+    const ids = ['a', 'b', 'c'];
+    for (const id of ids) of.put(id, 'p', filled(100, 1));
+    // a three times, b twice, c once: ended in an order in which each part has others between its own.
+    const leases = ['a', 'b', 'a', 'c', 'b', 'a'].map((id) => of.get(id, 'p'));
+    for (const id of ids) of.delete(id);
+    const retired = leases.map((lease) => {
+      lease?.release();
+      return of.stats().retiredParts;
+    });
+    expect(retired).toEqual([3, 3, 3, 2, 1, 0]);
+    of.put('a', 'p', filled(100, 2));
+    of.get('a', 'p')?.release();
+    of.delete('a');
+    expect(of.stats().retiredParts).toBe(0);
+    expectSound(of);
+  });
+
   it('ends with its pool: the view of a mapped one reads zeros', async () => {
     const path = freshPath();
     const of = await pool({ path });
