@@ -104,4 +104,5 @@ process.on('message', (message) => {
     process.exit(0);
   }
 });
+process.on('disconnect', () => process.exit(1));
 process.send?.('filled');

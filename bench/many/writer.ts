@@ -11,6 +11,22 @@ export function pin(pid: number | undefined, core: number): void {
   if (pid !== undefined) spawnSync('taskset', ['-apc', String(core), String(pid)]);
 }
 
+/** The next message of a child, which does not come when the child ends before. */
+async function answerOf(child: ChildProcess): Promise<unknown> {
+  const heard = new AbortController();
+  const { signal } = heard;
+  const ended = once(child, 'exit', { signal }).then(([code]) => {
+    throw new Error(`the writer ended with ${String(code)}`);
+  });
+  try {
+    const [answer] = (await Promise.race([once(child, 'message', { signal }), ended])) as unknown[];
+    return answer;
+  } finally {
+    ended.catch(() => undefined);
+    heard.abort();
+  }
+}
+
 export class Writer {
   readonly #child: ChildProcess;
 
@@ -29,7 +45,7 @@ export class Writer {
   ): Promise<Writer> {
     const words = [what, where, String(count), String(sizeBytes), String(seed)];
     const child = fork(script, words, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-    await once(child, 'message');
+    await answerOf(child);
     pin(child.pid, core);
     return new Writer(child);
   }
@@ -40,10 +56,9 @@ export class Writer {
 
   /** @returns writes per second since `run` */
   async pause(): Promise<number> {
-    const answer = once(this.#child, 'message');
+    const answer = answerOf(this.#child);
     this.#child.send('pause');
-    const [{ perSecond }] = (await answer) as [{ readonly perSecond: number }];
-    return perSecond;
+    return ((await answer) as { readonly perSecond: number }).perSecond;
   }
 
   async end(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { fail } from '../errors.ts';
+import { threadMappings } from '../memory/thread-mappings.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
 import { failureOf } from './onnx/thread/failure.ts';
@@ -25,6 +26,7 @@ function buffersOf(results: readonly RowResult[]): ArrayBuffer[] {
 async function begin(port: MessagePort, setup: OnnxSetup): Promise<void> {
   let pool: Pool | undefined;
   try {
+    port.postMessage({ type: 'maps', mappings: threadMappings() } satisfies FromThread);
     pool = await openPool({ handle: setup.handle });
     const program = await open(setup, pool);
     const { inputs, outputs } = program;

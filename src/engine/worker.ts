@@ -3,6 +3,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { openKeyring } from '../codec/keyring.ts';
 import { fail } from '../errors.ts';
+import { threadMappings } from '../memory/thread-mappings.ts';
 import type { Pool } from '../pool/api.ts';
 import { openPool } from '../pool/open.ts';
 import { checkStamp } from './digest.ts';
@@ -160,6 +161,7 @@ async function begin(port: MessagePort, setup: InstanceSetup): Promise<void> {
   try {
     const { handle, keyringPath } = setup;
     const keys = keyringPath === undefined ? {} : { keyProvider: openKeyring(keyringPath) };
+    port.postMessage({ type: 'maps', mappings: threadMappings() } satisfies FromInstance);
     const pool = handle === undefined ? undefined : await openPool({ handle, ...keys });
     const instance = new Instance(port, setup, pool);
     port.on('message', (message: ToInstance) => {

@@ -5,25 +5,28 @@
  * the same addresses. The view reads zeros, writes to it reach nobody, nothing faults. The addresses are unmapped when the collector has found
  * that no view is left, so that one address never backs two ArrayBuffers. Until then a released segment costs address space and one kernel
  * mapping, no memory. (Node 22 and 24 refuse to transfer such a buffer by themselves and Node 20 copies it. Marking it untransferable aborts
- * Node 24 at exit.) A worker thread that ends without closing leaves its mappings until the process ends.
+ * Node 24 at exit.) A worker thread leaves its mappings when it ends: `thread-mappings.ts`.
  */
 
 import type { OsCalls } from './os.ts';
-import { pageBytes, segmentOver } from './region.ts';
+import { segmentOver } from './region.ts';
 import type { Segment } from './region.ts';
+import { forgetMapping, noteMapping } from './thread-mappings.ts';
 
 interface Mapping {
   readonly os: OsCalls;
   readonly address: number;
   readonly sizeBytes: number;
-  readonly access: 'shared' | 'private';
 }
 
 const mappings = new WeakMap<ArrayBufferLike, Mapping>();
 
-const collected = new FinalizationRegistry<Mapping>((mapping) => {
-  mapping.os.unmap(mapping.address, mapping.sizeBytes);
-});
+function unmap({ os, address, sizeBytes }: Mapping): void {
+  forgetMapping(address);
+  os.unmap(address, sizeBytes);
+}
+
+const collected = new FinalizationRegistry<Mapping>(unmap);
 
 /** Maps the first `sizeBytes` of an open file; the descriptor may be closed afterwards. @throws the errors of mmap */
 export function mapSegment(
@@ -34,12 +37,13 @@ export function mapSegment(
   access: 'shared' | 'private',
 ): Segment {
   const address = os.map(fd, sizeBytes, access);
-  const mapping: Mapping = { os, address, sizeBytes, access };
+  noteMapping(address, sizeBytes);
+  const mapping: Mapping = { os, address, sizeBytes };
   let buffer: ArrayBuffer;
   try {
     buffer = os.view(address, sizeBytes);
   } catch (error) {
-    os.unmap(address, sizeBytes);
+    unmap(mapping);
     throw error;
   }
   mappings.set(buffer, mapping);
@@ -60,16 +64,4 @@ export function releaseSegment(segment: Segment): void {
 /** Where the bytes of a segment are. That of a buffer does not begin at a page. */
 export function addressOf({ buffer, bytes }: Segment, os: OsCalls): number {
   return mappings.get(buffer)?.address ?? os.addressOf(bytes);
-}
-
-/**
- * Makes pages of a mapped segment present and writable ahead of use: a first touch costs several times a copy.
- * @returns false when there is nothing to do: shared and private memory, a released segment, an older kernel
- */
-export function prefault(segment: Segment, fromByte: number, sizeBytes: number): boolean {
-  const mapping = mappings.get(segment.buffer);
-  if (mapping === undefined || mapping.access !== 'shared') return false;
-  const from = Math.floor(Math.max(fromByte, 0) / pageBytes) * pageBytes;
-  const end = Math.min(fromByte + sizeBytes, mapping.sizeBytes);
-  return end > from && mapping.os.populate(mapping.address + from, end - from);
 }

@@ -53,6 +53,9 @@ const loadInOrder: typeof load = process.arch === 'x64' ? peek : load;
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
 
+/** An owner that only reads answers others, who ask for memory, at each get of so many. A power of two. */
+const getsPerNotice = 64;
+
 export class Store {
   readonly region: Region;
   readonly allocator: Allocator;
@@ -103,6 +106,7 @@ export class Store {
   /** State word of the entry that `find` matched. */
   #matchedState = 0;
   readonly #audit: Audit | undefined;
+  #gets = 0;
   #trustedEpoch: number;
 
   /** @param aside in place of the tables of the index, for who rebuilds them */
@@ -136,8 +140,8 @@ export class Store {
     this.parked = WaitingList.ofParked(region);
     this.pen = pen;
     this.follower = new Follower(region, pen);
-    const { announce } = this.follower;
     this.evictor = new Evictor(this);
+    const { announce } = this.follower;
     this.entries = new Entries(region, allocator, announce);
     const open = RefIndex.opener(region, allocator, this.evictor.allocateMetadata, announce);
     this.parts = open('rootParts', aside?.parts);
@@ -162,12 +166,9 @@ export class Store {
 
   /** The live entry of `this.key`, or 0. */
   find(): Ref {
-    const { old } = this.parts;
-    if (old !== undefined) {
-      const ref = this.#findIn(old);
-      if (ref !== 0) return ref;
-    }
-    return this.#findIn(this.parts.current);
+    const { old, current } = this.parts;
+    const ref = old === undefined ? 0 : this.#findIn(old);
+    return ref === 0 ? this.#findIn(current) : ref;
   }
 
   /** A lease on a hot part, or undefined. @throws part_corrupt */
@@ -175,12 +176,8 @@ export class Store {
     this.key.set(id, part);
     for (let attempt = 0; attempt < readAttempts; attempt++) {
       const ref = this.find();
-      if (ref === 0) {
-        if (this.follower.catchUp()) continue;
-        bump(this.control, this.countersAt + counter.misses, 1);
-        return undefined;
-      }
-      const lease = this.#acquire(ref);
+      if (ref === 0 && this.follower.catchUp()) continue;
+      const lease = ref === 0 ? undefined : this.#acquire(ref);
       if (lease === 'changed') continue;
       if (lease === undefined) {
         bump(this.control, this.countersAt + counter.misses, 1);
@@ -189,6 +186,8 @@ export class Store {
       bump(this.control, this.countersAt + counter.hits, 1);
       bump(this.control, this.countersAt + counter.bytesRead, lease.sizeBytes);
       if (this.#audit !== undefined) this.hooks.record('get', id, part, lease.version);
+      this.#gets = (this.#gets + 1) & (getsPerNotice - 1);
+      if (this.#gets === 0) this.allocator.notice();
       return lease;
     }
     return fail(

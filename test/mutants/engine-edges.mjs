@@ -158,4 +158,13 @@ export const engineEdges = [
     test: metrics,
     killer: 'have names that cannot break the page',
   },
+  {
+    name: 'structs as objects',
+    why: 'koffi brings down the process when their thread is ended meanwhile',
+    file: 'src/engine/llama/structs.ts',
+    from: '  return [...freeRegisters, ...words];',
+    to: '  return [...freeRegisters, { words }];',
+    test: 'test/engine/llama/ended.test.ts',
+    killer: 'no function is called with an object',
+  },
 ];

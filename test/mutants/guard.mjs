@@ -191,4 +191,14 @@ export const guards = [
     test: keys,
     killer: 'finds exactly the keys that it has',
   },
+  {
+    name: 'a row through which nothing has come, as if something had',
+    why: 'shared times turn to zero each 74.6 hours',
+    file: 'src/guard/shared-usage.ts',
+    from: 'const from = arrival === 0 || ahead < 0',
+    to: 'const from = ahead < 0',
+    test: 'test/guard/shared-usage.test.ts',
+    killer:
+      'what workers share gives a tenant that was never here its whole second, whatever the time',
+  },
 ];

@@ -22,7 +22,7 @@ export const shared = [
     to: '      return this.#evict(ref);',
     test: sharing,
     killer:
-      'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner shares: then the oldest go',
+      'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner sweeps: then the oldest go',
   },
   {
     name: 'an owner that does not share when it is asked',
@@ -32,7 +32,17 @@ export const shared = [
     to: '    this.sharing = sharing;',
     test: sharing,
     killer:
-      'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner shares: then the oldest go',
+      'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner sweeps: then the oldest go',
+  },
+  {
+    name: 'an owner that reads and hears nobody',
+    why: 'others would be refused memory as long as it only reads',
+    file: 'src/store/store.ts',
+    from: '      if (this.#gets === 0) this.allocator.notice();\n',
+    to: '',
+    test: sharing,
+    killer:
+      'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner has read some: then the oldest go',
   },
   {
     name: 'a slab that is left with what was not published',

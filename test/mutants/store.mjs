@@ -132,14 +132,9 @@ export const store = [
     name: 'an index that is searched before what it grew from',
     why: 'old before current: what moves in between is never missed',
     file: 'src/store/store.ts',
-    from: `    const { old } = this.parts;
-    if (old !== undefined) {
-      const ref = this.#findIn(old);
-      if (ref !== 0) return ref;
-    }
-    return this.#findIn(this.parts.current);`,
-    to: `    const { old } = this.parts;
-    const ref = this.#findIn(this.parts.current);
+    from: `    const ref = old === undefined ? 0 : this.#findIn(old);
+    return ref === 0 ? this.#findIn(current) : ref;`,
+    to: `    const ref = this.#findIn(current);
     return ref === 0 && old !== undefined ? this.#findIn(old) : ref;`,
     test: interleaved,
     killer: 'while the writer moves the part to a larger index get sees the state before or after',

@@ -51,7 +51,14 @@ describe.each([200, 3000])(
       expectSound(second);
     });
 
-    it('and turned over keeps them until the owner shares: then the oldest go', async () => {
+    it.each([
+      ['sweeps', (first: Pool): unknown => first.sweepExpired()],
+      [
+        'has read some',
+        (first: Pool): unknown =>
+          Array.from({ length: 64 }, (_, i) => first.get(`a${i}`, part)?.release()),
+      ],
+    ])('and turned over keeps them until the owner %s: then the oldest go', async (_, share) => {
       const [first, second] = await owners();
       const count = fill(first, 0.9, sizeBytes);
       // Each is freed by who will put another in its place: all slabs are that owner's again.
@@ -67,7 +74,7 @@ describe.each([200, 3000])(
       for (let i = 0; i < count / 4; i++) second.put(`b${i}`, part, new Uint8Array(sizeBytes));
       const kept = left(first, 'a', count);
       expect(kept).toBeGreaterThan(0.98 * count);
-      first.sweepExpired();
+      share(first);
       put('c');
       put('d');
       expect(left(second, 'c', own)).toBe(own);

@@ -2,9 +2,10 @@
 
 import { Worker } from 'node:worker_threads';
 import { CenoteError, fail } from '../../errors.ts';
+import { unmapLeft } from '../../memory/thread-mappings.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { GeneratedToken, GenerationResult } from '../api.ts';
-import { foreign } from '../llama/foreign.ts';
+import { type Foreign, foreign } from '../llama/foreign.ts';
 import type {
   Answer,
   Failure,
@@ -26,11 +27,13 @@ const threadFile = new URL(
   import.meta.url,
 );
 
-/** Of a thread that has ended without doing so: nobody else knows what it had. */
-function giveBack({ context, model }: Held): void {
-  const { functions } = foreign();
-  functions.llama_free(context);
-  functions.llama_model_free(model);
+/** What a thread has left that has ended. @param held it has ended without freeing this, and nobody else knows what it had */
+function giveBack(library: Foreign, held: Held | undefined): void {
+  if (held !== undefined) {
+    library.functions.llama_free(held.context);
+    library.functions.llama_model_free(held.model);
+  }
+  library.returnFreed();
 }
 
 /** Who waits for a request. */
@@ -64,6 +67,9 @@ export class Instance {
   #state: 'starting' | 'ready' | 'closing' | 'ended' = 'starting';
   #failure: Failure | undefined;
   #held: Held | undefined;
+  #mappings: SharedArrayBuffer | undefined;
+  /** From when it holds anything. */
+  #library: Foreign | undefined;
   /** Below those of requests. */
   #nextQuestion = -1;
 
@@ -154,9 +160,11 @@ export class Instance {
       this.#events.ready(message.model);
     } else if (message.type === 'tokens') {
       for (const { id, ...token } of message.tokens) this.#receivers.get(id)?.token(token);
+    } else if (message.type === 'maps') {
+      this.#mappings = message.mappings;
     } else if (message.type === 'holds') {
       this.#held = message.held;
-      foreign(); // here too: with the thread that has loaded it the library may go, and what is held with it
+      this.#library = foreign(); // here too: with the thread that has loaded it the library may go, and what is held with it
     } else if (message.type === 'broken') {
       this.#failure = message.failure;
       void this.#worker.terminate();
@@ -185,7 +193,8 @@ export class Instance {
   #end(): void {
     const wasTold = this.#state === 'closing';
     this.#state = 'ended';
-    if (this.#held !== undefined) giveBack(this.#held);
+    if (this.#mappings !== undefined) unmapLeft(this.#mappings);
+    if (this.#library !== undefined) giveBack(this.#library, this.#held);
     const failure = this.#failure ?? {
       code: 'engine_worker_lost',
       message: 'An instance has ended while it computed this.',

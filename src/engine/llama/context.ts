@@ -6,7 +6,7 @@ import { type Address, type Foreign, foreign } from './foreign.ts';
 import { type Extra, extrasOf } from './layout.ts';
 import type { LlamaModel } from './model.ts';
 import { lastStream, streamsBytes, unwrapStreams, wrapStreams } from './streams.ts';
-import { batchBytes, contextParams, structOf } from './structs.ts';
+import { batchBytes, byValue, contextParams, structOf } from './structs.ts';
 import { parametersMin, widened } from './tiles.ts';
 
 /** `enum ggml_type` of what attention state may be. */
@@ -143,7 +143,7 @@ export class LlamaContext {
       kvUnified: 0,
     });
     const { functions } = this.#library;
-    const address = functions.llama_init_from_model(model.address, { words }) as Address;
+    const address = functions.llama_init_from_model(model.address, ...byValue(words)) as Address;
     if (address === null) {
       fail(
         'engine_failed',
@@ -223,7 +223,7 @@ export class LlamaContext {
     }
     batch.words[0] = BigInt(size);
     const { functions } = this.#library;
-    const code = functions.llama_decode(this.address, { words: batch.words }) as number;
+    const code = functions.llama_decode(this.address, ...byValue(batch.words)) as number;
     for (const { sequence, position } of extras) this.remove(sequence, position);
     if (code !== 0) fail('engine_failed', `llama.cpp refused a batch (${code}).`);
   }

@@ -10,9 +10,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fail } from '../../errors.ts';
 import {
-  batchBytes,
   contextParams,
   firstDifference,
+  inWords,
   modelParams,
   pinnedVersion,
   probeBytes,
@@ -23,15 +23,19 @@ import {
 const packageName = '@node-llama-cpp/linux-x64';
 const koffiNames = ['@koromix/koffi-linux-x64', 'koffi'] as const;
 
-/** The functions that are used, by what they are called with. Pointers that come back are addresses. */
+/**
+ * The functions that are used, by what they are called with: numbers, texts, addresses, memory, and structs as `byValue` makes them, never objects. koffi
+ * asks an object for its fields; a thread that is being ended refuses that, koffi takes no notice, and the process is gone. Pointers that come back
+ * are addresses.
+ */
 const prototypes = {
   llama_backend_init: 'void llama_backend_init()',
   llama_log_set: 'void llama_log_set(void *, void *)',
   llama_version: 'const char *llama_version()',
   llama_print_system_info: 'const char *llama_print_system_info()',
-  llama_model_load_from_file: 'void *llama_model_load_from_file(const char *, CenoteModelParams)',
+  llama_model_load_from_file: 'void *llama_model_load_from_file(const char *, llama_model_params)',
   llama_model_free: 'void llama_model_free(void *)',
-  llama_init_from_model: 'void *llama_init_from_model(void *, CenoteContextParams)',
+  llama_init_from_model: 'void *llama_init_from_model(void *, llama_context_params)',
   llama_free: 'void llama_free(void *)',
   llama_n_ctx: 'uint32_t llama_n_ctx(void *)',
   llama_model_get_vocab: 'void *llama_model_get_vocab(void *)',
@@ -60,7 +64,7 @@ const prototypes = {
   llama_memory_clear: 'void llama_memory_clear(void *, bool)',
   llama_memory_seq_rm: 'bool llama_memory_seq_rm(void *, int32_t, int32_t, int32_t)',
   llama_memory_seq_pos_max: 'int32_t llama_memory_seq_pos_max(void *, int32_t)',
-  llama_decode: 'int32_t llama_decode(void *, CenoteBatch)',
+  llama_decode: 'int32_t llama_decode(void *, llama_batch)',
   llama_get_logits_ith: 'void *llama_get_logits_ith(void *, int32_t)',
   llama_state_seq_get_size: 'size_t llama_state_seq_get_size(void *, int32_t)',
   llama_state_seq_get_data: 'size_t llama_state_seq_get_data(void *, void *, size_t, int32_t)',
@@ -83,14 +87,17 @@ export interface Foreign {
   addressOf(bytes: ArrayBufferView): bigint;
   /** Copies foreign memory into `into`, as many bytes as it has. */
   copyFrom(from: bigint, into: ArrayBufferView): void;
+  /**
+   * Gives memory that was freed back to the system, of all threads. Otherwise it stays in parts of the heap that are made for threads, among what is still
+   * in use, and the next thread may be given another part.
+   */
+  returnFreed(): void;
   /** Bounds what this process may allocate, for good, and keeps it from leaving a core file. */
   limitMemory(bytes: number): void;
 }
 
 interface Koffi {
   load(path: string | null, options?: { global: boolean }): { func(prototype: string): Call };
-  struct(name: string, fields: Record<string, unknown>): unknown;
-  array(type: string, length: number, hint: 'Typed'): unknown;
   address(bytes: ArrayBufferView): bigint;
 }
 
@@ -154,20 +161,14 @@ function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
     // A struct of this size is returned where a hidden first argument points (System V, x64).
     llama.func(`void *${struct.name.replace('_params', '_default_params')}(void *)`)(into);
   });
-  for (const [name, sizeBytes] of [
-    ['CenoteModelParams', modelParams.sizeBytes],
-    ['CenoteContextParams', contextParams.sizeBytes],
-    ['CenoteBatch', batchBytes],
-  ] as const) {
-    koffi.struct(name, { words: koffi.array('uint64_t', sizeBytes / 8, 'Typed') });
-  }
   const functions = Object.fromEntries(
-    Object.entries(prototypes).map(([name, prototype]) => [name, llama.func(prototype)]),
+    Object.entries(prototypes).map(([name, prototype]) => [name, llama.func(inWords(prototype))]),
   ) as Functions;
   const libc = koffi.load(null);
   const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
   if (isSilent) silence(functions, libc);
   const setrlimit = libc.func('int setrlimit(int, void *)');
+  const trim = libc.func('int malloc_trim(size_t)');
   ggml.func('void ggml_backend_load_all_from_path(const char *)')(folder);
   functions.llama_backend_init();
   return {
@@ -176,6 +177,7 @@ function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
     hasAvx512: String(functions.llama_print_system_info()).includes('AVX512 = 1'),
     addressOf: (bytes) => koffi.address(bytes),
     copyFrom: (from, into) => void memcpy(into, from, into.byteLength),
+    returnFreed: () => void trim(0),
     limitMemory(bytes) {
       setrlimit(limitData, BigUint64Array.of(BigInt(bytes), BigInt(bytes)));
       setrlimit(limitCore, BigUint64Array.of(0n, 0n));

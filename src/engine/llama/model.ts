@@ -5,7 +5,7 @@ import { fail } from '../../errors.ts';
 import type { ChatMessage } from '../api.ts';
 import { endText, plainTurns } from '../gguf/vocabulary.ts';
 import { type Address, type Foreign, foreign } from './foreign.ts';
-import { modelParams, structOf } from './structs.ts';
+import { byValue, modelParams, structOf } from './structs.ts';
 
 const magic = 'GGUF';
 const descriptionBytes = 256;
@@ -68,9 +68,8 @@ export class LlamaModel {
   constructor(path: string) {
     checkFile(path);
     const { functions } = this.#library;
-    const address = functions.llama_model_load_from_file(path, {
-      words: structOf(modelParams, {}),
-    }) as Address;
+    const words = structOf(modelParams, {});
+    const address = functions.llama_model_load_from_file(path, ...byValue(words)) as Address;
     if (address === null) fail('engine_model_invalid', `llama.cpp cannot load the model ${path}.`);
     this.path = path;
     this.address = address;

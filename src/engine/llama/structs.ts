@@ -113,6 +113,30 @@ export const contextParams: Struct = {
 
 export const batchBytes = 56;
 
+/**
+ * A struct of more than 16 bytes is passed on the stack (System V, x64). So are whole numbers that no register is left for:
+ * ```
+ * rdi: what comes before the struct │ rsi, rdx, rcx, r8, r9: nothing │ stack: the words of the struct
+ * ```
+ */
+const freeRegisters: readonly bigint[] = [0n, 0n, 0n, 0n, 0n];
+
+/** The prototype of a function with whole numbers for a struct, which is the second and last of what it is called with. */
+export function inWords(prototype: string): string {
+  const batch = { name: 'llama_batch', sizeBytes: batchBytes };
+  let result = prototype;
+  for (const { name, sizeBytes } of [modelParams, contextParams, batch]) {
+    const words = freeRegisters.length + sizeBytes / 8;
+    result = result.replace(name, Array.from({ length: words }, () => 'uint64_t').join(', '));
+  }
+  return result;
+}
+
+/** What a function of `inWords` is called with for a struct. */
+export function byValue(words: BigUint64Array): bigint[] {
+  return [...freeRegisters, ...words];
+}
+
 /** What memory is filled with before a default function writes into it, so that it shows what was written. */
 export const untouched = 0xa5;
 /** More than any of the structs has. */

@@ -2,6 +2,7 @@
 
 import { Worker } from 'node:worker_threads';
 import { CenoteError, fail } from '../../errors.ts';
+import { unmapLeft } from '../../memory/thread-mappings.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { TensorInfo } from './api.ts';
 import type {
@@ -51,6 +52,7 @@ class Life {
     worker.on('error', ({ message }: Error) => {
       this.#failure ??= { code: 'engine_worker_lost', message: `The thread died: ${message}` };
     });
+    let mappings: SharedArrayBuffer | undefined;
     let begun: (info: ProgramInfo) => void;
     let ended: (error: CenoteError) => void;
     this.ready = new Promise((resolve, reject) => {
@@ -61,12 +63,14 @@ class Life {
     this.ready.catch(() => {});
     worker.on('message', (message: FromThread) => {
       if (message.type === 'ready') begun({ inputs: message.inputs, outputs: message.outputs });
+      else if (message.type === 'maps') mappings = message.mappings;
       else if (message.type === 'broken') this.#failure = message.failure;
       else this.#take(message);
     });
     this.exited = new Promise((resolve) => {
       worker.once('exit', () => {
         this.hasEnded = true;
+        if (mappings !== undefined) unmapLeft(mappings);
         const error = errorOf(this.#failure ?? hasEndedFailure);
         ended(error);
         for (const { reject } of this.#waiting.values()) reject(error);

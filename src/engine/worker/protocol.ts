@@ -70,6 +70,8 @@ export interface Held {
 }
 
 export type FromInstance =
+  /** Before all else: where it says what it has mapped (`memory/thread-mappings.ts`). */
+  | { readonly type: 'maps'; readonly mappings: SharedArrayBuffer }
   /** Said when it is there, and before it is given back: who ends the thread in between gives it back, and never twice. */
   | { readonly type: 'holds'; readonly held: Held | undefined }
   | { readonly type: 'ready'; readonly model: InstanceModel }

@@ -8,6 +8,7 @@ import { openFileModel } from '../../../src/engine/onnx/file-model.ts';
 import { settingsFrom } from '../../../src/engine/onnx/settings.ts';
 import { loadRuntime } from '../../../src/engine/onnx/thread/runtime.ts';
 import { openPool } from '../../../src/pool/open.ts';
+import { mappingsOf } from '../../support/mappings.ts';
 import { until } from '../../support/until.ts';
 import { mappedPool, missingRuntime, modelFile, summing } from './support.ts';
 
@@ -42,11 +43,13 @@ test.skipIf(missingRuntime)(
     onTestFinished(() => model.close());
     expect(await sumOf(model, 'a', true)).toBe(1);
     expect(await sumOf(model, 'a', false)).toBe(2);
+    const mappings = mappingsOf(pool);
     await workers[0]?.terminate();
     await expect(sumOf(model, 'a', false)).rejects.toMatchObject({ code: 'engine_worker_lost' });
     await expect(sumOf(model, 'a', false)).rejects.toMatchObject({ code: 'unknown_sequence' });
     expect(await sumOf(model, 'a', true)).toBe(1);
     expect(workers).toHaveLength(2);
+    expect(mappingsOf(pool)).toBe(mappings);
   },
 );
 

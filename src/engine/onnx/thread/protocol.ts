@@ -75,6 +75,8 @@ export type ToThread =
   | { readonly type: 'close' };
 
 export type FromThread =
+  /** Before all else: where it says what it has mapped (`memory/thread-mappings.ts`). */
+  | { readonly type: 'maps'; readonly mappings: SharedArrayBuffer }
   | {
       readonly type: 'ready';
       readonly inputs: readonly TensorInfo[];
