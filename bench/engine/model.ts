@@ -1,7 +1,6 @@
 /** The model that the suite measures: random weights compute as long as trained ones. */
 
 import { join } from 'node:path';
-import type { KvType } from '../../src/engine/api.ts';
 import { writeRandomModel } from '../../src/engine/gguf/llama-model.ts';
 import { LlamaContext } from '../../src/engine/llama/context.ts';
 import type { LlamaModel } from '../../src/engine/llama/model.ts';
@@ -22,9 +21,15 @@ export function writeModel(folder: string): string {
 }
 
 /** Keeps state of this model in a pool. */
-export function keeperOf(model: LlamaModel, pool: Pool, kvType: KvType = 'f16'): StateKeeper {
-  const probe = { contextTokens: 64, sequences: 1, batchTokens: 64, threads: 1 };
-  const context = new LlamaContext(model, { ...probe, kvType });
+export function keeperOf(model: LlamaModel, pool: Pool): StateKeeper {
+  const probe = {
+    contextTokens: 64,
+    sequences: 1,
+    batchTokens: 64,
+    kvType: 'f16',
+    threads: 1,
+  } as const;
+  const context = new LlamaContext(model, probe);
   context.begin();
   context.add(0, 0, 0, false);
   context.compute();

@@ -1,15 +1,12 @@
 /** The models that the suite asks: the one that ships, and one with random weights that is as large as a small real one. */
 
 import { fileURLToPath } from 'node:url';
-import type { KvType } from '../../src/engine/api.ts';
 import { writeModel } from './model.ts';
 
 export interface BenchModel {
   readonly name: string;
   /** Tokens of a sequence: what it was trained with, or may be asked. */
   readonly roomTokens: number;
-  /** As it is served. */
-  readonly kvType: KvType;
   /** Of requests in batches over requests with a context for each. */
   readonly floorOfBatches: number;
   /** @returns the path of its file */
@@ -21,7 +18,6 @@ const shipped = '../../../models/cenote-moby.gguf';
 export const shippedModel: BenchModel = {
   name: 'moby',
   roomTokens: 1024,
-  kvType: 'q8_0',
   floorOfBatches: 1.3,
   file: () => fileURLToPath(new URL(shipped, import.meta.url)),
 };
@@ -29,7 +25,6 @@ export const shippedModel: BenchModel = {
 export const randomModel: BenchModel = {
   name: '6x512',
   roomTokens: 2048,
-  kvType: 'f16',
   floorOfBatches: 2,
   file: (folder) => writeModel(folder),
 };

@@ -93,7 +93,7 @@ export function requestsScenario(workload: RequestsName, model: BenchModel): Sce
         limit: model.floorOfBatches,
         direction: 'atLeast',
       };
-      const note = `${shapes.from}, one thread, state of ${model.kvType}`;
+      const note = `${shapes.from}, one thread`;
       return rowsOf(name, measured, note, context.pricePerHour, (way) =>
         way === batches ? [bar] : [],
       );
@@ -118,7 +118,7 @@ export function replayScenario(model: BenchModel): Scenario {
         limit: timesFirstToken,
         direction: 'atLeast',
       };
-      const note = `${shapes.from}, all at once, one thread, state of ${model.kvType}; first tokens: of later turns`;
+      const note = `${shapes.from}, all at once, one thread; first tokens: of later turns`;
       return rowsOf(name, measured, note, context.pricePerHour, (way) =>
         way === pooledBatches ? [bar] : [],
       );

@@ -2,7 +2,6 @@
 
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import type { KvType } from '../../src/engine/api.ts';
 import { ContinuousBatcher } from '../../src/engine/batch/continuous-batcher.ts';
 import { LlamaContext } from '../../src/engine/llama/context.ts';
 import type { LlamaModel } from '../../src/engine/llama/model.ts';
@@ -24,12 +23,11 @@ export interface Answered {
   readonly firstNs: number;
 }
 
-/** A model that is loaded, and how its requests are served. */
+/** A model that is loaded. */
 export interface Served {
   readonly model: LlamaModel;
   /** Of a sequence. */
   readonly roomTokens: number;
-  readonly kvType: KvType;
 }
 
 /** A context with a batcher over it. */
@@ -37,11 +35,11 @@ export class Server {
   readonly #context: LlamaContext;
   readonly #batcher: ContinuousBatcher<Answering>;
 
-  constructor({ model, roomTokens, kvType }: Served, slots: number, keeper?: StateKeeper) {
+  constructor({ model, roomTokens }: Served, slots: number, keeper?: StateKeeper) {
     // Whoever serves one at a time has nobody whose company could change digits: as fast as llama.cpp is by itself.
     const exact = slots > 1;
-    const shape = { contextTokens: roomTokens, sequences: slots, batchTokens: 64, kvType };
-    this.#context = new LlamaContext(model, { ...shape, threads: 1, exact });
+    const shape = { contextTokens: roomTokens, sequences: slots, batchTokens: 64, threads: 1 };
+    this.#context = new LlamaContext(model, { ...shape, kvType: 'f16', exact });
     this.#batcher = new ContinuousBatcher({
       model: new LlamaSteps({
         context: this.#context,
@@ -119,7 +117,7 @@ class ContextForEach implements Serving {
 async function fromThePool(served: Served, folder: string): Promise<Serving> {
   const path = join(mkdtempSync(join(folder, 'state-')), 'pool');
   const pool = await openPool({ path, capacityBytes: poolBytes });
-  const keeper = keeperOf(served.model, pool, served.kvType);
+  const keeper = keeperOf(served.model, pool);
   const server = new Server(served, sequences, keeper);
   return {
     async answer(tokens, maxTokens) {

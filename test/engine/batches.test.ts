@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from 'vitest';
 import { Random } from '../../src/base/random.ts';
+import { writeRandomModel } from '../../src/engine/gguf/llama-model.ts';
 import type { ContextShape } from '../../src/engine/llama/context.ts';
+import { parametersMin } from '../../src/engine/llama/tiles.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { missingEngine, modelFile, smallModel, someTokens } from './support/models.ts';
 import { batchTokens, digestOf, Played } from './support/played.ts';
@@ -88,9 +90,18 @@ function together(played: Played, all: readonly Forced[], random: Random): strin
   return digests;
 }
 
+/** Whose weights no core has in its cache: rows are added to make others quick. */
+function largeModel(): string {
+  const path = modelFile('large');
+  const shape = { layers: 2, width: 256, heads: 4, kvHeads: 2, contextTokens };
+  writeRandomModel(path, { ...shape, feedForward: 2048, vocabulary: 1024, seed: 1, type: 'f16' });
+  return path;
+}
+
 const kinds: [string, string, Partial<ContextShape>][] = [
   ['float32', smallModel(), {}],
   ['float32, state of q8_0', smallModel(), { kvType: 'q8_0' }],
+  ['float16, large', largeModel(), {}],
   ['float16', shipped, {}],
   ['float16, state of q8_0', shipped, { kvType: 'q8_0' }],
 ];
@@ -148,6 +159,12 @@ describe.skipIf(missingEngine() !== undefined)('a token beside others', () => {
       }
     },
   );
+
+  it('of a large model is one of those that is large', () => {
+    expect(new Played({ contextTokens }, largeModel()).model.parameters).toBeGreaterThan(
+      parametersMin,
+    );
+  });
 
   it('comes to the same logits as in the last piece of a prompt', () => {
     const [prompt, tokens] = [someTokens(20, seed()), someTokens(9, seed() + 1)];

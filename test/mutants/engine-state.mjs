@@ -5,6 +5,7 @@ const refusals = 'test/engine/state/refusals.test.ts';
 const rows = 'test/engine/state/rows.test.ts';
 const keys = 'test/engine/state/keys.test.ts';
 const structs = 'test/engine/llama/structs.test.ts';
+const tiles = 'test/engine/llama/tiles.test.ts';
 const sequencer = 'test/engine/worker/sequencer.test.ts';
 const batches = 'test/engine/batches.test.ts';
 const besideOthers =
@@ -76,6 +77,24 @@ export const engineState = [
     to: 'kvUnified: 1',
     test: exact,
     killer: 'restored state has its cells in the order of its tokens, whoever was there before',
+  },
+  {
+    name: 'rows added to several runs',
+    why: 'llama.cpp computes each run by itself: what is added to the last makes the first no quicker',
+    file: 'src/engine/llama/tiles.ts',
+    from: 'rows !== last - first + 1',
+    to: 'rows < 0',
+    test: tiles,
+    killer: 'nothing is added to several runs, nor to a row with a companion',
+  },
+  {
+    name: 'a row added to what is full',
+    why: 'llama.cpp refuses a batch with a place that a sequence does not have',
+    file: 'src/engine/llama/tiles.ts',
+    from: 'length(sequence) < contextTokens',
+    to: 'sequence < contextTokens',
+    test: tiles,
+    killer: 'nothing is added where there are too few places, or they are full',
   },
   {
     name: 'a row alone',

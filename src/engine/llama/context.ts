@@ -7,6 +7,7 @@ import { type Extra, extrasOf } from './layout.ts';
 import type { LlamaModel } from './model.ts';
 import { lastStream, streamsBytes, unwrapStreams, wrapStreams } from './streams.ts';
 import { batchBytes, byValue, contextParams, structOf } from './structs.ts';
+import { parametersMin, widened } from './tiles.ts';
 
 /** `enum ggml_type` of what attention state may be. */
 export const kvTypeCodes: Readonly<Record<KvType, number>> = { f32: 0, f16: 1, q8_0: 8 };
@@ -111,6 +112,8 @@ export class LlamaContext {
   readonly #batch: Batch;
   /** Whether a row alone comes to other digits than beside others. */
   readonly #needsOthers: boolean;
+  /** Whether some numbers of rows take longer than more would. */
+  readonly #hasTiles: boolean;
   /** Rows that are asked for. */
   readonly #asked: Rows;
   #count = 0;
@@ -157,6 +160,7 @@ export class LlamaContext {
     // What is not paged cannot give rows back; several threads share the cells of a row alone, and those of several rows row by row.
     const isExact = model.isPaged && (shape.exact ?? true);
     this.#needsOthers = isExact && (threads > 1 || this.#differsAlone());
+    this.#hasTiles = threads === 1 && this.#library.hasAvx512 && model.parameters >= parametersMin;
   }
 
   /** Most tokens of pieces of several prompts in one batch. */
@@ -192,11 +196,13 @@ export class LlamaContext {
     this.#decode(isPiece || !this.#needsOthers ? [] : this.#extras());
   }
 
-  #extras(): Extra[] {
+  #extras(): readonly Extra[] {
     const { sequences, positions } = this.#asked;
     const length = (sequence: number): number => this.length(sequence);
-    const { contextTokens } = this.shape;
-    return extrasOf(sequences, positions, this.#count, { length, contextTokens });
+    const { contextTokens, sequences: places } = this.shape;
+    const extras = extrasOf(sequences, positions, this.#count, { length, contextTokens });
+    if (!this.#hasTiles) return extras;
+    return widened(sequences, extras, this.#count, { length, contextTokens, places });
   }
 
   /** Computes what is asked for with extra rows, and takes these back. */
@@ -204,13 +210,15 @@ export class LlamaContext {
     const batch = this.#batch;
     let size = 0;
     let next = 0;
-    for (let row = 0; row < this.#count; row++) {
-      this.#places[row] = size;
-      batch.copy(size, this.#asked, row);
-      size += 1;
+    for (let row = -1; row < this.#count; row++) {
+      if (row >= 0) {
+        this.#places[row] = size;
+        batch.copy(size, this.#asked, row);
+        size += 1;
+      }
       for (; extras[next]?.after === row; next++, size++) {
         const { sequence, position } = extras[next] as Extra;
-        batch.set(size, sequence, position, this.#asked.tokens[row] as number, true);
+        batch.set(size, sequence, position, this.#asked.tokens[Math.max(row, 0)] as number, true);
       }
     }
     batch.words[0] = BigInt(size);

@@ -32,6 +32,7 @@ const prototypes = {
   llama_backend_init: 'void llama_backend_init()',
   llama_log_set: 'void llama_log_set(void *, void *)',
   llama_version: 'const char *llama_version()',
+  llama_print_system_info: 'const char *llama_print_system_info()',
   llama_model_load_from_file: 'void *llama_model_load_from_file(const char *, llama_model_params)',
   llama_model_free: 'void llama_model_free(void *)',
   llama_init_from_model: 'void *llama_init_from_model(void *, llama_context_params)',
@@ -80,6 +81,8 @@ export interface Foreign {
   readonly functions: Functions;
   /** What the library says of its version. */
   readonly version: string;
+  /** Whether it computes with vectors of 512 bits. */
+  readonly hasAvx512: boolean;
   /** Where bytes are. They must be kept alive as long as the address is used. */
   addressOf(bytes: ArrayBufferView): bigint;
   /** Copies foreign memory into `into`, as many bytes as it has. */
@@ -171,6 +174,7 @@ function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
   return {
     functions,
     version: String(functions.llama_version()),
+    hasAvx512: String(functions.llama_print_system_info()).includes('AVX512 = 1'),
     addressOf: (bytes) => koffi.address(bytes),
     copyFrom: (from, into) => void memcpy(into, from, into.byteLength),
     returnFreed: () => void trim(0),

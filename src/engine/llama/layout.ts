@@ -21,7 +21,7 @@ export interface Sequences {
 
 /** A row that nobody asked for. */
 export interface Extra {
-  /** The row behind which it goes. */
+  /** The row behind which it goes; −1: before all. */
   readonly after: number;
   readonly sequence: number;
   readonly position: number;
