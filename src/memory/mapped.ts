@@ -38,8 +38,6 @@ import { mustReadOnly } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
 import { load } from './words.ts';
 
-export { prefault } from './mapping.ts';
-
 /** `own`: slot 0, which one owner has at a time. `join`: any other thread, in an owner slot of its own. `inspect`: looks on, seen by nobody. */
 export type MappedMode = 'own' | 'join' | 'inspect';
 

@@ -9,7 +9,7 @@
  */
 
 import type { OsCalls } from './os.ts';
-import { pageBytes, segmentOver } from './region.ts';
+import { segmentOver } from './region.ts';
 import type { Segment } from './region.ts';
 import { forgetMapping, noteMapping } from './thread-mappings.ts';
 
@@ -17,7 +17,6 @@ interface Mapping {
   readonly os: OsCalls;
   readonly address: number;
   readonly sizeBytes: number;
-  readonly access: 'shared' | 'private';
 }
 
 const mappings = new WeakMap<ArrayBufferLike, Mapping>();
@@ -39,7 +38,7 @@ export function mapSegment(
 ): Segment {
   const address = os.map(fd, sizeBytes, access);
   noteMapping(address, sizeBytes);
-  const mapping: Mapping = { os, address, sizeBytes, access };
+  const mapping: Mapping = { os, address, sizeBytes };
   let buffer: ArrayBuffer;
   try {
     buffer = os.view(address, sizeBytes);
@@ -65,16 +64,4 @@ export function releaseSegment(segment: Segment): void {
 /** Where the bytes of a segment are. That of a buffer does not begin at a page. */
 export function addressOf({ buffer, bytes }: Segment, os: OsCalls): number {
   return mappings.get(buffer)?.address ?? os.addressOf(bytes);
-}
-
-/**
- * Makes pages of a mapped segment present and writable ahead of use: a first touch costs several times a copy.
- * @returns false when there is nothing to do: shared and private memory, a released segment, an older kernel
- */
-export function prefault(segment: Segment, fromByte: number, sizeBytes: number): boolean {
-  const mapping = mappings.get(segment.buffer);
-  if (mapping === undefined || mapping.access !== 'shared') return false;
-  const from = Math.floor(Math.max(fromByte, 0) / pageBytes) * pageBytes;
-  const end = Math.min(fromByte + sizeBytes, mapping.sizeBytes);
-  return end > from && mapping.os.populate(mapping.address + from, end - from);
 }

@@ -1,18 +1,19 @@
 /**
- * The operating system, as far as Node does not offer it: mappings, record locks, preallocation. The only file that uses koffi.
+ * The operating system, as far as Node does not offer it: mappings, record locks, preallocation. The only file that loads koffi.
  *
  * koffi is an optional dependency and is loaded at the first call, so that shared regions work without it.
  */
 
 import { createRequire } from 'node:module';
-import { getSystemErrorName } from 'node:util';
 import { fail } from '../errors.ts';
-import { pageBytes } from './region.ts';
+import { systemError } from './koffi.ts';
+import type { Koffi, Libc } from './koffi.ts';
+import { bindMappings } from './os-mappings.ts';
 
 export interface OsCalls {
   /**
    * Maps a file for reading and writing. `shared` writes reach the file, `private` writes nobody else (copy on write).
-   * @returns the address, below 2^47
+   * @returns the address, below 2^47; a multiple of `hugePageBytes` where the mapping has room for a huge page
    */
   map(fd: number, sizeBytes: number, access: 'shared' | 'private'): number;
   /** Lays anonymous zero pages over mapped addresses. They cost no memory until they are written. */
@@ -43,21 +44,16 @@ export interface OsCalls {
   lock(fd: number, byte: number): boolean;
   /** True when another open file holds the lock of the byte. */
   isLocked(fd: number, byte: number): boolean;
-  /** Makes pages of a shared mapping present and writable. @returns false where the kernel cannot (before Linux 5.14) */
-  populate(address: number, sizeBytes: number): boolean;
+  /**
+   * Puts huge pages, present and zero where nothing was, in place of the pages of a mapping; of a file in memory they are so for everybody.
+   * Both numbers are multiples of `hugePageBytes`. @returns false where the kernel cannot (before Linux 6.1, files on a disk), or has none left
+   */
+  collapse(address: number, sizeBytes: number): boolean;
+  /** Asks for huge pages where private memory will be touched. @returns false where the kernel has none */
+  preferHuge(address: number, sizeBytes: number): boolean;
 }
 
 // Values of Linux, the same on x64 and arm64.
-const protRead = 1;
-const protWrite = 2;
-const mapShared = 0x01;
-const mapPrivate = 0x02;
-const mapFixed = 0x10;
-const mapAnonymous = 0x20;
-const mapNoReserve = 0x4000;
-const mapFailed = 0xff_ff_ff_ff_ff_ff_ff_ffn;
-const adviceDontNeed = 4;
-const advicePopulateWrite = 23;
 const fallocateKeepSize = 0x01;
 const fallocatePunchHole = 0x02;
 const fOfdGetLock = 36;
@@ -92,25 +88,6 @@ const policyMovePages = 2;
 const nodeMaskBytes = 128;
 const nodeMaskBits: number = nodeMaskBytes * 8 + 1;
 
-/** The part of koffi that is used here. */
-interface Koffi {
-  load(path: null): { func(prototype: string): (...values: unknown[]) => unknown };
-  view(address: bigint, sizeBytes: number): ArrayBuffer;
-  address(bytes: Uint8Array): bigint;
-  errno(): number;
-}
-
-/** An error as node:fs throws them: `code` is the name of the errno. */
-export interface SystemError extends Error {
-  readonly code: string;
-  readonly syscall: string;
-}
-
-function systemError(syscall: string, errno: number): SystemError {
-  const code = getSystemErrorName(-errno);
-  return Object.assign(new Error(`${syscall} failed with ${code}`), { code, errno, syscall });
-}
-
 /**
  * `struct flock` of one byte, whole file offsets in 64 bits:
  * ```
@@ -128,85 +105,6 @@ function flockOf(byte: number): Uint8Array {
   fields.setBigInt64(8, BigInt(byte), true);
   fields.setBigInt64(16, 1n, true);
   return flock;
-}
-
-type Libc = ReturnType<Koffi['load']>;
-
-type MappingCalls = Pick<
-  OsCalls,
-  | 'map'
-  | 'mapZeros'
-  | 'unmap'
-  | 'view'
-  | 'alias'
-  | 'addressOf'
-  | 'forget'
-  | 'residentPages'
-  | 'populate'
->;
-
-function bindMappings(koffi: Koffi, libc: Libc): MappingCalls {
-  const mmap = libc.func('void *mmap(void *, size_t, int, int, int, int64_t)');
-  const munmap = libc.func('int munmap(void *, size_t)');
-  const madvise = libc.func('int madvise(void *, size_t, int)');
-  const mincore = libc.func('int mincore(void *, size_t, void *)');
-  const readWrite = protRead | protWrite;
-
-  function mapAt(
-    address: bigint | null,
-    sizeBytes: number,
-    flags: number,
-    fd: number,
-    protection: number,
-  ): number {
-    const mapped = mmap(address, sizeBytes, protection, flags, fd, 0) as bigint;
-    if (mapped === mapFailed) throw systemError('mmap', koffi.errno());
-    return Number(mapped);
-  }
-
-  /** @returns false where the kernel knows no such advice, or not for this memory */
-  function advise(address: number, sizeBytes: number, advice: number): boolean {
-    if (madvise(BigInt(address), sizeBytes, advice) === 0) return true;
-    const errno = koffi.errno();
-    if (errno === errnoInvalid) return false;
-    throw systemError('madvise', errno);
-  }
-
-  return {
-    map: (fd, sizeBytes, access) =>
-      mapAt(
-        null,
-        sizeBytes,
-        access === 'shared' ? mapShared : mapPrivate | mapNoReserve,
-        fd,
-        readWrite,
-      ),
-    mapZeros(address, sizeBytes) {
-      const flags = mapPrivate | mapAnonymous | mapFixed | mapNoReserve;
-      try {
-        mapAt(BigInt(address), sizeBytes, flags, -1, readWrite);
-      } catch {
-        // A machine that promises no memory it does not have (overcommit 2) still gives pages that are only read.
-        mapAt(BigInt(address), sizeBytes, flags, -1, protRead);
-      }
-    },
-    unmap(address, sizeBytes) {
-      if (munmap(BigInt(address), sizeBytes) !== 0) throw systemError('munmap', koffi.errno());
-    },
-    view: (address, sizeBytes) => koffi.view(BigInt(address), sizeBytes),
-    alias: (bytes) => new Uint8Array(koffi.view(koffi.address(bytes), bytes.byteLength)),
-    addressOf: (bytes) => Number(koffi.address(bytes)),
-    forget: (address, sizeBytes) => advise(address, sizeBytes, adviceDontNeed),
-    populate: (address, sizeBytes) => advise(address, sizeBytes, advicePopulateWrite),
-    residentPages(address, sizeBytes) {
-      const pages = new Uint8Array(Math.ceil(sizeBytes / pageBytes));
-      if (mincore(BigInt(address), sizeBytes, pages) !== 0)
-        throw systemError('mincore', koffi.errno());
-      let resident = 0;
-      for (const page of pages) resident += page & 1;
-      return resident;
-    },
-  };
 }
 
 function bindFiles(koffi: Koffi, libc: Libc): Pick<OsCalls, 'allocate' | 'punch'> {

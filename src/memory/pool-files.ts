@@ -16,6 +16,7 @@ import {
 } from './files.ts';
 import type { Files } from './files.ts';
 import type { Range } from './backing.ts';
+import { reserveHuge } from './huge-pages.ts';
 import { fixedPrefixBytes } from './layout.ts';
 import { mapSegment } from './mapping.ts';
 import type { OsCalls } from './os.ts';
@@ -135,6 +136,7 @@ function makeFile<T>(
   removeIfThere(files, path);
   try {
     return withFile(files, path, O_RDWR | O_CREAT | O_EXCL, fileMode, (fd) => {
+      reserveHuge(system, fd, sizeBytes);
       reserveEmpty(system, fd, 0, sizeBytes);
       return use(fd);
     });

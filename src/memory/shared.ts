@@ -11,6 +11,7 @@ import { settled } from './backing.ts';
 import type { Backing, Membership, Range } from './backing.ts';
 import { firstSegmentBytes, firstSuperblock } from './first-superblock.ts';
 import { maxSegmentShift, maxSegments, minSegmentShift, roundCapacity } from './geometry.ts';
+import { preferHuge } from './huge-pages.ts';
 import { defaultPatience } from './lock.ts';
 import type { Patience } from './lock.ts';
 import { placeSegment } from './numa.ts';
@@ -65,6 +66,7 @@ class SharedBacking implements Backing {
     if (buffer === undefined) return undefined;
     const segment = this.#over(buffer, number, sizeBytes);
     placeSegment(segment);
+    preferHuge(segment, optionalCalls());
     wipeBuffer(buffer, sizeBytes);
     return segment;
   }

@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openMappedRegion, prefault } from '../../src/memory/mapped.ts';
+import { openMappedRegion } from '../../src/memory/mapped.ts';
 import type { MappedMode } from '../../src/memory/mapped.ts';
 import { superblockBByte } from '../../src/memory/layout.ts';
 import type { Region } from '../../src/memory/region.ts';
@@ -271,23 +271,5 @@ describe('views that outlive their region', () => {
     }
     expect(stale.every((word) => word === 0)).toBe(true);
     for (const region of later) region.close();
-  });
-});
-
-describe('prefault', () => {
-  it('makes pages present within the segment, and does nothing elsewhere', () => {
-    const folder = join(temporaryFolder(), 'pool');
-    mkdirSync(folder);
-    const region = openMappedRegion(folder, 'own', options);
-    const segment = segmentOf(region, 0);
-    const supported = prefault(segment, 4096 * 10 + 7, 3 * 4096);
-    expect(prefault(segment, 0, Infinity)).toBe(supported);
-    expect(prefault(segment, 4 * mib, 4096)).toBe(false);
-    expect(prefault(segment, 0, 0)).toBe(false);
-    region.close();
-    expect(prefault(segment, 0, 4096)).toBe(false);
-    const looker = openMappedRegion(folder, 'inspect');
-    expect(prefault(segmentOf(looker, 0), 0, 4096)).toBe(false);
-    looker.close();
   });
 });

@@ -69,7 +69,8 @@ describe('calls', () => {
     expect(codeOf(() => os.lock(-1, 0))).toBe('EBADF');
     expect(codeOf(() => os.isLocked(-1, 0))).toBe('EBADF');
     expect(codeOf(() => os.unmap(1, 4096))).toBe('EINVAL');
-    expect(codeOf(() => os.populate(4096, 4096))).toBe('ENOMEM');
+    expect(codeOf(() => os.preferHuge(4096, 4096))).toBe('ENOMEM');
+    expect(os.collapse(4096, 4096)).toBe(false);
     expect(codeOf(() => os.mapZeros(1, 4096))).toBe('EINVAL');
   });
 

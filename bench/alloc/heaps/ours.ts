@@ -1,6 +1,6 @@
 /** Cenote's allocator as a heap: all checks and counters on, as always. */
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   createAllocator,
@@ -76,6 +76,7 @@ export class OurHeap implements Heap<number> {
   readonly source: Source<number>;
   readonly memory: Memory<number>;
   readonly #folder: string | undefined;
+  #isCompacted = false;
 
   constructor(allocator: PoolAllocator, source: Source<number>, folder?: string) {
     this.allocator = allocator;
@@ -130,6 +131,7 @@ export class OurHeap implements Heap<number> {
     }
     allocator.flush();
     allocator.giveBack(pageBytes);
+    this.#isCompacted = true;
   }
 
   /** Slots of blocks that are no slab's, in the order of their places. */
@@ -142,14 +144,26 @@ export class OurHeap implements Heap<number> {
     return found.sort((a, b) => (slots[a] as number) - (slots[b] as number));
   }
 
-  /** Resident pages of the pool's files where it has any; else all segments. */
+  /**
+   * Resident pages of the pool's files where it has any, as long as nothing was given back: that takes huge pages apart, and what is left of them is
+   * resident when it is touched again. From then on all that the files take. Without files: all segments.
+   */
   reserved(): Reserved {
     if (this.#folder === undefined) {
       return { bytes: this.allocator.stats().reservedBytes, how: 'segments' };
     }
+    if (this.#isCompacted) return { bytes: filesIn(this.#folder), how: 'all of its files' };
     const maps = readFileSync('/proc/self/smaps', 'latin1');
     return { bytes: residentOf(maps, this.#folder), how: 'resident pages of the pool' };
   }
+}
+
+/** Memory that the file system has allocated for files in `folder`. */
+function filesIn(folder: string): number {
+  const blocks = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name }) => statSync(join(folder, name)).blocks);
+  return 512 * blocks.reduce((sum, count) => sum + count, 0);
 }
 
 /** Bytes of pages of files in `folder` that are in memory: each page is shared out among its mappings, one per thread. */

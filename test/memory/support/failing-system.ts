@@ -18,6 +18,8 @@ const neverFailing: ReadonlySet<string> = new Set([
   'addressOf',
   'currentNode',
   'preferNode',
+  'collapse',
+  'preferHuge',
 ]);
 
 function withFailures<T extends object>(calls: T, fails: () => Error | undefined): T {
