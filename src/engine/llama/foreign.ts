@@ -96,8 +96,12 @@ export interface Foreign {
   limitMemory(bytes: number): void;
 }
 
+interface Library {
+  func(prototype: string): Call;
+}
+
 interface Koffi {
-  load(path: string | null, options?: { global: boolean }): { func(prototype: string): Call };
+  load(path: string | null): Library;
   address(bytes: ArrayBufferView): bigint;
 }
 
@@ -152,11 +156,27 @@ export function checkStructs(defaults: (struct: Struct, into: Uint8Array) => voi
   }
 }
 
+/** In the order in which they need each other. */
+const libraries = ['libggml-base.so', 'libggml.v0.5.0.so', 'libllama.v0.5.0.so'] as const;
+
+/**
+ * Loads the libraries for as long as the process lives. koffi lets go of what it has loaded when the collector finds that nobody holds it, or the thread
+ * ends; loaded once more, libggml-base finds its own handler of uncaught exceptions set, and ends the process.
+ */
+function keepLoaded(folder: string, libc: Library): void {
+  const dlopen = libc.func('void *dlopen(const char *, int)');
+  for (const name of libraries) dlopen(join(folder, name), openNow | openGlobal | openForGood);
+}
+
 function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
-  const ggmlBase = join(folder, 'libggml-base.so');
-  koffi.load(ggmlBase, { global: true });
-  const ggml = koffi.load(join(folder, 'libggml.v0.5.0.so'), { global: true });
-  const llama = koffi.load(join(folder, 'libllama.v0.5.0.so'));
+  const libc = koffi.load(null);
+  keepLoaded(folder, libc);
+  // They say what is wrong where there is one that cannot be loaded.
+  const [, ggml, llama] = libraries.map((name) => koffi.load(join(folder, name))) as [
+    Library,
+    Library,
+    Library,
+  ];
   checkStructs((struct, into) => {
     // A struct of this size is returned where a hidden first argument points (System V, x64).
     llama.func(`void *${struct.name.replace('_params', '_default_params')}(void *)`)(into);
@@ -164,7 +184,6 @@ function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
   const functions = Object.fromEntries(
     Object.entries(prototypes).map(([name, prototype]) => [name, llama.func(inWords(prototype))]),
   ) as Functions;
-  const libc = koffi.load(null);
   const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
   if (isSilent) silence(functions, libc);
   const setrlimit = libc.func('int setrlimit(int, void *)');
@@ -189,10 +208,15 @@ function bind(folder: string, koffi: Koffi, isSilent: boolean): Foreign {
  * The library logs to stderr, of all threads through one function of the process. A function of JavaScript must not be called from another thread, so it
  * gets one of C that takes no notice of its arguments.
  */
-function silence(functions: Functions, libc: ReturnType<Koffi['load']>): void {
+function silence(functions: Functions, libc: Library): void {
   const lookUp = libc.func('void *dlsym(void *, const char *)');
   functions.llama_log_set(lookUp(null, 'getpid'), null);
 }
+
+/** `RTLD_NOW`, `RTLD_GLOBAL` and `RTLD_NODELETE` of Linux. */
+const openNow = 0x2;
+const openGlobal = 0x100;
+const openForGood = 0x1000;
 
 /** `RLIMIT_DATA` and `RLIMIT_CORE` of Linux. */
 const limitData = 2;
