@@ -22,8 +22,11 @@ export const hugeWaitMs = 500;
 /** Asked for at once, since each call first waits for all processors. */
 const stepBytes: number = 32 * hugePageBytes;
 
-/** Below this, up to 2 MiB in memory for each byte that is touched would be much of a segment. */
-const leastSharedBytes: number = 16 * hugePageBytes;
+/**
+ * Smaller segments have small pages: of a shared one up to 2 MiB in memory for each byte that is touched would be much, and to wait for all
+ * processors takes longer than to fill a small file.
+ */
+const leastBytes: number = 16 * hugePageBytes;
 
 /** Reserves what it can of an empty file in huge pages. What is left is to be reserved as ever. @throws what reserving one page throws */
 export function reserveHuge(
@@ -33,7 +36,7 @@ export function reserveHuge(
   nowMs: () => number = () => performance.now(),
 ): void {
   const wholeBytes = Math.floor(sizeBytes / hugePageBytes) * hugePageBytes;
-  if (wholeBytes === 0) return;
+  if (wholeBytes < leastBytes) return;
   const { os } = system;
   const endMs = nowMs() + hugeWaitMs;
   const address = os.map(fd, wholeBytes, 'shared');
@@ -51,7 +54,7 @@ export function reserveHuge(
 
 /** Asks for huge pages where a shared segment, untouched so far, will be touched. @returns false where it is too small or there are none */
 export function preferHuge({ bytes, sizeBytes }: Segment, os: OsCalls | undefined): boolean {
-  if (os === undefined || sizeBytes < leastSharedBytes) return false;
+  if (os === undefined || sizeBytes < leastBytes) return false;
   const address = os.addressOf(bytes);
   const from = Math.ceil(address / hugePageBytes) * hugePageBytes;
   const to = Math.floor((address + sizeBytes) / hugePageBytes) * hugePageBytes;

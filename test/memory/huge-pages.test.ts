@@ -136,7 +136,7 @@ describe('a file is reserved', () => {
   }
 
   it('piece by piece, until there are no huge pages', () => {
-    expect(asked(hugePageBytes - 4096, {})).toBe(0);
+    expect(asked(32 * mib - 4096, {})).toBe(0);
     let left = 3;
     expect(asked(320 * mib, { collapse: () => left-- > 0 })).toBe(4);
   });
@@ -164,24 +164,21 @@ describe('a file is reserved', () => {
         os.unmap(address, sizeBytes);
       },
     };
-    expect(asked(8 * mib, calls)).toBeGreaterThan(0);
+    expect(asked(32 * mib, calls)).toBeGreaterThan(0);
     const full = {
       ...calls,
       allocate: () => {
         throw Object.assign(new Error('injected ENOSPC'), { code: 'ENOSPC' });
       },
     };
-    expect(() => asked(8 * mib, full)).toThrow('injected ENOSPC');
+    expect(() => asked(32 * mib, full)).toThrow('injected ENOSPC');
     expect(mapped.size).toBe(0);
   });
 
   it('or refused where the file system has no room, however its pages are', (context) => {
-    const tiny = tinyFileSystem(24 * mib);
+    const tiny = tinyFileSystem(48 * mib);
     if (tiny === undefined) return context.skip('this process may not mount file systems');
-    const region = openMappedRegion(join(tiny, 'pool'), 'own', {
-      ...options,
-      segmentBytes: 16 * mib,
-    });
+    const region = openMappedRegion(join(tiny, 'pool'), 'own', options);
     expect(() => region.addSegment(() => {})).toThrow(
       expect.objectContaining({ code: 'memory_unavailable' }),
     );
