@@ -13,6 +13,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { alloc } from '../test/mutants/alloc.mjs';
+import { quickFrees } from '../test/mutants/alloc-quick.mjs';
 import { chats } from '../test/mutants/chat.mjs';
 import { givingBack } from '../test/mutants/giving-back.mjs';
 import { describeMutants } from '../test/mutants/describe.mjs';
@@ -22,6 +23,7 @@ import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
 import { guards } from '../test/mutants/guard.mjs';
+import { hugePageMutants } from '../test/mutants/huge-pages.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
@@ -58,8 +60,10 @@ const ours = [
   ...storeCrashes,
   ...pens,
   ...memory,
+  ...hugePageMutants,
   ...manyOwners,
   ...alloc,
+  ...quickFrees,
   ...shared,
   ...givingBack,
   ...guards,

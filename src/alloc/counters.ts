@@ -23,13 +23,18 @@ import type { Ref, Region, Segment } from '../memory/region.ts';
 import { increment, peek, poke, type Words } from '../memory/words.ts';
 
 /** Word indices of the cells among an owner's counters, low word first. */
-export const counterWords = { allocations: 0, frees: 2, failures: 4 } as const;
+export const allocationsWord = 0;
+export const freesWord = 2;
+export const failuresWord = 4;
 
 /** Word of the reference that is about to be counted, beside the count it will change. */
-export const underWay = { allocation: 6, free: 7 } as const;
+export const allocationUnderWay = 6;
+export const freeUnderWay = 7;
 
 /** Word that says that others have freed blocks of this owner. */
 export const newsWord = 8;
+
+const counterWords = { allocations: 0, frees: 2, failures: 4 } as const;
 
 export type CounterName = keyof typeof counterWords;
 
@@ -55,12 +60,12 @@ export function countOne(counters: Words, word: number): void {
 
 /** Writes down that `ref` is about to be freed; `countOne(counters, frees)` ends it. */
 export function beginFree(counters: Words, ref: Ref): void {
-  poke(counters, underWay.free, ref | (peek(counters, counterWords.frees) << 31));
+  poke(counters, freeUnderWay, ref | (peek(counters, freesWord) << 31));
 }
 
 /** Writes down that `ref` is about to be made live; `countOne(counters, allocations)` ends it. */
 export function beginAllocation(counters: Words, ref: Ref): void {
-  poke(counters, underWay.allocation, ref | (peek(counters, counterWords.allocations) << 31));
+  poke(counters, allocationUnderWay, ref | (peek(counters, allocationsWord) << 31));
 }
 
 /**
@@ -76,8 +81,8 @@ export function settleCounters(
   const isMade = (ref: Ref): boolean => isLive(ref) && isOwn(ref);
   const isFreed = (ref: Ref): boolean => !isLive(ref);
   for (const [at, word, isDone] of [
-    [underWay.allocation, counterWords.allocations, isMade],
-    [underWay.free, counterWords.frees, isFreed],
+    [allocationUnderWay, allocationsWord, isMade],
+    [freeUnderWay, freesWord, isFreed],
   ] as const) {
     const written = peek(counters, at);
     const ref = written & 0x7fffffff;
@@ -103,6 +108,6 @@ export function balanceCounters(region: Region, owner: number, liveBlocks: numbe
   const lag = sumCounter(region, 'allocations') - sumCounter(region, 'frees') - liveBlocks;
   if (lag === 0) return;
   const counters = ownerCounters(region, owner);
-  const word = lag > 0 ? counterWords.frees : counterWords.allocations;
+  const word = lag > 0 ? freesWord : allocationsWord;
   writeCounter(counters, word, readCounter(counters, word) + Math.abs(lag));
 }

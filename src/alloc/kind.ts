@@ -4,6 +4,9 @@
 
 export const kinds = ['metadata', 'tokens', 'embedding', 'attention', 'blob'] as const;
 
+/** A number by itself, which bundling writes into the code. */
+export const kindCount: number = 5 satisfies (typeof kinds)['length'];
+
 export type KindName = (typeof kinds)[number];
 
 /** Index into `kinds`, as stored in page descriptors, slab headers and entries. */

@@ -9,12 +9,14 @@ import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
 import {
+  allocationsWord,
   beginAllocation,
   beginFree,
-  counterWords,
   countOne,
+  failuresWord,
+  freesWord,
+  freeUnderWay,
   ownerCounters,
-  underWay,
 } from './counters.ts';
 import { Inspector } from './inspector.ts';
 import { type Kind, kinds } from './kind.ts';
@@ -36,13 +38,14 @@ export abstract class OwnerPaths extends Inspector {
   slabs: Slabs;
   readonly cache: RunCache = new RunCache();
   protected readonly options: AllocatorOptions;
-  protected readonly counters: Words;
   protected readonly control: Words;
-  protected readonly segmentShift: number;
-  protected readonly granuleMask: number;
-  protected readonly windowShift: number;
+  // Written once, for the hot path (pool-allocator.ts).
+  declare protected readonly counters: Words;
+  declare protected readonly segmentShift: number;
+  declare protected readonly granuleMask: number;
+  declare protected readonly windowShift: number;
   /** The header of an own slab of kind 0, shifted to the kind. */
-  protected readonly ownSlab: number;
+  declare protected readonly ownSlab: number;
   private pressure: number;
   private sharing: number;
 
@@ -136,7 +139,7 @@ export abstract class OwnerPaths extends Inspector {
     if (ref === 0 && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
     while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(head, pages);
     if (ref === 0) refuseBlocked(this.runs);
-    countOne(this.counters, ref === 0 ? counterWords.failures : counterWords.allocations);
+    countOne(this.counters, ref === 0 ? failuresWord : allocationsWord);
     return ref;
   }
 
@@ -149,7 +152,7 @@ export abstract class OwnerPaths extends Inspector {
     const page = (ref & this.granuleMask) >> layout.pageGranuleShift;
     beginAllocation(this.counters, ref);
     view.table.setHead(page, layout.packHead(layout.stateRun, kind, layout.headLive, pages));
-    countOne(this.counters, counterWords.allocations);
+    countOne(this.counters, allocationsWord);
     return ref;
   }
 
@@ -166,7 +169,7 @@ export abstract class OwnerPaths extends Inspector {
       const label = table.owner(page);
       const head = table.loadHead(page);
       if ((head & layout.headLive) === 0) {
-        poke(this.counters, underWay.free, 0);
+        poke(this.counters, freeUnderWay, 0);
         if (changed !== slot) table.swapOwner(page, slot, changed); // whoever was faster had it already
         this.lookup.rejectFree(ref);
       }
@@ -176,7 +179,7 @@ export abstract class OwnerPaths extends Inspector {
       if (table.swapHead(page, head, head & ~flagsOfRun)) break;
     }
     table.setOwner(page, slot); // who frees it too, and lost, may have labelled it last
-    countOne(this.counters, counterWords.frees);
+    countOne(this.counters, freesWord);
   }
 
   protected releaseRun(ref: Ref): void {

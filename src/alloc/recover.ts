@@ -12,7 +12,7 @@ import { granuleShift, pageShift, type Ref, type Region } from '../memory/region
 import { and, load, or, peek, poke, store, type Words, zero } from '../memory/words.ts';
 import type { Allocator, Block, Marks } from './api.ts';
 import { classBytes, classCount, classTable } from './classes.ts';
-import { beginFree, counterWords, countOne } from './counters.ts';
+import { beginFree, countOne, freesWord } from './counters.ts';
 import type { FreeRuns } from './free-runs.ts';
 import {
   bitsWordShift,
@@ -106,7 +106,7 @@ function recoverRun({ view, rules, result, firstRef }: Scene, page: number, foun
     beginFree(counters, firstRef + (page << pageGranuleShift));
     const givenBack = (head & ~headLive) | headRemote;
     if (!table.swapHead(page, head, givenBack)) continue;
-    countOne(counters, counterWords.frees);
+    countOne(counters, freesWord);
     freeRun(view, page, givenBack, rules.zeroKinds);
     result.freedBlocks++;
     result.freedBytes += lengthOf(head) << pageShift;
@@ -187,7 +187,7 @@ function recoverWord(
       zero(view.segment.bytes, granule << granuleShift, (granule << granuleShift) + sizeBytes);
     beginFree(rules.countersOf(owner), firstRef + granule);
     poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
-    countOne(rules.countersOf(owner), counterWords.frees);
+    countOne(rules.countersOf(owner), freesWord);
   }
   result.freedBlocks += bitCount(lost);
   result.freedBytes += bitCount(lost) * sizeBytes;

@@ -10,7 +10,7 @@
 import { fail } from '../errors.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
 import { and, load, or, peek, poke, store } from '../memory/words.ts';
-import { beginFree, counterWords, countOne, newsWord, ownerCounters } from './counters.ts';
+import { beginFree, countOne, freesWord, newsWord, ownerCounters } from './counters.ts';
 import {
   allocControl,
   bitsWordShift,
@@ -111,7 +111,7 @@ function collectWord(view: SegmentView, at: number, firstRef: Ref, owner: RunOwn
       const bit = left & -left;
       beginFree(owner.counters, firstRef + 31 - Math.clz32(bit));
       poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
-      countOne(owner.counters, counterWords.frees);
+      countOne(owner.counters, freesWord);
       freed++;
     }
     poke(bits, at + freeAt, peek(bits, at + freeAt) | taken);

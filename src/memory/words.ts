@@ -59,13 +59,6 @@ export function setBits(words: Words, index: number, bits: number): void {
   words[index] = (words[index] as number) | bits;
 }
 
-/** Plain: clears bits of a word that only its owner writes; returns the old word. */
-export function clearBits(words: Words, index: number, bits: number): number {
-  const old = words[index] as number;
-  words[index] = old & ~bits;
-  return old;
-}
-
 /** Plain: adds one to a word that only its owner writes; returns the new word, 0 when it wrapped. */
 export function increment(words: Words, index: number): number {
   const sum = ((words[index] as number) + 1) | 0;

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { type PoolAllocator } from '../../src/alloc/allocator.ts';
-import { counterWords, ownerCounters } from '../../src/alloc/counters.ts';
+import { allocationsWord, ownerCounters } from '../../src/alloc/counters.ts';
 import {
   binsInUseWord,
   headAbsent,
@@ -260,7 +260,7 @@ const damages: Damage[] = [
     /counters say 6 live blocks, memory 5/,
     ({ allocator }) => {
       const counters = ownerCounters(allocator.region, 0);
-      counters[counterWords.allocations] = (counters[counterWords.allocations] as number) + 1;
+      counters[allocationsWord] = (counters[allocationsWord] as number) + 1;
     },
   ],
   [

@@ -9,8 +9,6 @@ const slots = 'test/memory/owners.test.ts';
 const interleaved = 'test/memory/lock-interleaved.test.ts';
 const lock = 'test/memory/lock.test.ts';
 
-const hugePages = 'test/memory/huge-pages.test.ts';
-
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const memory = [
   {
@@ -332,23 +330,5 @@ export const memory = [
     to: 'if (!itsOwn) continue;',
     test: slots,
     killer: 'the thread of a shared owner is known from the first moment on that it has a slot',
-  },
-  {
-    name: 'files that are mapped anywhere',
-    why: 'huge pages are seen as such only at multiples of their size',
-    file: 'src/memory/os-mappings.ts',
-    from: 'const address = Math.ceil(reserved / hugePageBytes) * hugePageBytes;',
-    to: 'const address = reserved + pageBytes;',
-    test: hugePages,
-    killer: 'a mapped region in memory lies at multiples of a huge page, for whoever maps it',
-  },
-  {
-    name: 'huge pages at any price',
-    why: 'a machine that has to make room first takes seconds',
-    file: 'src/memory/huge-pages.ts',
-    from: 'from < wholeBytes && nowMs() < endMs;',
-    to: 'from < wholeBytes;',
-    test: hugePages,
-    killer: 'a file is reserved for no longer than anybody would wait',
   },
 ];

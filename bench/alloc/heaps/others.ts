@@ -12,7 +12,7 @@ import {
 } from './heap.ts';
 
 class OneBuffer implements Memory<number> {
-  private readonly bytes: Uint8Array;
+  declare private readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;

@@ -32,7 +32,7 @@ import { lockWords, sourceOf, type Variant } from './variants.ts';
 
 /** All memory in one segment. */
 class OneSegment implements Memory<number> {
-  private readonly bytes: Uint8Array;
+  declare private readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;

@@ -6,7 +6,7 @@ import {
   type Latencies,
   openHouse,
   runBounded,
-  runSteady,
+  steadyLoop,
   tally,
   timeBatches,
 } from '../house.ts';
@@ -27,11 +27,13 @@ export function restFor(ms: number): void {
 
 export class HouseProgram<H> implements Program {
   readonly #house: House<H>;
+  readonly #steady: (operations: number) => void;
   readonly #play: Play;
   readonly #worker: number;
 
   constructor(heap: Heap<H>, play: Play, worker: number) {
     this.#house = openHouse(heap, play, worker);
+    this.#steady = steadyLoop(this.#house);
     this.#play = play;
     this.#worker = worker;
   }
@@ -83,7 +85,7 @@ export class HouseProgram<H> implements Program {
     for (let from = 0; from < operations; from += chunk) {
       const part = Math.min(chunk, operations - from);
       if (bounded) runBounded(this.#house, part, false);
-      else runSteady(this.#house, part);
+      else this.#steady(part);
     }
   }
 }

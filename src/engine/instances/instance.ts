@@ -164,7 +164,7 @@ export class Instance {
       this.#mappings = message.mappings;
     } else if (message.type === 'holds') {
       this.#held = message.held;
-      this.#library = foreign(); // here too: with the thread that has loaded it the library may go, and what is held with it
+      this.#library = foreign(); // to free what the thread holds after it has died
     } else if (message.type === 'broken') {
       this.#failure = message.failure;
       void this.#worker.terminate();

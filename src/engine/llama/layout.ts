@@ -2,7 +2,8 @@
  * Which rows go beside those that are asked for, so that what a row comes to depends on its own sequence alone.
  *
  * ggml multiplies a matrix of floats with one row by other instructions than with several, and adds up in another order; from two rows on each is added up by
- * itself. Several threads share out the cells of a row alone, and of several rows the rows. And llama.cpp computes sequences together only where their numbers follow each other. So, with such weights or threads,
+ * itself. Several threads share out the cells of a row alone, and of several rows the rows. And llama.cpp computes sequences together only where their numbers
+ * follow each other. So, with such weights or threads,
  * ```
  * asked for   0 · 1 · · 4 · · · · · · 11          rows of a prompt, one of logits
  * computed    0 f 1 f f 4 │ 11 c                  0 … n-1, n with logits: n-1 too

@@ -1,0 +1,69 @@
+/** What the quick way of freeing a block may not do without. */
+
+const file = 'src/alloc/pool-allocator.ts';
+const programs = 'test/alloc/misuse-programs.test.ts';
+
+/** @param {string} owners @param {string} what */
+const small = (owners, what) => `'shared, ${owners}' with blocks of 48 bytes ${what}`;
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const quickFrees = [
+  {
+    name: 'a quick free that takes any kind',
+    why: 'header and kind are compared at once: a slab, of this owner, of this kind',
+    file,
+    from: '(header >> layout.kindOfStackShift) - this.ownSlab === kind &&',
+    to: '',
+    test: programs,
+    killer: small('one owner', 'free as another kind is wrong_kind'),
+  },
+  {
+    name: 'a quick free of what is free',
+    why: 'the bit of a live block is set',
+    file,
+    from: 'live !== left &&',
+    to: '',
+    test: programs,
+    killer: small('one owner', 'double free is double_free'),
+  },
+  {
+    name: 'a quick free of what another has freed',
+    why: 'a remote bit is a free that the owner has yet to notice',
+    file,
+    from: '(peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt))',
+    to: 'peek(bits, at + layout.keptAt)',
+    test: programs,
+    killer: small('two owners', 'double free is double_free'),
+  },
+  {
+    name: 'a quick free of what is kept',
+    why: 'the mark is taken off first',
+    file,
+    from: '(peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt))',
+    to: 'peek(bits, at + layout.remoteAt)',
+    test: 'test/alloc/interleaved.test.ts',
+    killer: "while an owner 'frees a kept block' another does nothing",
+  },
+  {
+    name: 'a quick free into a full stack',
+    why: 'behind a stack lies the next one',
+    file,
+    from: `0 &&
+        depth !== stacks[base + stackLimit]`,
+    to: '0',
+    test: 'test/alloc/model.test.ts',
+    killer: 'slabs that come and go of 2^16 bytes with blocks of [512,4000]',
+  },
+  {
+    name: 'a quick free of what is to be zeroed',
+    why: 'who has the block next must not read it',
+    file,
+    from: 'this.quickViews.length === 0 ? 0 : first.segment.sizeBytes >> granuleShift;',
+    to: 'first.segment.sizeBytes >> granuleShift;',
+    test: programs,
+    killer: small(
+      'one owner',
+      'memory of a kind that is zeroed holds nothing after free, and when it is given again',
+    ),
+  },
+];
