@@ -20,7 +20,7 @@
 
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
-import { increment, peek, poke, type Words } from '../memory/words.ts';
+import { increment, load, peek, poke, store, type Words } from '../memory/words.ts';
 
 /** Word indices of the cells among an owner's counters, low word first. */
 export const allocationsWord = 0;
@@ -38,10 +38,22 @@ const counterWords = { allocations: 0, frees: 2, failures: 4 } as const;
 
 export type CounterName = keyof typeof counterWords;
 
+/** Where the counters of an owner begin in the first segment. */
+function countersWord(owner: number): number {
+  return (ownerCountersByte + owner * ownerCountersBytes) >> 2;
+}
+
 /** The counters of one owner. */
 export function ownerCounters(region: Region, owner: number): Words {
-  const first = (ownerCountersByte + owner * ownerCountersBytes) >> 2;
+  const first = countersWord(owner);
   return (region.segments[0] as Segment).words.subarray(first, first + (ownerCountersBytes >> 2));
+}
+
+/** Tells an owner that others have freed blocks of its. */
+export function giveNews(region: Region, owner: number): void {
+  const { words } = region.segments[0] as Segment;
+  const word = countersWord(owner) + newsWord;
+  if (load(words, word) === 0) store(words, word, 1);
 }
 
 function readCounter(counters: Words, word: number): number {

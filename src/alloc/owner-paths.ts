@@ -214,6 +214,24 @@ export abstract class OwnerPaths extends Inspector {
     else this.runs.release(view.segment.number, page);
   }
 
+  /** Frees a block of another owner's slab, of a kind that is not zeroed. @returns false where it is anything else: nothing has changed */
+  protected freeOthers(ref: Ref, kind: Kind): boolean {
+    // Of a segment that has gone, and perhaps come again, this is an old view: without slabs, as it was when it went.
+    const view = this.views[ref >> this.segmentShift];
+    if (view === undefined) return false;
+    const granule = ref & this.granuleMask;
+    const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
+    const owner = (header >> layout.slabOwnerShift) & layout.ownerMask;
+    const stack = header & layout.stackMask;
+    const isTheirs = header === layout.packSlab(stack, owner) && owner !== layout.nobody;
+    if (!isTheirs || stack >> layout.kindOfStackShift !== kind) return false;
+    const at = (granule >> 5) << layout.bitsWordShift;
+    const live = peek(view.bits, at) & ~peek(view.bits, at + layout.remoteAt);
+    if (((live >> granule) & 1) === 0) return false;
+    freeRemotely(this.region, view, granule, this.windowShift, ref);
+    return true;
+  }
+
   protected freeBlock(ref: Ref, stack: number, view: SegmentView, granule: number): void {
     const { headers, bits } = view;
     const kind = stack >> layout.kindOfStackShift;

@@ -267,8 +267,10 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const granule = ref & this.granuleMask;
     const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
     // One comparison: a slab, of this owner, of this kind.
-    if ((header >> layout.kindOfStackShift) - this.ownSlab !== kind)
-      return this.freeRun(ref, kind, view);
+    if ((header >> layout.kindOfStackShift) - this.ownSlab !== kind) {
+      if (!this.freeOthers(ref, kind)) this.freeRun(ref, kind, view);
+      return;
+    }
     const { bits } = view;
     const at = (granule >> 5) << layout.bitsWordShift;
     const bit = 1 << (granule & 31);

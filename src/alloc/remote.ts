@@ -9,8 +9,8 @@
 
 import { fail } from '../errors.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
-import { and, load, or, peek, poke, store } from '../memory/words.ts';
-import { beginFree, countOne, freesWord, newsWord, ownerCounters } from './counters.ts';
+import { and, load, or, peek, poke } from '../memory/words.ts';
+import { beginFree, countOne, freesWord, giveNews } from './counters.ts';
 import {
   allocControl,
   bitsWordShift,
@@ -56,10 +56,7 @@ export function tellOwner(region: Region, view: SegmentView, window: number, wor
   const header = load(view.headers, at);
   const owner = (header >> slabOwnerShift) & ownerMask;
   if (owner === nobody) announceOrphan(region, view.headers, at, header & stackMask);
-  else if (header !== 0) {
-    const counters = ownerCounters(region, owner);
-    if (load(counters, newsWord) === 0) store(counters, newsWord, 1);
-  }
+  else if (header !== 0) giveNews(region, owner);
 }
 
 /** Says that a stack has a slab of nobody that is worth looking at, if it is. */

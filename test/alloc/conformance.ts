@@ -233,6 +233,30 @@ export function conforms(subject: Subject): void {
       turns.oracle.verify();
     });
 
+    test('frees what lies in a segment that went and came again', () => {
+      const [owner, other] = [house.owners[0], house.owners.at(-1)] as PoolAllocator[];
+      if (owner === undefined || other === undefined) throw new Error('no owners');
+      const segments = Math.min(2, subject.segmentsMax);
+      const intoLast = (): Ref[] => {
+        const refs: Ref[] = [];
+        do refs.push(owner.allocate(1, page));
+        while (refs.at(-1) !== 0 && owner.region.segments.length < segments);
+        expect(owner.region.segments.length).toBe(segments);
+        return refs;
+      };
+      const refs = intoLast();
+      expect(other.isLive(refs.at(-1) as Ref)).toBe(true);
+      for (const ref of refs) owner.free(ref, 1);
+      owner.flush();
+      expect(owner.dropEmptySegments()).toBe(segments - 1);
+      for (const ref of intoLast()) other.free(ref, 1);
+      for (const each of house.owners) {
+        each.flush();
+        expect(each.check()).toEqual([]);
+      }
+      expect(owner.stats().kinds[1]).toMatchObject({ liveBlocks: 0 });
+    });
+
     test('stays below its limit', () => {
       for (const owner of house.owners) owner.setLimitBytes(mib);
       turns.fill(1, 3000);

@@ -1,6 +1,7 @@
-/** What the quick way of freeing a block may not do without. */
+/** What the quick ways of freeing a block may not do without. */
 
 const file = 'src/alloc/pool-allocator.ts';
+const others = 'src/alloc/owner-paths.ts';
 const programs = 'test/alloc/misuse-programs.test.ts';
 
 /** @param {string} owners @param {string} what */
@@ -65,5 +66,24 @@ export const quickFrees = [
       'one owner',
       'memory of a kind that is zeroed holds nothing after free, and when it is given again',
     ),
+  },
+  {
+    name: "a free of another's block as any kind",
+    why: 'kinds are kept apart',
+    file: others,
+    from: 'if (!isTheirs || stack >> layout.kindOfStackShift !== kind) return false;',
+    to: 'if (!isTheirs) return false;',
+    test: programs,
+    killer: small('two owners', 'free as another kind is wrong_kind'),
+  },
+  {
+    name: "a free in the middle of another's block",
+    why: 'only where a block begins there is a bit',
+    file: others,
+    from: 'if (((live >> granule) & 1) === 0) return false;',
+    to: '',
+    test: programs,
+    killer:
+      "'shared, two owners' with blocks of 3000 bytes free of an address inside a block is foreign_reference",
   },
 ];
