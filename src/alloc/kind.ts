@@ -7,6 +7,9 @@ export const kinds = ['metadata', 'tokens', 'embedding', 'attention', 'blob'] as
 /** A number by itself, which bundling writes into the code. */
 export const kindCount: number = 5 satisfies (typeof kinds)['length'];
 
+/** A kind in its three bits: stacks are there for as many, so that allocate need not ask how many there are. */
+export const kindMask = 7;
+
 export type KindName = (typeof kinds)[number];
 
 /** Index into `kinds`, as stored in page descriptors, slab headers and entries. */

@@ -1,5 +1,6 @@
 /** The private stacks in front of slabs: blocks that are neither live nor free. */
 
+import { kindMask } from './kind.ts';
 import { classCount, type ClassTable, stackCount } from './classes.ts';
 
 /**
@@ -26,9 +27,9 @@ export function stackShiftFor(slabShift: number): number {
   return slabShift >= largeSlabShift ? stackShiftLarge : stackShiftSmall;
 }
 
-/** All stacks, empty. */
+/** All stacks, empty; those of kinds that there are not have a limit of 0. */
 export function makeStacks(table: ClassTable, stackShift: number): Int32Array {
-  const stacks = new Int32Array(stackCount << stackShift);
+  const stacks = new Int32Array(((kindMask + 1) * classCount) << stackShift);
   for (let stack = 0; stack < stackCount; stack++) {
     const twoSlabs = 2 * (table.blocks[stack % classCount] as number);
     const limit = Math.min((1 << stackShift) - stackCells, twoSlabs);

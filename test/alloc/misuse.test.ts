@@ -141,6 +141,7 @@ const requests: [kind: number, sizeBytes: number, code: ErrorCode][] = [
   [0, 2 ** 53, 'value_too_large'],
   [-1, 64, 'invalid_argument'],
   [5, 64, 'invalid_argument'],
+  [7, 4096, 'invalid_argument'],
   [8, 64, 'invalid_argument'],
   [1.5, 64, 'invalid_argument'],
   [Number.NaN, 64, 'invalid_argument'],

@@ -30,42 +30,35 @@ import {
 } from './heap.ts';
 import { lockWords, sourceOf, type Variant } from './variants.ts';
 
-/** All memory in one segment. */
-class OneSegment implements Memory<number> {
-  declare private readonly bytes: Uint8Array;
+/** Segments grow while we run; most is in the first, which stays as it is. */
+class Segments implements Memory<number> {
+  declare private readonly firstEnd: number;
+  declare private readonly first: Uint8Array;
+  declare private readonly region: Region;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
+  constructor(region: Region) {
+    const { bytes, sizeBytes } = region.segments[0] as Segment;
+    this.region = region;
+    this.firstEnd = sizeBytes >> granuleShift;
+    this.first = bytes;
   }
 
   touch(ref: number): void {
-    this.bytes[ref << granuleShift] = 1;
+    if (ref < this.firstEnd) this.first[ref << granuleShift] = 1;
+    else this.touchElsewhere(ref);
+  }
+
+  private touchElsewhere(ref: number): void {
+    const shift = this.region.segmentShift - granuleShift;
+    const { bytes } = segmentOf(this.region, ref);
+    bytes[(ref & ((1 << shift) - 1)) << granuleShift] = 1;
   }
 }
 
-/** Segments grow while we run. */
-class Segments implements Memory<number> {
-  private readonly region: Region;
-  private readonly shift: number;
-  private readonly mask: number;
-  private readonly bytes: Uint8Array[] = [];
-
-  constructor(region: Region) {
-    this.region = region;
-    this.shift = region.segmentShift - granuleShift;
-    this.mask = (1 << this.shift) - 1;
-  }
-
-  touch(ref: number): void {
-    const number = ref >> this.shift;
-    if (number >= this.bytes.length) this.cover();
-    (this.bytes[number] as Uint8Array)[(ref & this.mask) << granuleShift] = 1;
-  }
-
-  private cover(): void {
-    this.region.refresh();
-    for (const { bytes } of this.region.segments.slice(this.bytes.length)) this.bytes.push(bytes);
-  }
+function segmentOf(region: Region, ref: number): Segment {
+  const number = ref >> (region.segmentShift - granuleShift);
+  if (number >= region.segments.length) region.refresh();
+  return region.segments[number] as Segment;
 }
 
 export class OurHeap implements Heap<number> {
@@ -82,11 +75,7 @@ export class OurHeap implements Heap<number> {
     this.allocator = allocator;
     this.source = source;
     this.#folder = folder;
-    const { region } = allocator;
-    const [first] = region.segments;
-    const isWhole = region.superblock.capacityBytes <= 2 ** region.segmentShift;
-    this.memory =
-      isWhole && first !== undefined ? new OneSegment(first.bytes) : new Segments(region);
+    this.memory = new Segments(allocator.region);
   }
 
   touchPages(ref: number, sizeBytes: number): void {
@@ -96,10 +85,8 @@ export class OurHeap implements Heap<number> {
 
   bytesOf(ref: number): { readonly bytes: Uint8Array; readonly at: number } {
     const { region } = this.allocator;
-    const shift = region.segmentShift - granuleShift;
-    if (ref >> shift >= region.segments.length) region.refresh();
-    const { bytes } = region.segments[ref >> shift] as Segment;
-    return { bytes, at: (ref & ((1 << shift) - 1)) << granuleShift };
+    const at = (ref << granuleShift) & (2 ** region.segmentShift - 1);
+    return { bytes: segmentOf(region, ref).bytes, at };
   }
 
   usableBytes(ref: number): number {
