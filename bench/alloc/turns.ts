@@ -2,6 +2,7 @@
 
 import { agree } from '../harness/stats.ts';
 import { type Member, openAll } from './cast.ts';
+import { nextWord } from './house.ts';
 import type { Play, Player, Round } from './player.ts';
 
 export interface TurnsPlan {
@@ -42,6 +43,9 @@ interface Turn {
   readonly states: Map<number, string>;
 }
 
+/** The order of turns is another in each round, and the same in each run: nobody is always next to who leaves garbage to collect. */
+const orderSeed = 20_261;
+
 const warmupTolerance = 0.03;
 const fillStep = 5000;
 const operationsMinDefault = 1000;
@@ -64,9 +68,12 @@ export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Pr
     if (!turn.settled && plan.warmupRoundsMax > 1)
       plan.log(`  ${turn.player.name}: rounds still differ after warm-up`);
   }
+  let state = orderSeed;
   for (let round = 0; round < plan.rounds; round += 1) {
+    state = shuffle(turns, state);
     for (const turn of turns) turn.roundsNs.push(nsPerOperation(await playRound(turn)));
   }
+  turns.sort((a, b) => players.indexOf(a.player) - players.indexOf(b.player));
   const wrong = differing(turns);
   if (wrong !== undefined) throw new Error(`${wrong} drew another stream than the others`);
   return turns.map(({ player, roundsNs, amount, failures, filled, settled }) => ({
@@ -79,30 +86,52 @@ export async function takeTurns(players: readonly Player[], plan: TurnsPlan): Pr
   }));
 }
 
-/** Fills the table, as far as time allows; the pace of the last step tells how many operations fit into a round. */
+/** @returns the state of the generator after it */
+function shuffle(turns: Turn[], seed: number): number {
+  let state = seed;
+  for (let last = turns.length - 1; last > 0; last -= 1) {
+    state = nextWord(state);
+    const other = (state & 0x7fffffff) % (last + 1);
+    [turns[last], turns[other]] = [turns[other] as Turn, turns[last] as Turn];
+  }
+  return state;
+}
+
+/** Fills the table, as far as time allows. */
 async function fill(turn: Turn, plan: TurnsPlan): Promise<void> {
-  const { operationsMin = operationsMinDefault } = plan;
   turn.amount = Math.min(fillStep, plan.operations);
   let elapsedNs = 0;
-  let pace = 0;
   do {
     const round = await playRound(turn);
     elapsedNs += round.elapsedNs;
-    pace = round.elapsedNs / turn.amount;
+    fit(turn, round, plan);
   } while (turn.done < plan.fillOperations && elapsedNs < plan.fillMsMax * 1e6);
   turn.filled = turn.done >= plan.fillOperations;
-  const fitting = Math.floor((plan.roundMsMax * 1e6) / pace / operationsMin) * operationsMin;
-  turn.amount = Math.max(operationsMin, Math.min(plan.operations, fitting));
 }
 
+/** Rounds get longer as code is optimised and memory is there: a short one tells how fast caches are filled after the others had them. */
 async function warmUp(turn: Turn, plan: TurnsPlan): Promise<void> {
-  let previous = nsPerOperation(await playRound(turn));
-  for (let round = 1; round < plan.warmupRoundsMax; round += 1) {
-    const current = nsPerOperation(await playRound(turn));
-    turn.settled = agree(previous, current, warmupTolerance);
-    if (turn.settled) return;
+  let previous = 0;
+  for (let round = 0; round < plan.warmupRoundsMax && !turn.settled; round += 1) {
+    const played = await playRound(turn);
+    const amount = fit(turn, played, plan);
+    const current = nsPerOperation(played);
+    turn.settled = turn.amount < 2 * amount && agree(previous, current, warmupTolerance);
     previous = current;
   }
+}
+
+/**
+ * The pace of a round tells how many operations fit into the next.
+ * @returns how many it had
+ */
+function fit(turn: Turn, round: Round, plan: TurnsPlan): number {
+  const { operationsMin = operationsMinDefault } = plan;
+  const before = turn.amount;
+  const pace = round.elapsedNs / before;
+  const fitting = Math.floor((plan.roundMsMax * 1e6) / pace / operationsMin) * operationsMin;
+  turn.amount = Math.max(operationsMin, Math.min(plan.operations, fitting));
+  return before;
 }
 
 async function playRound(turn: Turn): Promise<Round> {

@@ -159,6 +159,10 @@ export function packSlab(stack: number, owner: number): number {
   return stack | slabValid | (owner << slabOwnerShift);
 }
 
+export function kindOfSlab(header: number): number {
+  return (header & stackMask) >> kindOfStackShift;
+}
+
 /** The word of a slab header that tells of remote frees. */
 export const slabNews = 2;
 /** The word of a slab header, slab or not, that tells whether the memory of its window is retained. */

@@ -4,7 +4,14 @@
  */
 
 import { fail } from '../errors.ts';
-import { granuleShift, pageBytes, type Ref, type Region, type Segment } from '../memory/region.ts';
+import {
+  granuleShift,
+  pageBytes,
+  pageShift,
+  type Ref,
+  type Region,
+  type Segment,
+} from '../memory/region.ts';
 import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
 import { classBytes, classCount } from './classes.ts';
@@ -19,7 +26,7 @@ import {
   ownerCounters,
 } from './counters.ts';
 import { Inspector } from './inspector.ts';
-import { type Kind, kinds } from './kind.ts';
+import { type Kind, kindCount, kinds } from './kind.ts';
 import * as layout from './layout.ts';
 import { notInSlab } from './lookup.ts';
 import { recoverDead } from './recover-owner.ts';
@@ -125,11 +132,12 @@ export abstract class OwnerPaths extends Inspector {
 
   /** L2 and L3, and every request that is not in order. */
   protected allocateRun(kind: Kind, sizeBytes: number): Ref {
-    const pages = Math.ceil(sizeBytes / pageBytes);
-    if (pages <= cachedPagesMax && pages > 1 && kind > 0) {
-      const ref = this.reuse(kind, sizeBytes, pages);
+    const few = (sizeBytes + pageBytes - 1) >> pageShift;
+    if (few <= cachedPagesMax && few > 1 && kind > 0) {
+      const ref = this.reuse(kind, sizeBytes, few);
       if (ref !== 0) return ref;
     }
+    const pages = Math.ceil(sizeBytes / pageBytes);
     checkRequest(kind, sizeBytes, this.region, this.views);
     this.mustWrite();
     this.notice();
@@ -145,7 +153,7 @@ export abstract class OwnerPaths extends Inspector {
 
   /** A run out of the private cache, or 0. */
   protected reuse(kind: Kind, sizeBytes: number, pages: number): Ref {
-    if ((kind | 0) !== kind || kind >= kinds.length || (sizeBytes | 0) !== sizeBytes) return 0;
+    if ((kind | 0) !== kind || kind >= kindCount || (sizeBytes | 0) !== sizeBytes) return 0;
     const ref = this.cache.pop(pages);
     if (ref === 0) return 0;
     const view = this.views[ref >> this.segmentShift] as SegmentView;
@@ -154,6 +162,37 @@ export abstract class OwnerPaths extends Inspector {
     view.table.setHead(page, layout.packHead(layout.stateRun, kind, layout.headLive, pages));
     countOne(this.counters, allocationsWord);
     return ref;
+  }
+
+  /** Frees a run that this owner has allocated; all else goes the slow way. */
+  protected freeRun(ref: Ref, kind: Kind, view: SegmentView): void {
+    const granule = ref & this.granuleMask;
+    const page = granule >> layout.pageGranuleShift;
+    if (page << layout.pageGranuleShift !== granule || page >= view.layout.pages) {
+      return this.freeSlowly(ref, kind);
+    }
+    const { table } = view;
+    const { slot } = this.owner;
+    const head = table.head(page);
+    const pages = layout.lengthOf(head);
+    const live = layout.packHead(layout.stateRun, kind, layout.headLive, pages);
+    const isMine = (head & ~layout.headKept) === live && table.owner(page) === slot;
+    if (!isMine || (kind | 0) !== kind) return this.freeSlowly(ref, kind);
+    // As in `claim`, where the label is ours already.
+    beginFree(this.counters, ref);
+    if (!table.swapHead(page, head, head & ~flagsOfRun)) {
+      poke(this.counters, freeUnderWay, 0);
+      return this.freeSlowly(ref, kind);
+    }
+    table.setOwner(page, slot);
+    countOne(this.counters, freesWord);
+    this.hold(ref, kind, view.segment.number, page, pages);
+  }
+
+  /** Keeps a claimed run for the next request, or gives it back. */
+  private hold(ref: Ref, kind: Kind, number: number, page: number, pages: number): void {
+    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
+    else this.runs.release(number, page);
   }
 
   /**
@@ -210,24 +249,23 @@ export abstract class OwnerPaths extends Inspector {
     const pages = layout.lengthOf(head);
     this.claim(ref, view, page);
     this.wipe(kind, view, granule, pages * pageBytes);
-    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
-    else this.runs.release(view.segment.number, page);
+    this.hold(ref, kind, view.segment.number, page, pages);
   }
 
   /** Frees a block of another owner's slab, of a kind that is not zeroed. @returns false where it is anything else: nothing has changed */
-  protected freeOthers(ref: Ref, kind: Kind): boolean {
-    // Of a segment that has gone, and perhaps come again, this is an old view: without slabs, as it was when it went.
-    const view = this.views[ref >> this.segmentShift];
-    if (view === undefined) return false;
-    const granule = ref & this.granuleMask;
-    const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
-    const owner = (header >> layout.slabOwnerShift) & layout.ownerMask;
-    const stack = header & layout.stackMask;
-    const isTheirs = header === layout.packSlab(stack, owner) && owner !== layout.nobody;
-    if (!isTheirs || stack >> layout.kindOfStackShift !== kind) return false;
-    const at = (granule >> 5) << layout.bitsWordShift;
-    const live = peek(view.bits, at) & ~peek(view.bits, at + layout.remoteAt);
-    if (((live >> granule) & 1) === 0) return false;
+  protected freeOthers(
+    ref: Ref,
+    kind: Kind,
+    view: SegmentView,
+    granule: number,
+    header: number,
+  ): boolean {
+    const isOfKind = (header & layout.slabValid) !== 0 && layout.kindOfSlab(header) === kind;
+    if (!isOfKind || header >> layout.slabOwnerShift === layout.nobody) return false;
+    // Whether another has freed it is found where the bit is set.
+    if (((peek(view.bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) {
+      return false;
+    }
     freeRemotely(this.region, view, granule, this.windowShift, ref);
     return true;
   }

@@ -271,7 +271,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
     // One comparison: a slab, of this owner, of this kind.
     if ((header >> layout.kindOfStackShift) - this.ownSlab !== kind) {
-      if (!this.freeOthers(ref, kind)) this.freeRun(ref, kind, view);
+      const isFreed = header !== 0 && this.freeOthers(ref, kind, view, granule, header);
+      if (!isFreed) this.freeRun(ref, kind, view);
       return;
     }
     const { bits } = view;
@@ -311,26 +312,6 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const depth = stacks[base] as number;
     stacks[base + stackCells + depth] = ref;
     stacks[base] = depth + 1;
-  }
-
-  /** Frees a run of this owner's; all else goes the slow way. */
-  private freeRun(ref: Ref, kind: Kind, view: SegmentView): void {
-    const granule = ref & this.granuleMask;
-    const page = granule >> layout.pageGranuleShift;
-    if (page << layout.pageGranuleShift !== granule || page >= view.layout.pages) {
-      return this.freeSlowly(ref, kind);
-    }
-    const { table } = view;
-    const head = table.head(page);
-    const pages = layout.lengthOf(head);
-    const isMine =
-      (head & ~layout.headKept) ===
-        layout.packHead(layout.stateRun, kind, layout.headLive, pages) &&
-      table.owner(page) === this.owner.slot;
-    if (!isMine || (kind | 0) !== kind) return this.freeSlowly(ref, kind);
-    this.claim(ref, view, page);
-    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
-    else this.runs.release(view.segment.number, page);
   }
 
   /** Forgets what was held in private: it has been recovered. */

@@ -11,7 +11,7 @@ import { fail, hasCode } from '../errors.ts';
 import { segmentLockWord } from '../memory/layout.ts';
 import { lockClosed, lockTokenOf, lockWaitOf } from '../memory/lock.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { load, peek, store, type Words } from '../memory/words.ts';
+import { load, peek, poke, store, type Words } from '../memory/words.ts';
 import * as absent from './absent.ts';
 import { beginAllocation } from './counters.ts';
 import { formatSegment } from './format.ts';
@@ -334,10 +334,10 @@ export class RunSpace {
    * together at least one sees it.
    */
   #reserve(words: Words, pages: number): boolean {
-    const { limitPages } = this;
     const used = peek(words, usedPagesWord);
-    store(words, usedPagesWord, used + pages);
-    if (limitPages >= this.dataPages || this.usedPages() <= limitPages) return true;
+    if (!this.isLimited) poke(words, usedPagesWord, used + pages);
+    else store(words, usedPagesWord, used + pages);
+    if (this.limitPages >= this.dataPages || this.usedPages() <= this.limitPages) return true;
     store(words, usedPagesWord, used);
     return false;
   }

@@ -16,12 +16,10 @@ import { waitedNs } from '../processor.ts';
 import type { Program, Share } from './program.ts';
 
 /**
- * Operations of one call: often enough for V8 to enter optimised code by the front door. In the first round more often still, so that it never optimises a call
- * that is under way: such code does not know what is constant (28 ns per operation of `rl_small` in place of 19), and where other code is optimised too
- * soon and thrown away, it stays.
+ * Operations of one call: so few that V8 enters optimised code by the front door. It never optimises a call that is under way then: such code does not know
+ * what is constant (28 ns per operation of `rl_small` in place of 19), and where other code was optimised too soon and thrown away, it stays.
  */
-const chunk = 10_000;
-const firstChunk = 100;
+const chunk = 100;
 
 const systemNowMs = (): number => performance.now();
 
@@ -35,7 +33,6 @@ export class HouseProgram<H> implements Program {
   readonly #steady: (operations: number) => void;
   readonly #play: Play;
   readonly #worker: number;
-  #chunk: number = firstChunk;
 
   constructor(heap: Heap<H>, play: Play, worker: number) {
     this.#house = openHouse(heap, play, worker);
@@ -59,7 +56,6 @@ export class HouseProgram<H> implements Program {
       // Waiting for a processor counts elsewhere.
       restNs += (systemNowMs() - worked) * 1e6 - (waitedNs(this.#play.workers) - waited);
     }
-    this.#chunk = chunk;
     const failures = house.failures - failuresBefore;
     return { operations: amount, failures, state: house.state >>> 0, restNs };
   }
@@ -89,8 +85,8 @@ export class HouseProgram<H> implements Program {
 
   #run(operations: number): void {
     const bounded = this.#play.targetBytes !== 0;
-    for (let from = 0; from < operations; from += this.#chunk) {
-      const part = Math.min(this.#chunk, operations - from);
+    for (let from = 0; from < operations; from += chunk) {
+      const part = Math.min(chunk, operations - from);
       if (bounded) runBounded(this.#house, part, false);
       else this.#steady(part);
     }

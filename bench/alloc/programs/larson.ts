@@ -8,7 +8,8 @@ import { nextWord } from '../house.ts';
 import type { Play } from '../player.ts';
 import { type Program, seedOf, type Share, sharedSlots, type Team } from './program.ts';
 
-const firstPart = 100;
+/** Operations of one call, few as in ./house.ts. */
+const chunk = 100;
 
 export class LarsonProgram<H> implements Program {
   readonly #heap: Heap<H>;
@@ -35,11 +36,9 @@ export class LarsonProgram<H> implements Program {
     if (this.#rounds === 0) this.#fill();
     this.#team.meet();
     const array = (this.#worker + this.#rounds) % workers;
-    // In many calls at first: V8 optimises what is called again, and what is entered later is that.
-    const part = this.#rounds === 0 ? firstPart : amount;
     this.#rounds += 1;
-    for (let done = 0; done < amount; done += part) {
-      this.#state = this.#replace(this.#state, array * slots, Math.min(part, amount - done));
+    for (let done = 0; done < amount; done += chunk) {
+      this.#state = this.#replace(this.#state, array * slots, Math.min(chunk, amount - done));
     }
     return { operations: amount, failures: 0, state: this.#state >>> 0, restNs: 0 };
   }

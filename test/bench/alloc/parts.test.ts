@@ -60,9 +60,27 @@ describe('takeTurns', () => {
     const turns: string[] = [];
     const players = [pacer('fast', 10, turns), pacer('slow', 5000, turns)];
     const [fast, slow] = (await takeTurns(players, plan)) as [Played, Played];
-    expect(turns.slice(-6)).toEqual(['fast', 'slow', 'fast', 'slow', 'fast', 'slow']);
+    const rounds = [turns.slice(-6, -4), turns.slice(-4, -2), turns.slice(-2)];
+    for (const round of rounds) expect(round.toSorted()).toEqual(['fast', 'slow']);
+    expect(new Set(rounds.map(([first]) => first)).size).toBe(2);
     expect(fast).toMatchObject({ roundsNs: [10, 10, 10], operations: 100_000, settled: true });
     expect(slow).toMatchObject({ roundsNs: [5000, 5000, 5000], operations: 2000, filled: true });
+  });
+
+  it('gives more to do to who gets faster while warming up', async () => {
+    let round = 0;
+    const paces = [5000, 5000, 5000, 5000, 100, 10];
+    const turns: string[] = [];
+    const player = pacer('late', 1, turns);
+    const late: Player = {
+      ...player,
+      round: async (amount) => {
+        const { elapsedNs, ...rest } = await player.round(amount);
+        return { ...rest, elapsedNs: elapsedNs * (paces[round++] ?? 10) };
+      },
+    };
+    const [last] = (await takeTurns([late], plan)) as [Played];
+    expect(last).toMatchObject({ roundsNs: [10, 10, 10], operations: 100_000, settled: true });
   });
 
   it('does not wait for ever until a table is full', async () => {
