@@ -10,6 +10,7 @@ import {
   classCount,
   classOfGranules,
   classTable,
+  pagesFor,
   stackCount,
 } from './classes.ts';
 import { alignUp } from './free-runs.ts';
@@ -65,7 +66,7 @@ export function explainRequest(at: Circumstances, kind: Kind, sizeBytes: number)
   const isSmall = sizeBytes <= classBytesMax;
   const sizeClass = classOfGranules[Math.ceil(Math.min(sizeBytes, classBytesMax) / granuleBytes)];
   const findings = lookAround(at, (kind << kindOfStackShift) | (sizeClass as number));
-  const pages = isSmall ? slabPages : Math.ceil(sizeBytes / pageBytes);
+  const pages = isSmall ? slabPages : pagesFor(sizeBytes);
   const reservedBytes = views.reduce((sum, { segment }) => sum + segment.sizeBytes, 0);
   const growthBytes = nextSegmentBytes(
     superblock.capacityBytes,

@@ -14,7 +14,7 @@ import {
 } from '../memory/region.ts';
 import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
-import { classBytes, classCount } from './classes.ts';
+import { classBytes, classCount, exactPagesMax, pagesFor, wholeSteps } from './classes.ts';
 import {
   allocationsWord,
   beginAllocation,
@@ -32,7 +32,7 @@ import { notInSlab } from './lookup.ts';
 import { recoverDead } from './recover-owner.ts';
 import { freeRemotely } from './remote.ts';
 import { checkRequest } from './request.ts';
-import { cachedPagesMax, RunCache } from './run-cache.ts';
+import { RunCache } from './run-cache.ts';
 import { refuseBlocked, type RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { Slabs } from './slabs.ts';
@@ -133,11 +133,11 @@ export abstract class OwnerPaths extends Inspector {
   /** L2 and L3, and every request that is not in order. */
   protected allocateRun(kind: Kind, sizeBytes: number): Ref {
     const few = (sizeBytes + pageBytes - 1) >> pageShift;
-    if (few <= cachedPagesMax && few > 1 && kind > 0) {
-      const ref = this.reuse(kind, sizeBytes, few);
+    if (few <= layout.runPagesLimit && few > 1 && kind > 0) {
+      const ref = this.reuse(kind, sizeBytes, few <= exactPagesMax ? few : wholeSteps(few));
       if (ref !== 0) return ref;
     }
-    const pages = Math.ceil(sizeBytes / pageBytes);
+    const pages = pagesFor(sizeBytes);
     checkRequest(kind, sizeBytes, this.region, this.views);
     this.mustWrite();
     this.notice();

@@ -1,5 +1,5 @@
 /**
- * Private caches of runs: claimed runs of one owner, a stack for each length up to 32 pages. While a
+ * Private caches of runs: claimed runs of one owner, a stack for each length up to 1 MiB. While a
  * run waits there nobody else can have it, so freeing it costs one compare and exchange, and
  * allocating it again a store: no lock, no search, no change of the page table's structure.
  *
@@ -7,9 +7,8 @@
  */
 
 import type { Ref } from '../memory/region.ts';
-
-/** Longest run that is cached. */
-export const cachedPagesMax = 32;
+import { exactPagesMax, wholeSteps } from './classes.ts';
+import { runPagesLimit } from './layout.ts';
 
 /**
  * A stack: its depth, then the references it holds, oldest first.
@@ -19,60 +18,83 @@ export const cachedPagesMax = 32;
  */
 const stackShift = 4;
 const depthMax = 15;
+/** Lengths that runs have: each up to 32 pages, then eight per doubling. */
+const lengthCount: number = exactPagesMax + 3 * 8;
 
-/** What an owner may hold back: a share of all pages, and never more than this. */
-const shareOfPages = 32;
+/** Number of the stack for runs of so many pages, from 1 on; 0 where no runs of that length are made: of an older pool there may be some. */
+const stackFor: Int32Array = new Int32Array(runPagesLimit + 1);
+for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
+  if (pages <= exactPagesMax || wholeSteps(pages) === pages) stackFor[pages] = stack++;
+}
+
+/**
+ * What an owner may hold back of short runs, and of longer ones: shares of all pages, and never more than this. Few long ones would crowd out
+ * many short ones.
+ */
+const shareOfShort = 32;
+const shareOfLong = 16;
 const heldPagesMax = 4096;
 
 export class RunCache {
-  readonly stacks: Int32Array = new Int32Array((cachedPagesMax + 1) << stackShift);
-  /** Pages in all stacks, and their bound. */
-  pages = 0;
-  limitPages = 0;
+  readonly stacks: Int32Array = new Int32Array((lengthCount + 1) << stackShift);
+  #shortPages = 0;
+  #longPages = 0;
+  #shortLimit = 0;
+  #longLimit = 0;
 
   /** Bounds the cache by the pages that the region can hand out. */
   fit(dataPages: number): void {
-    this.limitPages = Math.min(heldPagesMax, Math.floor(dataPages / shareOfPages));
+    this.#shortLimit = Math.min(heldPagesMax, Math.floor(dataPages / shareOfShort));
+    this.#longLimit = Math.min(heldPagesMax, Math.floor(dataPages / shareOfLong));
+  }
+
+  /** Pages in all stacks. */
+  get pages(): number {
+    return this.#shortPages + this.#longPages;
   }
 
   /** Whether a run of this length may be pushed. */
   takes(pages: number): boolean {
-    return (
-      pages <= cachedPagesMax &&
-      this.pages + pages <= this.limitPages &&
-      (this.stacks[pages << stackShift] as number) < depthMax
-    );
+    if (pages > runPagesLimit) return false;
+    const stack = stackFor[pages] as number;
+    const isWithin =
+      pages <= exactPagesMax
+        ? this.#shortPages + pages <= this.#shortLimit
+        : this.#longPages + pages <= this.#longLimit && stack !== 0;
+    return isWithin && (this.stacks[stack << stackShift] as number) < depthMax;
   }
 
   push(ref: Ref, pages: number): void {
-    const at = pages << stackShift;
+    const at = (stackFor[pages] as number) << stackShift;
     const depth = (this.stacks[at] as number) + 1;
     this.stacks[at + depth] = ref;
     this.stacks[at] = depth;
-    this.pages += pages;
+    if (pages <= exactPagesMax) this.#shortPages += pages;
+    else this.#longPages += pages;
   }
 
   /** @returns 0 when there is no run of this length */
   pop(pages: number): Ref {
-    const at = pages << stackShift;
+    const at = (stackFor[pages] as number) << stackShift;
     const depth = this.stacks[at] as number;
     if (depth === 0) return 0;
     this.stacks[at] = depth - 1;
-    this.pages -= pages;
+    if (pages <= exactPagesMax) this.#shortPages -= pages;
+    else this.#longPages -= pages;
     return this.stacks[at + depth] as Ref;
   }
 
   /** Takes all runs out. */
   drain(giveBack: (ref: Ref) => void): void {
-    for (let pages = 1; pages <= cachedPagesMax; pages++) {
+    for (let pages = runPagesLimit; pages > 0; pages--) {
+      if (stackFor[pages] === 0) continue;
       for (let ref = this.pop(pages); ref !== 0; ref = this.pop(pages)) giveBack(ref);
     }
   }
 
   /** Visits all runs that wait. */
   forEach(visit: (ref: Ref) => void): void {
-    for (let pages = 1; pages <= cachedPagesMax; pages++) {
-      const at = pages << stackShift;
+    for (let at = 0; at < this.stacks.length; at += 1 << stackShift) {
       const depth = this.stacks[at] as number;
       for (let cell = 1; cell <= depth; cell++) visit(this.stacks[at + cell] as Ref);
     }

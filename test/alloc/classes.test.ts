@@ -8,6 +8,8 @@ import {
   classGranules,
   classOfGranules,
   classTable,
+  pagesFor,
+  usableBytes,
 } from '../../src/alloc/classes.ts';
 import { segmentLayout, slabShiftMax, slabShiftMin } from '../../src/alloc/layout.ts';
 import { bitCount } from '../../src/alloc/walk.ts';
@@ -28,6 +30,24 @@ test('every size has the least class that holds it; waste is below 64 B or 12.5 
     if (sizeBytes >= 449) expect(waste / classBytes(sizeClass)).toBeLessThanOrEqual(0.125);
     else expect(waste).toBeLessThan(64);
   }
+});
+
+test('runs of more than 32 pages have eight lengths per doubling, up to 256; all others are whole pages', () => {
+  const lengths = new Set<number>();
+  for (let pages = 1; pages <= 300; pages++) {
+    const whole = pagesFor(pages * 4096);
+    const isExact = pages <= 32 || pages > 256;
+    if (isExact) expect(whole).toBe(pages);
+    else expect((whole - pages) / whole).toBeLessThan(0.125);
+    expect(pagesFor(pages * 4096 - 4095)).toBe(whole);
+    if (pages > 1) expect(usableBytes(pages * 4096)).toBe(whole * 4096);
+    expect(usableBytes(whole * 4096)).toBe(whole * 4096);
+    if (!isExact) lengths.add(whole);
+  }
+  const [from32, from64, from128] = [4, 8, 16].map((step) =>
+    [9, 10, 11, 12, 13, 14, 15, 16].map((n) => n * step),
+  );
+  expect([...lengths]).toEqual([from32, from64, from128].flat());
 });
 
 describe.each([14, 15, 16, 17])('slabs of 2^%i bytes', (slabShift) => {

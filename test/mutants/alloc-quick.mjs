@@ -89,10 +89,19 @@ export const quickFrees = [
     name: "a free in the middle of another's block",
     why: 'only where a block begins there is a bit',
     file: others,
-    from: "if (((peek(view.bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) {\n      return false;\n    }",
+    from: 'if (((peek(view.bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) {\n      return false;\n    }',
     to: '',
     test: programs,
     killer:
       "'shared, two owners' with blocks of 3000 bytes free of an address inside a block is foreign_reference",
+  },
+  {
+    name: 'a run of a length that is not made any more is held',
+    why: 'of an older pool there may be some: a longer request would get it',
+    file: 'src/alloc/run-cache.ts',
+    from: ' && stack !== 0',
+    to: '',
+    test: 'test/alloc/run-cache.test.ts',
+    killer: 'a run of a length that is not made any more, or of an extent, is not taken',
   },
 ];
