@@ -184,15 +184,9 @@ export abstract class OwnerPaths extends Inspector {
       poke(this.counters, freeUnderWay, 0);
       return this.freeSlowly(ref, kind);
     }
-    table.setOwner(page, slot);
+    if (table.owner(page) !== slot) table.setOwner(page, slot);
     countOne(this.counters, freesWord);
-    this.hold(ref, kind, view.segment.number, page, pages);
-  }
-
-  /** Keeps a claimed run for the next request, or gives it back. */
-  private hold(ref: Ref, kind: Kind, number: number, page: number, pages: number): void {
-    if (kind !== 0 && this.cache.takes(pages)) this.cache.push(ref, pages);
-    else this.runs.release(number, page);
+    if (kind === 0 || !this.cache.push(ref, pages)) this.runs.release(view.segment.number, page);
   }
 
   /**
@@ -249,7 +243,7 @@ export abstract class OwnerPaths extends Inspector {
     const pages = layout.lengthOf(head);
     this.claim(ref, view, page);
     this.wipe(kind, view, granule, pages * pageBytes);
-    this.hold(ref, kind, view.segment.number, page, pages);
+    if (kind === 0 || !this.cache.push(ref, pages)) this.runs.release(view.segment.number, page);
   }
 
   /** Frees a block of another owner's slab, of a kind that is not zeroed. @returns false where it is anything else: nothing has changed */

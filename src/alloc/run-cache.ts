@@ -31,9 +31,9 @@ for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
  * What an owner may hold back of short runs, and of longer ones: shares of all pages, and never more than this. Few long ones would crowd out
  * many short ones.
  */
-const shareOfShort = 32;
-const shareOfLong = 16;
-const heldPagesMax = 4096;
+const shareOfShort = 16;
+const shareOfLong = 8;
+const heldPagesMax = 8192;
 
 export class RunCache {
   readonly stacks: Int32Array = new Int32Array((lengthCount + 1) << stackShift);
@@ -53,24 +53,23 @@ export class RunCache {
     return this.#shortPages + this.#longPages;
   }
 
-  /** Whether a run of this length may be pushed. */
-  takes(pages: number): boolean {
+  /** Holds a run back. @returns false where there is no room for one of this length: nothing has changed */
+  push(ref: Ref, pages: number): boolean {
     if (pages > runPagesLimit) return false;
     const stack = stackFor[pages] as number;
-    const isWithin =
-      pages <= exactPagesMax
-        ? this.#shortPages + pages <= this.#shortLimit
-        : this.#longPages + pages <= this.#longLimit && stack !== 0;
-    return isWithin && (this.stacks[stack << stackShift] as number) < depthMax;
-  }
-
-  push(ref: Ref, pages: number): void {
-    const at = (stackFor[pages] as number) << stackShift;
-    const depth = (this.stacks[at] as number) + 1;
-    this.stacks[at + depth] = ref;
-    this.stacks[at] = depth;
-    if (pages <= exactPagesMax) this.#shortPages += pages;
-    else this.#longPages += pages;
+    const at = stack << stackShift;
+    const depth = this.stacks[at] as number;
+    if (depth === depthMax) return false;
+    if (pages <= exactPagesMax) {
+      if (this.#shortPages + pages > this.#shortLimit) return false;
+      this.#shortPages += pages;
+    } else {
+      if (this.#longPages + pages > this.#longLimit || stack === 0) return false;
+      this.#longPages += pages;
+    }
+    this.stacks[at + 1 + depth] = ref;
+    this.stacks[at] = depth + 1;
+    return true;
   }
 
   /** @returns 0 when there is no run of this length */

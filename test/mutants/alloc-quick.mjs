@@ -99,7 +99,7 @@ export const quickFrees = [
     name: 'a run of a length that is not made any more is held',
     why: 'of an older pool there may be some: a longer request would get it',
     file: 'src/alloc/run-cache.ts',
-    from: ' && stack !== 0',
+    from: ' || stack === 0',
     to: '',
     test: 'test/alloc/run-cache.test.ts',
     killer: 'a run of a length that is not made any more, or of an extent, is not taken',
