@@ -36,6 +36,7 @@ import { RunCache } from './run-cache.ts';
 import { refuseBlocked, type RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { Slabs } from './slabs.ts';
+import { isSmall } from './stacks.ts';
 
 const flagsOfRun: number = layout.headLive | layout.headKept | layout.headRemote;
 
@@ -90,7 +91,8 @@ export abstract class OwnerPaths extends Inspector {
   /** Above the limit nothing is held back: it must not be handed out again. */
   protected fitCache(): void {
     const { runs } = this;
-    this.cache.fit(runs.usedPages() > runs.limitPages ? 0 : runs.dataPages);
+    const pages = runs.usedPages() > runs.limitPages ? 0 : runs.dataPages;
+    this.cache.fit(pages, isSmall(this.region.slabShift));
   }
 
   /** What to do when no memory was found, before the region grows. @returns whether pages came free */
@@ -243,7 +245,9 @@ export abstract class OwnerPaths extends Inspector {
     const pages = layout.lengthOf(head);
     this.claim(ref, view, page);
     this.wipe(kind, view, granule, pages * pageBytes);
-    if (kind === 0 || !this.cache.push(ref, pages)) this.runs.release(view.segment.number, page);
+    // Longer ones that another has allocated are for all.
+    const isHeld = kind !== 0 && pages <= exactPagesMax && this.cache.push(ref, pages);
+    if (!isHeld) this.runs.release(view.segment.number, page);
   }
 
   /** Frees a block of another owner's slab, of a kind that is not zeroed. @returns false where it is anything else: nothing has changed */

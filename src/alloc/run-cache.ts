@@ -29,10 +29,11 @@ for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
 
 /**
  * What an owner may hold back of short runs, and of longer ones: shares of all pages, and never more than this. Few long ones would crowd out
- * many short ones.
+ * many short ones. In small pools, where one run is much, only short ones, and fewer.
  */
 const shareOfShort = 16;
 const shareOfLong = 8;
+const shareOfSmallPool = 32;
 const heldPagesMax = 8192;
 
 export class RunCache {
@@ -43,9 +44,10 @@ export class RunCache {
   #longLimit = 0;
 
   /** Bounds the cache by the pages that the region can hand out. */
-  fit(dataPages: number): void {
-    this.#shortLimit = Math.min(heldPagesMax, Math.floor(dataPages / shareOfShort));
-    this.#longLimit = Math.min(heldPagesMax, Math.floor(dataPages / shareOfLong));
+  fit(dataPages: number, isSmallPool: boolean): void {
+    const share = (of: number): number => Math.min(heldPagesMax, Math.floor(dataPages / of));
+    this.#shortLimit = share(isSmallPool ? shareOfSmallPool : shareOfShort);
+    this.#longLimit = isSmallPool ? 0 : share(shareOfLong);
   }
 
   /** Pages in all stacks. */

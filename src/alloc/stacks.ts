@@ -23,8 +23,13 @@ const stackShiftLarge = 6;
 const stackShiftSmall = 4;
 const largeSlabShift = 16;
 
+/** Whether a pool is so small, by its slabs, that its owners hold back less: below 64 MiB. */
+export function isSmall(slabShift: number): boolean {
+  return slabShift < largeSlabShift;
+}
+
 export function stackShiftFor(slabShift: number): number {
-  return slabShift >= largeSlabShift ? stackShiftLarge : stackShiftSmall;
+  return isSmall(slabShift) ? stackShiftSmall : stackShiftLarge;
 }
 
 /** All stacks, empty; those of kinds that there are not have a limit of 0. */

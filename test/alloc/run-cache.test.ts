@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { RunCache } from '../../src/alloc/run-cache.ts';
 import { pagesFor } from '../../src/alloc/classes.ts';
 
-function cacheFor(dataPages: number): RunCache {
+function cacheFor(dataPages: number, isSmallPool: boolean = false): RunCache {
   const cache = new RunCache();
-  cache.fit(dataPages);
+  cache.fit(dataPages, isSmallPool);
   return cache;
 }
 
@@ -34,12 +34,13 @@ test('a run of a length that is not made any more, or of an extent, is not taken
   expect(cache.pages).toBe(0);
 });
 
-test('of short runs a sixteenth of all pages is held, of longer ones an eighth, and never more than 32 MiB', () => {
-  for (const [dataPages, shortMax, longMax] of [
-    [1024, 64, 128],
-    [2 ** 30, 8192, 8192],
+test('of short runs a sixteenth of all pages is held, of longer ones an eighth, and never more than 32 MiB; in a small pool less', () => {
+  for (const [dataPages, isSmallPool, shortMax, longMax] of [
+    [16_384, false, 1024, 2048],
+    [2 ** 30, false, 8192, 8192],
+    [1024, true, 32, 0],
   ] as const) {
-    const cache = cacheFor(dataPages);
+    const cache = cacheFor(dataPages, isSmallPool);
     const pushAll = (few: readonly number[]): number => {
       const before = cache.pages;
       for (const pages of few) {
