@@ -97,15 +97,17 @@ function shuffle(turns: Turn[], seed: number): number {
   return state;
 }
 
-/** Fills the table, as far as time allows. */
+/** Fills the table, as far as time allows, in steps of all players alike: their generators are compared there. */
 async function fill(turn: Turn, plan: TurnsPlan): Promise<void> {
   turn.amount = Math.min(fillStep, plan.operations);
   let elapsedNs = 0;
+  let last: Round;
   do {
     const round = await playRound(turn);
     elapsedNs += round.elapsedNs;
-    fit(turn, round, plan);
+    last = round;
   } while (turn.done < plan.fillOperations && elapsedNs < plan.fillMsMax * 1e6);
+  fit(turn, last, plan);
   turn.filled = turn.done >= plan.fillOperations;
 }
 

@@ -52,8 +52,8 @@ export abstract class OwnerPaths extends Inspector {
   declare protected readonly segmentShift: number;
   declare protected readonly granuleMask: number;
   declare protected readonly windowShift: number;
-  /** The header of an own slab of kind 0, shifted to the kind. */
-  declare protected readonly ownSlab: number;
+  /** The header of an own slab, but for its stack. */
+  declare protected readonly ownHeader: number;
   private pressure: number;
   private sharing: number;
 
@@ -70,7 +70,7 @@ export abstract class OwnerPaths extends Inspector {
     this.segmentShift = region.segmentShift - granuleShift;
     this.granuleMask = (1 << this.segmentShift) - 1;
     this.windowShift = region.slabShift - granuleShift;
-    this.ownSlab = layout.packSlab(0, slot) >> layout.kindOfStackShift;
+    this.ownHeader = layout.packSlab(0, slot);
     this.runs = this.newRuns();
     this.slabs = new Slabs(region, this.runs, this.owner);
     this.fitCache();
@@ -91,7 +91,8 @@ export abstract class OwnerPaths extends Inspector {
   /** Above the limit nothing is held back: it must not be handed out again. */
   protected fitCache(): void {
     const { runs } = this;
-    const pages = runs.usedPages() > runs.limitPages ? 0 : runs.dataPages;
+    const pages =
+      runs.usedPages() > runs.limitPages ? 0 : Math.min(runs.dataPages, runs.limitPages);
     this.cache.fit(pages, isSmall(this.region.slabShift));
   }
 
@@ -135,7 +136,9 @@ export abstract class OwnerPaths extends Inspector {
   /** L2 and L3, and every request that is not in order. */
   protected allocateRun(kind: Kind, sizeBytes: number): Ref {
     const few = (sizeBytes + pageBytes - 1) >> pageShift;
-    if (few <= layout.runPagesLimit && few > 1 && kind > 0) {
+    // Who is asked to give back what it holds does so before it takes more of it.
+    const isAsked = peek(this.control, layout.allocControl.pressure) !== this.pressure;
+    if (few <= layout.runPagesLimit && few > 1 && kind > 0 && !isAsked) {
       const ref = this.reuse(kind, sizeBytes, few <= exactPagesMax ? few : wholeSteps(few));
       if (ref !== 0) return ref;
     }
@@ -179,7 +182,7 @@ export abstract class OwnerPaths extends Inspector {
     const pages = layout.lengthOf(head);
     const live = layout.packHead(layout.stateRun, kind, layout.headLive, pages);
     const isMine = (head & ~layout.headKept) === live && table.owner(page) === slot;
-    if (!isMine || (kind | 0) !== kind) return this.freeSlowly(ref, kind);
+    if (!isMine || layout.kindOfHead(head) !== kind) return this.freeSlowly(ref, kind);
     // As in `claim`, where the label is ours already.
     beginFree(this.counters, ref);
     if (!table.swapHead(page, head, head & ~flagsOfRun)) {
@@ -280,7 +283,7 @@ export abstract class OwnerPaths extends Inspector {
     const header = peek(headers, headerAt);
     const at = (granule >> 5) << layout.bitsWordShift;
     const bit = 1 << (granule & 31);
-    const isOwn = header >> layout.kindOfStackShift === this.ownSlab + kind;
+    const isOwn = header === this.ownHeader + stack;
     if (!isOwn) {
       // Still kept: until the remote bit is set nothing is freed, whatever happens to us.
       this.wipe(kind, view, granule, classBytes(stack % classCount));

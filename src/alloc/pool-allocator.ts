@@ -111,11 +111,13 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       const live = peek(bits, at);
       const others = peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt);
       const header = peek(this.quickHeaders, (ref >> this.windowShift) << layout.slabHeaderShift);
-      const base = (header & layout.stackMask) << this.stackShift;
+      const stack = header & layout.stackMask;
+      const base = stack << this.stackShift;
       const depth = stacks[base] as number;
       if (
         // A slab, of this owner, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
-        (header >> layout.kindOfStackShift) - this.ownSlab === kind &&
+        header - stack === this.ownHeader &&
+        stack >> layout.kindOfStackShift === kind &&
         (((live & ~others) >> ref) & 1) !== 0 &&
         depth !== stacks[base + stackLimit]
       ) {
@@ -269,8 +271,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const view = this.quickViews[number] as SegmentView;
     const granule = ref & this.granuleMask;
     const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
-    // One comparison: a slab, of this owner, of this kind.
-    if ((header >> layout.kindOfStackShift) - this.ownSlab !== kind) {
+    const stack = header & layout.stackMask;
+    if (header - stack !== this.ownHeader || stack >> layout.kindOfStackShift !== kind) {
       const isFreed = header !== 0 && this.freeOthers(ref, kind, view, granule, header);
       if (!isFreed) this.freeRun(ref, kind, view);
       return;
@@ -282,7 +284,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       return this.freeSlowly(ref, kind);
     }
     if ((peek(bits, at + layout.keptAt) & bit) !== 0) and(bits, at + layout.keptAt, ~bit);
-    this.push(header & layout.stackMask, ref, bits, at, bit);
+    this.push(stack, ref, bits, at, bit);
   }
 
   /** Fills an empty stack, growing the region if need be, and allocates from it. */

@@ -32,9 +32,9 @@ for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
  * many short ones. In small pools, where one run is much, only short ones, and fewer.
  */
 const shareOfShort = 16;
-const shareOfLong = 8;
+const shareOfLong = 16;
 const shareOfSmallPool = 32;
-const heldPagesMax = 8192;
+const heldPagesMax = 4096;
 
 export class RunCache {
   readonly stacks: Int32Array = new Int32Array((lengthCount + 1) << stackShift);

@@ -330,14 +330,18 @@ export class RunSpace {
   }
 
   /**
-   * Counts pages as used before they are, then looks at the sum: of two owners who pass the limit
-   * together at least one sees it.
+   * Counts pages as used before they are, then looks at the sum: of two owners who pass a limit
+   * that both have seen at least one sees it.
    */
   #reserve(words: Words, pages: number): boolean {
     const used = peek(words, usedPagesWord);
-    if (!this.isLimited) poke(words, usedPagesWord, used + pages);
-    else store(words, usedPagesWord, used + pages);
-    if (this.limitPages >= this.dataPages || this.usedPages() <= this.limitPages) return true;
+    const { limitPages } = this;
+    if (limitPages === pagesMax) {
+      poke(words, usedPagesWord, used + pages);
+      return true;
+    }
+    store(words, usedPagesWord, used + pages);
+    if (limitPages >= this.dataPages || this.usedPages() <= limitPages) return true;
     store(words, usedPagesWord, used);
     return false;
   }

@@ -6,6 +6,7 @@
  * taken (sliding minimum over a monotone queue): O(blocks + parts + units).
  */
 
+import { usableBytes } from '../alloc/classes.ts';
 import { segmentLayout } from '../alloc/layout.ts';
 import { granuleShift, pageShift, type Ref, type Segment } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
@@ -28,7 +29,7 @@ interface Window {
 /** Evicts every part of the coldest window that holds `sizeBytes`. @returns false when there is none */
 export function evictWindow(store: Store, sizeBytes: number): boolean {
   const { slabShift } = store.region;
-  const units = Math.max(1, Math.ceil(sizeBytes / 2 ** slabShift));
+  const units = Math.max(1, Math.ceil(usableBytes(sizeBytes) / 2 ** slabShift));
   const window = coldestWindow(heatMap(store), units);
   if (window === undefined) return false;
   const inside = new Set<Ref>();

@@ -72,7 +72,16 @@ const ofEverySize: readonly Row[] = [
     'free as another kind is wrong_kind',
     (program, sizeBytes) => {
       const ref = program.allocate(sizeBytes);
-      for (const other of kinds.keys()) {
+      // Those above are what a kind would be beside the bits of another word: a flag, or the owner.
+      for (const other of [
+        ...kinds.keys(),
+        8,
+        9,
+        16 + kind,
+        kind - 16,
+        32 + kind,
+        kind + 2 ** 29,
+      ]) {
         if (other !== kind) expect(program.freeing(ref, other)).toBe('wrong_kind');
       }
       program.free(ref);

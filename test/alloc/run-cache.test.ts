@@ -1,8 +1,12 @@
 /** What an owner holds back of runs. */
 
-import { expect, test } from 'vitest';
-import { RunCache } from '../../src/alloc/run-cache.ts';
+import { describe, expect, test } from 'vitest';
+import { createAllocator, openAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
 import { pagesFor } from '../../src/alloc/classes.ts';
+import { RunCache } from '../../src/alloc/run-cache.ts';
+import type { Ref } from '../../src/memory/region.ts';
+import { attachSharedRegion } from '../../src/memory/shared.ts';
+import { kib, mib, sharedRegion } from './support/regions.ts';
 
 function cacheFor(dataPages: number, isSmallPool: boolean = false): RunCache {
   const cache = new RunCache();
@@ -34,10 +38,10 @@ test('a run of a length that is not made any more, or of an extent, is not taken
   expect(cache.pages).toBe(0);
 });
 
-test('of short runs a sixteenth of all pages is held, of longer ones an eighth, and never more than 32 MiB; in a small pool less', () => {
+test('a sixteenth of all pages is held as short runs, and as longer ones, never more than 16 MiB of either; in a small pool less', () => {
   for (const [dataPages, isSmallPool, shortMax, longMax] of [
-    [16_384, false, 1024, 2048],
-    [2 ** 30, false, 8192, 8192],
+    [16_384, false, 1024, 1024],
+    [2 ** 30, false, 4096, 4096],
     [1024, true, 32, 0],
   ] as const) {
     const cache = cacheFor(dataPages, isSmallPool);
@@ -59,4 +63,42 @@ test('of short runs a sixteenth of all pages is held, of longer ones an eighth, 
     expect(given).toHaveLength(seen.length);
     expect(cache.pages).toBe(0);
   }
+});
+
+describe('of two owners of a large pool', () => {
+  const kind = 4;
+
+  function owners(): [PoolAllocator, PoolAllocator] {
+    const region = sharedRegion({ capacityBytes: 64 * mib, segmentBytes: 64 * mib });
+    const first = createAllocator(region);
+    return [first, openAllocator(attachSharedRegion(region.handle))];
+  }
+
+  function fill(allocator: PoolAllocator, sizeBytes: number): Ref[] {
+    const refs: Ref[] = [];
+    for (let ref = allocator.allocate(kind, sizeBytes); ref !== 0;) {
+      refs.push(ref);
+      ref = allocator.allocate(kind, sizeBytes);
+    }
+    return refs;
+  }
+
+  test('one that finds all it wants in what it holds gives back all the same when the other finds no memory', () => {
+    const [one, other] = owners();
+    const refs = fill(one, 200 * kib);
+    for (const ref of refs.slice(0, 10)) one.free(ref, kind);
+    expect(one.cache.pages).toBeGreaterThan(0);
+    while (other.allocate(kind, 200 * kib) !== 0);
+    one.free(one.allocate(kind, 200 * kib), kind);
+    expect(other.allocate(kind, 200 * kib)).toBeGreaterThan(0);
+  });
+
+  test('below a limit less is held back', () => {
+    const [one] = owners();
+    one.setLimitBytes(8 * mib);
+    const refs = fill(one, 100 * kib);
+    for (const ref of refs) one.free(ref, kind);
+    expect(one.cache.pages * 4096).toBeLessThanOrEqual(mib / 2);
+    expect(one.cache.pages).toBeGreaterThan(0);
+  });
 });

@@ -118,13 +118,6 @@ export function setBits(words: Words, index: number, bits: number): void {
   words[index] = (words[index] as number) | bits;
 }
 
-export function clearBits(words: Words, index: number, bits: number): number {
-  access();
-  const old = words[index] as number;
-  words[index] = old & ~bits;
-  return old;
-}
-
 export function increment(words: Words, index: number): number {
   access();
   const sum = ((words[index] as number) + 1) | 0;

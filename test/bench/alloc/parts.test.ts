@@ -69,7 +69,7 @@ describe('takeTurns', () => {
 
   it('gives more to do to who gets faster while warming up', async () => {
     let round = 0;
-    const paces = [5000, 5000, 5000, 5000, 100, 10];
+    const paces = [5000, 5000, 5000, 100, 10];
     const turns: string[] = [];
     const player = pacer('late', 1, turns);
     const late: Player = {
@@ -91,6 +91,17 @@ describe('takeTurns', () => {
   it('refuses two who drew different streams', async () => {
     const players = [pacer('one', 10, []), pacer('other', 10, [], 7)];
     await expect(takeTurns(players, plan)).rejects.toThrow('other drew another stream');
+    // Another pace, and another stream once its table is half full.
+    const late = pacer('late', 70, []);
+    const drifting: Player = {
+      ...late,
+      round: async (amount) => {
+        const round = await late.round(amount);
+        const states = round.states.map((done) => (done > 5000 ? done + 1 : done));
+        return { ...round, states };
+      },
+    };
+    await expect(takeTurns([pacer('one', 10, []), drifting], plan)).rejects.toThrow('late drew');
   });
 });
 
