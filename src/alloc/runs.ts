@@ -32,9 +32,7 @@ import { followSegments, type SegmentView } from './segment-view.ts';
 /** More than a region can have. */
 const pagesMax: number = 2 ** 30;
 
-/**
- * When growth failed for want of memory, so many exhausted requests pass before it is tried again.
- */
+/** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
 const growthRetryInterval = 64;
 
 /** What a RunSpace works for. */
@@ -336,11 +334,8 @@ export class RunSpace {
   #reserve(words: Words, pages: number): boolean {
     const used = peek(words, usedPagesWord);
     const { limitPages } = this;
-    if (limitPages === pagesMax) {
-      poke(words, usedPagesWord, used + pages);
-      return true;
-    }
-    store(words, usedPagesWord, used + pages);
+    if (limitPages === pagesMax) poke(words, usedPagesWord, used + pages);
+    else store(words, usedPagesWord, used + pages);
     if (limitPages >= this.dataPages || this.usedPages() <= limitPages) return true;
     store(words, usedPagesWord, used);
     return false;
