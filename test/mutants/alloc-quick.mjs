@@ -132,4 +132,14 @@ export const quickFrees = [
     test: programs,
     killer: "'shared, one owner' with blocks of 20000 bytes free as another kind is wrong_kind",
   },
+  {
+    name: "a run of an owner's own that two claim",
+    why: 'its live head is changed by one exchange, too',
+    file: others,
+    from: 'if (!table.swapHead(page, head, head & ~flagsOfRun)) {',
+    to: 'table.setHead(page, head & ~flagsOfRun);\n    if (head === 0) {',
+    test: 'test/alloc/interleaved.test.ts',
+    killer:
+      'two owners who free a long run at once leave it free, and are told of each other where that can be known',
+  },
 ];

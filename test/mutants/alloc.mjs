@@ -115,7 +115,7 @@ export const alloc = [
     to: 'table.setHead(page, head & ~flagsOfRun);\n      break;',
     test: interleaved,
     killer:
-      'two owners who free a long run at once leave it free, and are told of each other where that can be known',
+      'two owners who free a long run of the other at once leave it free, and are told of each other where that can be known',
   },
   {
     name: 'a claim without a label',
