@@ -34,7 +34,11 @@ export const freeUnderWay = 7;
 /** Word that says that others have freed blocks of this owner. */
 export const newsWord = 8;
 
-const counterWords = { allocations: 0, frees: 2, failures: 4 } as const;
+const counterWords: Readonly<Record<'allocations' | 'frees' | 'failures', number>> = {
+  allocations: allocationsWord,
+  frees: freesWord,
+  failures: failuresWord,
+};
 
 export type CounterName = keyof typeof counterWords;
 

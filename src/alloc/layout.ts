@@ -159,6 +159,7 @@ export function packSlab(stack: number, owner: number): number {
   return stack | slabValid | (owner << slabOwnerShift);
 }
 
+/** The kind in a slab header's word 0. */
 export function kindOfSlab(header: number): number {
   return (header & stackMask) >> kindOfStackShift;
 }

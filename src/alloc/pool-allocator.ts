@@ -115,7 +115,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
       const base = stack << this.stackShift;
       const depth = stacks[base] as number;
       if (
-        // A slab, of this owner, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
+        // A slab of this owner, and by itself, since kind + 16 would be the next owner's, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
         header - stack === this.ownHeader &&
         stack >> layout.kindOfStackShift === kind &&
         (((live & ~others) >> ref) & 1) !== 0 &&

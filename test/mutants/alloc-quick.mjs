@@ -11,12 +11,21 @@ const small = (owners, what) => `'shared, ${owners}' with blocks of 48 bytes ${w
 export const quickFrees = [
   {
     name: 'a quick free that takes any kind',
-    why: 'header and kind are compared at once: a slab, of this owner, of this kind',
+    why: 'kinds are kept apart, also in the stacks',
     file,
     from: 'stack >> layout.kindOfStackShift === kind &&',
     to: '',
     test: programs,
     killer: small('one owner', 'free as another kind is wrong_kind'),
+  },
+  {
+    name: "a quick free of another owner's block",
+    why: 'it is pushed onto a stack of who does not have its slab, and its live bit is not ours to change',
+    file,
+    from: 'header - stack === this.ownHeader &&',
+    to: '',
+    test: 'test/alloc/conformance.test.ts',
+    killer: 'shared, two owners frees what lies in a segment that went and came again',
   },
   {
     name: 'a quick free of what is free',

@@ -30,6 +30,11 @@ import {
 } from './heap.ts';
 import { lockWords, sourceOf, type Variant } from './variants.ts';
 
+interface Place {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+}
+
 /** Segments grow while we run; most is in the first, which stays as it is. */
 class Segments implements Memory<number> {
   declare private readonly firstEnd: number;
@@ -49,16 +54,18 @@ class Segments implements Memory<number> {
   }
 
   private touchElsewhere(ref: number): void {
-    const shift = this.region.segmentShift - granuleShift;
-    const { bytes } = segmentOf(this.region, ref);
-    bytes[(ref & ((1 << shift) - 1)) << granuleShift] = 1;
+    const { bytes, at } = placeOf(this.region, ref);
+    bytes[at] = 1;
   }
 }
 
-function segmentOf(region: Region, ref: number): Segment {
-  const number = ref >> (region.segmentShift - granuleShift);
+/** The segment of a block, and where in it the block begins. */
+function placeOf(region: Region, ref: number): Place {
+  const shift = region.segmentShift - granuleShift;
+  const number = ref >> shift;
   if (number >= region.segments.length) region.refresh();
-  return region.segments[number] as Segment;
+  const { bytes } = region.segments[number] as Segment;
+  return { bytes, at: (ref & ((1 << shift) - 1)) << granuleShift };
 }
 
 export class OurHeap implements Heap<number> {
@@ -83,10 +90,8 @@ export class OurHeap implements Heap<number> {
     touchEveryPage(bytes, at, sizeBytes);
   }
 
-  bytesOf(ref: number): { readonly bytes: Uint8Array; readonly at: number } {
-    const { region } = this.allocator;
-    const at = (ref << granuleShift) & (2 ** region.segmentShift - 1);
-    return { bytes: segmentOf(region, ref).bytes, at };
+  bytesOf(ref: number): Place {
+    return placeOf(this.allocator.region, ref);
   }
 
   usableBytes(ref: number): number {
