@@ -156,15 +156,16 @@ export abstract class OwnerPaths extends Inspector {
     return ref;
   }
 
-  /** A run out of the private cache, or 0. */
+  /** A run of `pages`, or of hardly more, out of the private cache, or 0. */
   protected reuse(kind: Kind, sizeBytes: number, pages: number): Ref {
     if ((kind | 0) !== kind || kind >= kindCount || (sizeBytes | 0) !== sizeBytes) return 0;
     const ref = this.cache.pop(pages);
     if (ref === 0) return 0;
     const view = this.views[ref >> this.segmentShift] as SegmentView;
     const page = (ref & this.granuleMask) >> layout.pageGranuleShift;
+    const length = this.cache.poppedPages; // which may be more
     beginAllocation(this.counters, ref);
-    view.table.setHead(page, layout.packHead(layout.stateRun, kind, layout.headLive, pages));
+    view.table.setHead(page, layout.packHead(layout.stateRun, kind, layout.headLive, length));
     countOne(this.counters, allocationsWord);
     return ref;
   }

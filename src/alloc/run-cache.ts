@@ -1,7 +1,8 @@
 /**
  * Private caches of runs: claimed runs of one owner, a stack for each length up to 1 MiB. While a
  * run waits there nobody else can have it, so freeing it costs one compare and exchange, and
- * allocating it again a store: no lock, no search, no change of the page table's structure.
+ * allocating it again a store: no lock, no search, no change of the page table's structure. Nor is a
+ * run cut to the length that is asked for: it may be some longer.
  *
  * Runs of metadata are not cached: they belong at the low end of a segment.
  */
@@ -13,18 +14,25 @@ import { runPagesLimit } from './layout.ts';
 /**
  * A stack: its depth, then the references it holds, oldest first.
  * ```
- * word 0 depth │ 1 … 15 references
+ * word 0 depth │ 1 … 31 references
  * ```
  */
-const stackShift = 4;
-const depthMax = 15;
+const stackShift = 5;
+const depthMax = 31;
 /** Lengths that runs have: each up to 32 pages, then eight per doubling. */
 const lengthCount: number = exactPagesMax + 3 * 8;
 
+/** Lengths that a request for one of the longer runs goes up where none of its own waits. */
+const stepsUpMax = 2;
+
 /** Number of the stack for runs of so many pages, from 1 on; 0 where no runs of that length are made: of an older pool there may be some. */
 const stackFor: Int32Array = new Int32Array(runPagesLimit + 1);
+/** Pages of the runs in a stack. */
+const pagesIn: Int32Array = new Int32Array(lengthCount + 1);
 for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
-  if (pages <= exactPagesMax || wholeSteps(pages) === pages) stackFor[pages] = stack++;
+  if (pages > exactPagesMax && wholeSteps(pages) !== pages) continue;
+  pagesIn[stack] = pages;
+  stackFor[pages] = stack++;
 }
 
 /**
@@ -38,6 +46,8 @@ const heldPagesMax = 4096;
 
 export class RunCache {
   readonly stacks: Int32Array = new Int32Array((lengthCount + 1) << stackShift);
+  /** Pages of the run that was taken out last: its head, which has them too, is far away. */
+  poppedPages = 0;
   #shortPages = 0;
   #longPages = 0;
   #shortLimit = 0;
@@ -74,14 +84,26 @@ export class RunCache {
     return true;
   }
 
-  /** @returns 0 when there is no run of this length */
+  /**
+   * Takes a run of this length out, or a longer one of at most a quarter more where the length is one of few: few of those are held, so that
+   * of one length there often is none.
+   * @returns 0 when there is none; its pages are `poppedPages`
+   */
   pop(pages: number): Ref {
-    const at = (stackFor[pages] as number) << stackShift;
-    const depth = this.stacks[at] as number;
-    if (depth === 0) return 0;
+    let stack = stackFor[pages] as number;
+    let steps = pages > exactPagesMax ? stepsUpMax : 0;
+    let depth = this.stacks[stack << stackShift] as number;
+    for (; depth === 0; steps--) {
+      if (steps === 0 || stack === lengthCount) return 0;
+      stack++;
+      depth = this.stacks[stack << stackShift] as number;
+    }
+    const at = stack << stackShift;
     this.stacks[at] = depth - 1;
-    if (pages <= exactPagesMax) this.#shortPages -= pages;
-    else this.#longPages -= pages;
+    const popped = pagesIn[stack] as number;
+    if (pages <= exactPagesMax) this.#shortPages -= popped;
+    else this.#longPages -= popped;
+    this.poppedPages = popped;
     return this.stacks[at + depth] as Ref;
   }
 

@@ -17,17 +17,31 @@ function cacheFor(dataPages: number, isSmallPool: boolean = false): RunCache {
 const lengths = Array.from({ length: 300 }, (_, index) => index + 1);
 const made = lengths.filter((pages) => pages <= 256 && pagesFor(pages * 4096) === pages);
 
-test('a run is had again at its length, and at no other', () => {
+test('a run is had again at its length', () => {
   const cache = cacheFor(2 ** 20);
   for (const pages of made) {
     expect(cache.push(pages * 64, pages)).toBe(true);
   }
   expect(cache.pages).toBe(made.reduce((sum, pages) => sum + pages));
-  for (const pages of made) {
+  for (const pages of [...made].reverse()) {
     expect(cache.pop(pages)).toBe(pages * 64);
+    expect(cache.poppedPages).toBe(pages);
     expect(cache.pop(pages)).toBe(0);
   }
   expect(cache.pages).toBe(0);
+});
+
+test('where no longer run of its length waits, one of the next two lengths is had, and a short one never', () => {
+  for (const [index, pages] of made.entries()) {
+    for (const [other, longer] of made.entries()) {
+      const cache = cacheFor(2 ** 20);
+      cache.push(64, longer);
+      const isHad = longer === pages || (pages > 32 && other > index && other <= index + 2);
+      expect(cache.pop(pages)).toBe(isHad ? 64 : 0);
+      expect(cache.pages).toBe(isHad ? 0 : longer);
+      if (isHad) expect(cache.poppedPages).toBe(longer);
+    }
+  }
 });
 
 test('a run of a length that is not made any more, or of an extent, is not taken', () => {
@@ -91,6 +105,19 @@ describe('of two owners of a large pool', () => {
     while (other.allocate(kind, 200 * kib) !== 0);
     one.free(one.allocate(kind, 200 * kib), kind);
     expect(other.allocate(kind, 200 * kib)).toBeGreaterThan(0);
+  });
+
+  test('a request that a longer run answers has all of it, and gives all of it back', () => {
+    const [one] = owners();
+    const first = one.allocate(kind, 320 * kib);
+    one.allocate(kind, 320 * kib);
+    one.free(first, kind);
+    expect(one.allocate(kind, 257 * kib)).toBe(first);
+    expect(one.sizeOf(first)).toBe(320 * kib);
+    one.check();
+    one.free(first, kind);
+    one.check();
+    expect(one.allocate(kind, 320 * kib)).toBe(first);
   });
 
   test('below a limit less is held back', () => {

@@ -114,6 +114,26 @@ export const quickFrees = [
     killer: 'a run of a length that is not made any more, or of an extent, is not taken',
   },
   {
+    name: 'a longer run than was asked for is cut short',
+    why: "pages behind its end are lost, or another's",
+    file: others,
+    from: 'const length = this.cache.poppedPages;',
+    to: 'const length = pages;',
+    test: 'test/alloc/run-cache.test.ts',
+    killer:
+      'of two owners of a large pool a request that a longer run answers has all of it, and gives all of it back',
+  },
+  {
+    name: 'what is taken out of a cache is counted as it was asked for',
+    why: 'the bound on what is held back would drift',
+    file: 'src/alloc/run-cache.ts',
+    from: 'this.#longPages -= popped;',
+    to: 'this.#longPages -= pages;',
+    test: 'test/alloc/run-cache.test.ts',
+    killer:
+      'where no longer run of its length waits, one of the next two lengths is had, and a short one never',
+  },
+  {
     name: 'an owner that finds what it wants never answers',
     why: 'what it holds others may need',
     file: others,
