@@ -3,11 +3,11 @@
  * owners on read.
  *
  * ```
- *  word  0 1           2 3     4 5        6                       7                   8
- *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬──────┐
- *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │ news │
- *       │ low high    │       │          │ making · 2^31 · count │ free under way    │      │
- *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴──────┘
+ *  word  0 1           2 3     4 5        6                       7                   8     16
+ *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬─────┬──────┐
+ *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │  …  │ news │
+ *       │ low high    │       │          │ making · 2^31 · count │ free under way    │     │      │
+ *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴─────┴──────┘
  * ```
  * Before an owner makes a block live it writes down which, with the lowest bit of its count of
  * allocations: when it dies, whoever recovers it sees by that bit whether the block was counted, and
@@ -20,7 +20,7 @@
 
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
-import { increment, load, peek, poke, store, type Words } from '../memory/words.ts';
+import { increment, loadInOrder, peek, poke, store, type Words } from '../memory/words.ts';
 
 /** Word indices of the cells among an owner's counters, low word first. */
 export const allocationsWord = 0;
@@ -31,8 +31,11 @@ export const failuresWord = 4;
 export const allocationUnderWay = 6;
 export const freeUnderWay = 7;
 
-/** Word that says that others have freed blocks of this owner. */
-export const newsWord = 8;
+/**
+ * Word that says that others have freed blocks of this owner. In a line of its own: others look at it as they free, and the owner writes the first
+ * line with each of its operations.
+ */
+export const newsWord = 16;
 
 const counterWords: Readonly<Record<'allocations' | 'frees' | 'failures', number>> = {
   allocations: allocationsWord,
@@ -57,7 +60,7 @@ export function ownerCounters(region: Region, owner: number): Words {
 export function giveNews(region: Region, owner: number): void {
   const { words } = region.segments[0] as Segment;
   const word = countersWord(owner) + newsWord;
-  if (load(words, word) === 0) store(words, word, 1);
+  if (loadInOrder(words, word) === 0) store(words, word, 1);
 }
 
 function readCounter(counters: Words, word: number): number {

@@ -9,7 +9,7 @@
 
 import { fail } from '../errors.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
-import { and, load, or, peek, poke } from '../memory/words.ts';
+import { and, load, loadInOrder, or, peek, poke } from '../memory/words.ts';
 import { beginFree, countOne, freesWord, giveNews } from './counters.ts';
 import {
   allocControl,
@@ -30,20 +30,24 @@ import type { RunOwner } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 
 /**
- * Frees a live block of a slab that is not this owner's.
+ * Frees a live block of a slab that is not this owner's. Small, and a constant, so that V8 inlines it.
  * @throws double_free when another has done so and the owner has not collected it
  */
-export function freeRemotely(
+export const freeRemotely = (
   region: Region,
   view: SegmentView,
   granule: number,
   windowShift: number,
   ref: Ref,
-): void {
-  const bit = 1 << (granule & 31);
+): void => {
+  const bit = 1 << granule;
   const before = or(view.bits, ((granule >> 5) << bitsWordShift) + remoteAt, bit);
   if ((before & bit) !== 0) fail('double_free', `reference ${ref} is free already`);
-  if (before !== 0) return; // whoever set the first bit of the word tells the owner
+  // Else whoever set the first bit of the word has done so.
+  if (before === 0) tellOfWord(region, view, granule, windowShift);
+};
+
+function tellOfWord(region: Region, view: SegmentView, granule: number, windowShift: number): void {
   const window = granule >> windowShift;
   tellOwner(region, view, window, (granule >> 5) - ((window << windowShift) >> 5));
 }
@@ -53,7 +57,7 @@ export function tellOwner(region: Region, view: SegmentView, window: number, wor
   const at = window << slabHeaderShift;
   or(view.headers, at + slabNews, 1 << (word & 31));
   // Looked up after the news are set: one of us, the owner who leaves and this one, sees the other.
-  const header = load(view.headers, at);
+  const header = loadInOrder(view.headers, at);
   const owner = (header >> slabOwnerShift) & ownerMask;
   if (owner === nobody) announceOrphan(region, view.headers, at, header & stackMask);
   else if (header !== 0) giveNews(region, owner);

@@ -12,7 +12,7 @@ import { Random } from '../base/random.ts';
 import { fail } from '../errors.ts';
 import { controlByte } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { load, peek, poke, type Words } from '../memory/words.ts';
+import { load, loadInOrder, peek, poke, type Words } from '../memory/words.ts';
 import { AccessClock } from './access-clock.ts';
 import { bump, counter, countersOf } from './counters.ts';
 import { viewOf } from './element.ts';
@@ -44,11 +44,6 @@ import { RefIndex, type TablesAside } from './ref-index.ts';
 import type { Table } from './ref-table.ts';
 import { releaseRetired, removeExpired } from './remove.ts';
 import { WaitingList } from './waiting.ts';
-
-/**
- * For loads that must not pass each other. On x64 none does, and V8 keeps those of typed arrays in order; an atomic one is a call of 4 ns.
- */
-const loadInOrder: typeof load = process.arch === 'x64' ? peek : load;
 
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;

@@ -83,6 +83,8 @@ export function load(words: Words, index: number): number {
   return Atomics.load(words, index);
 }
 
+export { load as loadInOrder };
+
 export function store(words: Words, index: number, value: number): void {
   access();
   Atomics.store(words, index, value);
