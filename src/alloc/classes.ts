@@ -47,7 +47,7 @@ export const exactPagesMax = 32;
 
 /**
  * A number of pages as longer runs of L2 have it: eight lengths per doubling, so that one that was freed can be had again. Waste is below 12.5 %,
- * none at powers of two.
+ * none at powers of two; while memory is plenty a request may get a run of the next two lengths (run-cache.ts).
  */
 export function wholeSteps(pages: number): number {
   const step = 1 << (28 - Math.clz32(pages - 1));
@@ -60,7 +60,7 @@ export function pagesFor(sizeBytes: number): number {
   return pages > exactPagesMax && pages <= runPagesLimit ? wholeSteps(pages) : pages;
 }
 
-/** Usable bytes of an allocation of `sizeBytes`: its class, or that of its run. */
+/** Usable bytes of an allocation of `sizeBytes`, at least: its class, or that of its run, which may be longer. */
 export function usableBytes(sizeBytes: number): number {
   if (sizeBytes > classBytesMax) return pagesFor(sizeBytes) * pageBytes;
   return classBytes(classOfGranules[(sizeBytes + 63) >> granuleShift] as number);

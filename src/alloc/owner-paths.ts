@@ -85,15 +85,20 @@ export abstract class OwnerPaths extends Inspector {
     this.slabs.adoptAll();
     this.slabs.flush();
     this.cache.drain((ref) => this.releaseRun(ref));
+    this.cache.mayBeLonger = false;
     this.fitCache();
   }
 
   /** Above the limit nothing is held back: it must not be handed out again. */
   protected fitCache(): void {
     const { runs } = this;
-    const pages =
-      runs.usedPages() > runs.limitPages ? 0 : Math.min(runs.dataPages, runs.limitPages);
+    const pages = runs.usedPages() > runs.limitPages ? 0 : this.mostPages();
     this.cache.fit(pages, isSmall(this.region.slabShift));
+  }
+
+  /** Pages that may be in use at once. */
+  private mostPages(): number {
+    return Math.min(this.runs.dataPages, this.runs.limitPages);
   }
 
   /** What to do when no memory was found, before the region grows. @returns whether pages came free */
@@ -149,6 +154,8 @@ export abstract class OwnerPaths extends Inspector {
     const state = pages <= layout.runPagesLimit ? layout.stateRun : layout.stateExtent;
     const head = layout.packHead(state, kind, layout.headLive, pages);
     let ref = this.runs.allocateRun(head, pages);
+    if (ref !== 0 && this.cache.isLookDue())
+      this.cache.look(this.runs.usedPages(), this.mostPages());
     if (ref === 0 && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
     while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(head, pages);
     if (ref === 0) refuseBlocked(this.runs);

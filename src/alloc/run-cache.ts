@@ -44,10 +44,18 @@ const shareOfLong = 16;
 const shareOfSmallPool = 32;
 const heldPagesMax = 4096;
 
+/** Memory is plenty while no more of it is in use. */
+const plentyShare = 0.5;
+/** Runs that an owner makes between two looks at that. A power of two. */
+const runsPerLook = 16;
+
 export class RunCache {
   readonly stacks: Int32Array = new Int32Array((lengthCount + 1) << stackShift);
   /** Pages of the run that was taken out last: its head, which has them too, is far away. */
   poppedPages = 0;
+  /** Whether a longer request may get a run that is longer still. Where memory is short, such runs are to be given back, for who makes what fits of them. */
+  mayBeLonger = true;
+  #runsMade = 0;
   #shortPages = 0;
   #longPages = 0;
   #shortLimit = 0;
@@ -58,6 +66,16 @@ export class RunCache {
     const share = (of: number): number => Math.min(heldPagesMax, Math.floor(dataPages / of));
     this.#shortLimit = share(isSmallPool ? shareOfSmallPool : shareOfShort);
     this.#longLimit = isSmallPool ? 0 : share(shareOfLong);
+  }
+
+  /** Counts a run that was made. @returns whether to `look` how full memory is by now */
+  isLookDue(): boolean {
+    this.#runsMade = (this.#runsMade + 1) & (runsPerLook - 1);
+    return this.#runsMade === 0;
+  }
+
+  look(usedPages: number, dataPages: number): void {
+    this.mayBeLonger = usedPages <= plentyShare * dataPages;
   }
 
   /** Pages in all stacks. */
@@ -85,13 +103,14 @@ export class RunCache {
   }
 
   /**
-   * Takes a run of this length out, or a longer one of at most a quarter more where the length is one of few: few of those are held, so that
-   * of one length there often is none.
+   * Takes a run of this length out. Where the length is one of few, of which few are held, so that of one length there often is none, the run may be of the
+   * next two lengths, at most a quarter more: while memory is plenty.
+   * @param pages a length that runs have
    * @returns 0 when there is none; its pages are `poppedPages`
    */
   pop(pages: number): Ref {
     let stack = stackFor[pages] as number;
-    let steps = pages > exactPagesMax ? stepsUpMax : 0;
+    let steps = pages > exactPagesMax && this.mayBeLonger ? stepsUpMax : 0;
     let depth = this.stacks[stack << stackShift] as number;
     for (; depth === 0; steps--) {
       if (steps === 0 || stack === lengthCount) return 0;

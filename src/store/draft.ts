@@ -140,7 +140,7 @@ export class PartDraft {
     }
   }
 
-  /** Gives unused room back where that is worth a copy and a smaller block is free: nothing is evicted to save memory. */
+  /** Gives unused room back where that is worth a copy and another block, as a rule a smaller one, is free: nothing is evicted to save memory. */
   #trim(): void {
     const { blockBytes, ref } = this.#payload;
     if (ref === 0 || this.#sizeBytes >= blockBytes * (1 - slackShare)) return;

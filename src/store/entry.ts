@@ -7,7 +7,7 @@
  *  1 hash, high                                 17 up to 60 bytes of       33           length
  *  2 traits (below)                                text, or unused when    34           crc32
  *  3 generation, low                               keyRef is set           35 hash, low
- *  4 generation, high                                                      36 blockBytes: room of the payload block
+ *  4 generation, high                                                      36 blockBytes: room in the payload block
  *  5 selector: changes · 2 + slot                                          37 expiresAt ms, low
  *  6 checkedEpoch                                                          38 expiresAt ms, high
  *  7 leases of owners 0–31                                                 39 persisted: 1 + changes that the disk has; 0: unknown

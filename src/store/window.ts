@@ -106,7 +106,7 @@ function eachEvictable(
     const at = wordOf(region, entry);
     if (!evictor.mayGo(entry, words, at) || !evictor.comesBack(entry)) continue;
     const payload = peek(words, committed(words, at) + commitSlot.ref);
-    if (payload !== 0) visit(entry, payload, peek(words, at + field.blockBytes));
+    if (payload !== 0) visit(entry, payload, allocator.sizeOf(payload)); // a run may be longer than its part has room
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef !== 0) visit(entry, keyRef, allocator.sizeOf(keyRef));
     const firstTag = peek(words, at + field.tagRef);

@@ -31,17 +31,28 @@ test('a run is had again at its length', () => {
   expect(cache.pages).toBe(0);
 });
 
-test('where no longer run of its length waits, one of the next two lengths is had, and a short one never', () => {
+test('where no longer run of its length waits, the nearest of the next two lengths is had, and a short one never', () => {
   for (const [index, pages] of made.entries()) {
-    for (const [other, longer] of made.entries()) {
+    for (const shortest of made.keys()) {
       const cache = cacheFor(2 ** 20);
-      cache.push(64, longer);
-      const isHad = longer === pages || (pages > 32 && other > index && other <= index + 2);
-      expect(cache.pop(pages)).toBe(isHad ? 64 : 0);
-      expect(cache.pages).toBe(isHad ? 0 : longer);
-      if (isHad) expect(cache.poppedPages).toBe(longer);
+      for (const length of made.slice(shortest)) cache.push(length * 64, length);
+      const held = cache.pages;
+      const nearest = Math.max(index, shortest);
+      const isHad = nearest === index || (pages > 32 && nearest <= index + 2);
+      const taken = isHad ? (made[nearest] as number) : 0;
+      expect(cache.pop(pages)).toBe(taken * 64);
+      expect(cache.pages).toBe(held - taken);
+      if (isHad) expect(cache.poppedPages).toBe(taken);
     }
   }
+});
+
+test('where memory is short none is longer than was asked for', () => {
+  const cache = cacheFor(2 ** 20);
+  cache.mayBeLonger = false;
+  cache.push(64, 80);
+  expect(cache.pop(64)).toBe(0);
+  expect(cache.pop(80)).toBe(64);
 });
 
 test('a run of a length that is not made any more, or of an extent, is not taken', () => {
@@ -114,10 +125,18 @@ describe('of two owners of a large pool', () => {
     one.free(first, kind);
     expect(one.allocate(kind, 257 * kib)).toBe(first);
     expect(one.sizeOf(first)).toBe(320 * kib);
-    one.check();
+    expect(one.check()).toEqual([]);
     one.free(first, kind);
-    one.check();
+    expect(one.check()).toEqual([]);
     expect(one.allocate(kind, 320 * kib)).toBe(first);
+  });
+
+  test('one that found no memory gets no longer run than it asks for, though another has filled it', () => {
+    const [one, other] = owners();
+    fill(other, 200 * kib);
+    expect(one.cache.mayBeLonger).toBe(true);
+    expect(one.allocate(kind, 200 * kib)).toBe(0);
+    expect(one.cache.mayBeLonger).toBe(false);
   });
 
   test('below a limit less is held back', () => {

@@ -2,6 +2,7 @@
 
 const file = 'src/alloc/pool-allocator.ts';
 const others = 'src/alloc/owner-paths.ts';
+const longerRuns = 'test/pool/longer-runs.test.ts';
 const programs = 'test/alloc/misuse-programs.test.ts';
 
 /** @param {string} owners @param {string} what */
@@ -131,7 +132,35 @@ export const quickFrees = [
     to: 'this.#longPages -= pages;',
     test: 'test/alloc/run-cache.test.ts',
     killer:
-      'where no longer run of its length waits, one of the next two lengths is had, and a short one never',
+      'where no longer run of its length waits, the nearest of the next two lengths is had, and a short one never',
+  },
+  {
+    name: 'runs may be longer where memory is short, too',
+    why: 'each that is freed would serve a shorter request whole, and be lost for who could use the rest',
+    file: others,
+    from: '    this.cache.mayBeLonger = false;\n',
+    to: '',
+    test: 'test/alloc/run-cache.test.ts',
+    killer:
+      'of two owners of a large pool one that found no memory gets no longer run than it asks for, though another has filled it',
+  },
+  {
+    name: 'runs may be longer however full memory is',
+    why: 'a pool that is filled would have them everywhere',
+    file: 'src/alloc/run-cache.ts',
+    from: 'usedPages <= plentyShare * dataPages',
+    to: 'true',
+    test: longerRuns,
+    killer: 'a large part finds room among parts in longer runs',
+  },
+  {
+    name: 'a part takes no more of its window than it has room',
+    why: 'the rest of a longer run would count as something that cannot go',
+    file: 'src/store/window.ts',
+    from: 'visit(entry, payload, allocator.sizeOf(payload))',
+    to: 'visit(entry, payload, peek(words, at + field.blockBytes))',
+    test: longerRuns,
+    killer: 'a large part finds room among parts in longer runs',
   },
   {
     name: 'an owner that finds what it wants never answers',
@@ -147,8 +176,8 @@ export const quickFrees = [
     name: 'what is held back has the share of the memory, not of the limit',
     why: 'one owner could hold all that the limit allows',
     file: others,
-    from: 'Math.min(runs.dataPages, runs.limitPages)',
-    to: 'runs.dataPages',
+    from: 'Math.min(this.runs.dataPages, this.runs.limitPages)',
+    to: 'this.runs.dataPages',
     test: 'test/alloc/run-cache.test.ts',
     killer: 'of two owners of a large pool below a limit less is held back',
   },
