@@ -117,4 +117,4 @@ test('processes, some of them killed', async () => {
   expect(lost.length).toBeLessThanOrEqual(kills);
   for (const ref of lost) allocator.free(ref, allocator.kindOf(ref));
   expectEmpty(allocator, mailbox);
-}, 120_000);
+});
