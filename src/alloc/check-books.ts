@@ -3,6 +3,7 @@
  * that counters and the index of free runs do. To be asked while no owner is at work.
  */
 
+import { bitCount } from '../base/bits.ts';
 import { segmentLockWord } from '../memory/layout.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
@@ -37,7 +38,7 @@ import type { Slabs } from './slabs.ts';
 import { stackCells, stackLimit } from './stacks.ts';
 import type { SegmentView } from './segment-view.ts';
 import { countedBlocks } from './stats.ts';
-import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 /** What an owner keeps on the heap. */
 export interface Books {

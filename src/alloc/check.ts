@@ -3,6 +3,7 @@
  * the heap must agree with is checked in check-books.ts.
  */
 
+import { bitCount } from '../base/bits.ts';
 import { ownersMaxLimit } from '../memory/layout.ts';
 import { pageShift } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
@@ -43,7 +44,7 @@ import {
 } from './layout.ts';
 import { metadataHead } from './pages.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, keptBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { keptBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 /** Violations are reported up to this many; the rest would be consequences. */
 export const faultsMax = 100;

@@ -3,21 +3,24 @@
  * owners on read.
  *
  * ```
- *  word  0 1           2 3     4 5        6                       7                   8     16
- *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬─────┬──────┐
- *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │  …  │ news │
- *       │ low high    │       │          │ making · 2^31 · count │ free under way    │     │      │
- *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴─────┴──────┘
+ *  word  0 1           2 3     4 5        6                       7                   8 9 10               16
+ *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬──────────────┬─────┬──────┐
+ *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │ frees of one │  …  │ news │
+ *       │ low high    │       │          │ making · 2^31 · count │ free under way    │ word of bits │     │      │
+ *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴──────────────┴─────┴──────┘
+ *  words 8 reference of the first granule, or 0 │ 9 which of the 32 │ 10 frees, low, before
  * ```
  * Before an owner makes a block live it writes down which, with the lowest bit of its count of
  * allocations: when it dies, whoever recovers it sees by that bit whether the block was counted, and
- * by the block whether it was made. Frees likewise. So counts are exact after any death.
+ * by the block whether it was made. Frees likewise. So counts are exact after any death. Blocks that are freed
+ * together, by one store to their word, have cells of their own, with the whole count: their number may be even.
  *
  * A free is counted by the owner of the memory, when it takes the block back.
  *
  * *News* is set by those who freed a block of this owner, and cleared by it.
  */
 
+import { bitCount } from '../base/bits.ts';
 import { ownerCountersByte, ownerCountersBytes, ownersMaxLimit } from '../memory/layout.ts';
 import type { Ref, Region, Segment } from '../memory/region.ts';
 import { increment, loadInOrder, peek, poke, store, type Words } from '../memory/words.ts';
@@ -30,6 +33,9 @@ export const failuresWord = 4;
 /** Word of the reference that is about to be counted, beside the count it will change. */
 export const allocationUnderWay = 6;
 export const freeUnderWay = 7;
+
+/** Word of the first reference, which of 32, and the count before, of blocks that are about to be freed together. */
+export const freesUnderWay = 8;
 
 /**
  * Word that says that others have freed blocks of this owner. In a line of its own: others look at it as they free, and the owner writes the first
@@ -46,7 +52,7 @@ const counterWords: Readonly<Record<'allocations' | 'frees' | 'failures', number
 export type CounterName = keyof typeof counterWords;
 
 /** Where the counters of an owner begin in the first segment. */
-function countersWord(owner: number): number {
+export function countersWord(owner: number): number {
   return (ownerCountersByte + owner * ownerCountersBytes) >> 2;
 }
 
@@ -82,6 +88,23 @@ export function beginFree(counters: Words, ref: Ref): void {
   poke(counters, freeUnderWay, ref | (peek(counters, freesWord) << 31));
 }
 
+/** Writes down that some of 32 granules are about to be freed; `endFrees` ends it. */
+export const beginFrees = (counters: Words, firstRef: Ref, blocks: number): void => {
+  poke(counters, freeUnderWay, 0); // that one is counted: the lowest bit of the count will tell nothing of it
+  poke(counters, freesUnderWay + 1, blocks);
+  poke(counters, freesUnderWay + 2, peek(counters, freesWord));
+  poke(counters, freesUnderWay, firstRef);
+};
+
+/** Adds `count` to the frees. */
+export const endFrees = (counters: Words, count: number): void => {
+  const before = peek(counters, freesWord);
+  const sum = (before + count) | 0;
+  poke(counters, freesWord, sum);
+  if (sum >>> 0 < count) increment(counters, freesWord + 1);
+  poke(counters, freesUnderWay, 0);
+};
+
 /** Writes down that `ref` is about to be made live; `countOne(counters, allocations)` ends it. */
 export function beginAllocation(counters: Words, ref: Ref): void {
   poke(counters, allocationUnderWay, ref | (peek(counters, allocationsWord) << 31));
@@ -108,6 +131,18 @@ export function settleCounters(
     const isCounted = ((written >>> 31) ^ (peek(counters, word) & 1)) === 1;
     if (ref !== 0 && !isCounted && isDone(ref)) countOne(counters, word);
   }
+  settleFrees(counters, isFreed);
+}
+
+function settleFrees(counters: Words, isFreed: (ref: Ref) => boolean): void {
+  const firstRef = peek(counters, freesUnderWay);
+  if (firstRef === 0) return;
+  const blocks = peek(counters, freesUnderWay + 1);
+  const one = firstRef + 31 - Math.clz32(blocks);
+  const isCounted = peek(counters, freesWord) !== peek(counters, freesUnderWay + 2);
+  if (!isCounted && isFreed(one)) endFrees(counters, bitCount(blocks));
+  // Before any of them is freed by itself.
+  else poke(counters, freesUnderWay, 0);
 }
 
 /** A counter summed over all owners. */

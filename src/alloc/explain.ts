@@ -1,5 +1,6 @@
 /** The verdict on a request that found no memory: limit or fragmentation, who holds it, what would help. */
 
+import { bitCount } from '../base/bits.ts';
 import { nextSegmentBytes } from '../memory/geometry.ts';
 import { ownersMaxLimit } from '../memory/layout.ts';
 import { granuleBytes, pageBytes, pageShift, type Region } from '../memory/region.ts';
@@ -31,7 +32,7 @@ import {
 } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
 import { survey, type Totals } from './stats.ts';
-import { bitCount, keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { keptBits, liveBits, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 /** Holders that are listed. */
 const holdersMax = 5;

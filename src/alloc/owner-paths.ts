@@ -30,7 +30,7 @@ import { type Kind, kindCount, kinds } from './kind.ts';
 import * as layout from './layout.ts';
 import { notInSlab } from './lookup.ts';
 import { recoverDead } from './recover-owner.ts';
-import { freeRemotely } from './remote.ts';
+import { freeRemotely, Messenger } from './remote.ts';
 import { checkRequest } from './request.ts';
 import { RunCache } from './run-cache.ts';
 import { refuseBlocked, type RunOwner, RunSpace } from './runs.ts';
@@ -54,6 +54,7 @@ export abstract class OwnerPaths extends Inspector {
   declare protected readonly windowShift: number;
   /** The header of an own slab, but for its stack. */
   declare protected readonly ownHeader: number;
+  declare protected readonly messenger: Messenger;
   private pressure: number;
   private sharing: number;
 
@@ -71,6 +72,7 @@ export abstract class OwnerPaths extends Inspector {
     this.granuleMask = (1 << this.segmentShift) - 1;
     this.windowShift = region.slabShift - granuleShift;
     this.ownHeader = layout.packSlab(0, slot);
+    this.messenger = new Messenger(region);
     this.runs = this.newRuns();
     this.slabs = new Slabs(region, this.runs, this.owner);
     this.fitCache();
@@ -265,17 +267,17 @@ export abstract class OwnerPaths extends Inspector {
   protected freeOthers(
     ref: Ref,
     kind: Kind,
-    view: SegmentView,
+    headers: Words,
+    bits: Words,
     granule: number,
     header: number,
   ): boolean {
-    const isOfKind = (header & layout.slabValid) !== 0 && layout.kindOfSlab(header) === kind;
-    if (!isOfKind || header >> layout.slabOwnerShift === layout.nobody) return false;
+    const owner = header >> layout.slabOwnerShift;
+    const isOthers = owner !== this.owner.slot && owner !== layout.nobody;
+    const isLive = ((peek(bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 1;
+    if (!isOthers || !isLive || layout.kindOfSlab(header) !== kind) return false;
     // Whether another has freed it is found where the bit is set.
-    if (((peek(view.bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) {
-      return false;
-    }
-    freeRemotely(this.region, view, granule, this.windowShift, ref);
+    freeRemotely(this.messenger, headers, bits, granule, ref);
     return true;
   }
 
@@ -295,7 +297,7 @@ export abstract class OwnerPaths extends Inspector {
     if (!isOwn) {
       // Still kept: until the remote bit is set nothing is freed, whatever happens to us.
       this.wipe(kind, view, granule, classBytes(stack % classCount));
-      freeRemotely(this.region, view, granule, this.windowShift, ref);
+      freeRemotely(this.messenger, headers, bits, granule, ref);
       return;
     }
     // First, so that no crash leaves a kept block half zeroed.

@@ -64,6 +64,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   private readonly quickViews: readonly SegmentView[];
   /** The first segment, which stays as it is while the region is open; references of no other bits than `quickMask` are into it, and it is one of `quickViews`. */
   declare private readonly quickMask: number;
+  declare private readonly quickView: SegmentView;
   declare private readonly quickBits: Words;
   declare private readonly quickHeaders: Words;
   /** Taken out of `slabs` for the hot path. */
@@ -77,6 +78,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.quickViews =
       this.writes && this.owner.zeroKinds === 0 ? this.views : this.views.slice(0, 0);
     this.quickMask = this.quickViews.length === 0 ? 0 : this.granuleMask;
+    this.quickView = first;
     this.quickBits = first.bits;
     this.quickHeaders = first.headers;
     this.stackShift = this.slabs.stackShift;
@@ -127,7 +129,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
         return;
       }
     }
-    return this.freeAnywhere(ref, kind);
+    return this.freeNear(ref, kind);
   }
 
   allocateNearer(than: Ref): Ref {
@@ -264,6 +266,17 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     makeLive(view.bits, this.counters, ref, ref & this.granuleMask);
   }
 
+  /** Frees runs and others' blocks of the first segment, which needs no look at segments. */
+  private freeNear(ref: Ref, kind: Kind): void {
+    if ((ref & this.quickMask) === ref) {
+      const { quickHeaders: headers } = this;
+      const header = peek(headers, (ref >> this.windowShift) << layout.slabHeaderShift);
+      if (header === 0) return this.freeRun(ref, kind, this.quickView);
+      if (this.freeOthers(ref, kind, headers, this.quickBits, ref, header)) return;
+    }
+    return this.freeAnywhere(ref, kind);
+  }
+
   /** Frees any block of a slab of this owner; what is none goes other ways. */
   private freeAnywhere(ref: Ref, kind: Kind): void {
     const number = ref >>> this.segmentShift;
@@ -273,7 +286,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
     const stack = header & layout.stackMask;
     if (header - stack !== this.ownHeader || stack >> layout.kindOfStackShift !== kind) {
-      const isFreed = header !== 0 && this.freeOthers(ref, kind, view, granule, header);
+      const isFreed =
+        header !== 0 && this.freeOthers(ref, kind, view.headers, view.bits, granule, header);
       if (!isFreed) this.freeRun(ref, kind, view);
       return;
     }

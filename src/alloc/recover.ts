@@ -8,6 +8,7 @@
  * slabs are given back, the others are nobody's from then on. What the living own is not touched.
  */
 
+import { bitCount } from '../base/bits.ts';
 import { granuleShift, pageShift, type Ref, type Region } from '../memory/region.ts';
 import { and, load, or, peek, poke, store, type Words, zero } from '../memory/words.ts';
 import type { Allocator, Block, Marks } from './api.ts';
@@ -40,7 +41,8 @@ import {
 import { announceOrphan, tellOwner } from './remote.ts';
 import { freeRun, repairSegment } from './repair.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { freeTogether } from './slab-blocks.ts';
+import { slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 export interface Recovered {
   freedBlocks: number;
@@ -130,7 +132,7 @@ function announceAgain(region: Region, view: SegmentView, page: number): void {
   const window = windowOfPage(page, region.slabShift);
   for (let word = 0; word < slabWords; word++) {
     const at = (window * slabWords + word) << bitsWordShift;
-    if (peek(view.bits, at + remoteAt) !== 0) tellOwner(region, view, window, word);
+    if (peek(view.bits, at + remoteAt) !== 0) tellOwner(region, view.headers, window, word);
   }
 }
 
@@ -180,15 +182,12 @@ function recoverWord(
   const remote = load(bits, at + remoteAt);
   const live = peek(bits, at + liveAt);
   const lost = live & ~load(bits, at + keptAt) & ~remote;
-  for (let left = live & (lost | remote); left !== 0; left &= left - 1) {
-    const bit = left & -left;
-    const granule = (at << 3) + 31 - Math.clz32(bit);
-    if (isZeroed)
-      zero(view.segment.bytes, granule << granuleShift, (granule << granuleShift) + sizeBytes);
-    beginFree(rules.countersOf(owner), firstRef + granule);
-    poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
-    countOne(rules.countersOf(owner), freesWord);
+  const taken = live & (lost | remote);
+  for (let left = isZeroed ? taken : 0; left !== 0; left &= left - 1) {
+    const fromByte = ((at << 3) + 31 - Math.clz32(left & -left)) << granuleShift;
+    zero(view.segment.bytes, fromByte, fromByte + sizeBytes);
   }
+  freeTogether(rules.countersOf(owner), bits, at, firstRef + (at << 3), taken);
   result.freedBlocks += bitCount(lost);
   result.freedBytes += bitCount(lost) * sizeBytes;
   const stays = peek(bits, at + liveAt);

@@ -8,9 +8,9 @@
  */
 
 import { fail } from '../errors.ts';
-import type { Ref, Region, Segment } from '../memory/region.ts';
-import { and, load, loadInOrder, or, peek, poke } from '../memory/words.ts';
-import { beginFree, countOne, freesWord, giveNews } from './counters.ts';
+import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
+import { and, load, loadInOrder, or, peek, poke, type Words } from '../memory/words.ts';
+import { giveNews } from './counters.ts';
 import {
   allocControl,
   bitsWordShift,
@@ -28,39 +28,58 @@ import {
 } from './layout.ts';
 import type { RunOwner } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
+import { freeTogether } from './slab-blocks.ts';
+import { Tips } from './tips.ts';
+
+/** Tells owners of what is freed of theirs. */
+export class Messenger {
+  readonly #region: Region;
+  readonly #windowShift: number;
+  readonly #tips: Tips;
+
+  constructor(region: Region) {
+    this.#region = region;
+    this.#windowShift = region.slabShift - granuleShift;
+    this.#tips = new Tips(region);
+  }
+
+  /** A block is freed whose word of 32 had no remote bits. */
+  tellOfWord(headers: Words, granule: number, ref: Ref): void {
+    const window = granule >> this.#windowShift;
+    const word = (granule >> 5) - ((window << this.#windowShift) >> 5);
+    const header = tellOwner(this.#region, headers, window, word);
+    this.#tips.passThrough(ref >> this.#windowShift, header);
+  }
+}
 
 /**
  * Frees a live block of a slab that is not this owner's. Small, and a constant, so that V8 inlines it.
  * @throws double_free when another has done so and the owner has not collected it
  */
 export const freeRemotely = (
-  region: Region,
-  view: SegmentView,
+  messenger: Messenger,
+  headers: Words,
+  bits: Words,
   granule: number,
-  windowShift: number,
   ref: Ref,
 ): void => {
   const bit = 1 << granule;
-  const before = or(view.bits, ((granule >> 5) << bitsWordShift) + remoteAt, bit);
+  const before = or(bits, ((granule >> 5) << bitsWordShift) + remoteAt, bit);
   if ((before & bit) !== 0) fail('double_free', `reference ${ref} is free already`);
   // Else whoever set the first bit of the word has done so.
-  if (before === 0) tellOfWord(region, view, granule, windowShift);
+  if (before === 0) messenger.tellOfWord(headers, granule, ref);
 };
 
-function tellOfWord(region: Region, view: SegmentView, granule: number, windowShift: number): void {
-  const window = granule >> windowShift;
-  tellOwner(region, view, window, (granule >> 5) - ((window << windowShift) >> 5));
-}
-
-/** Says that word `word` of a slab has remote bits. */
-export function tellOwner(region: Region, view: SegmentView, window: number, word: number): void {
+/** Says that word `word` of a slab has remote bits. @returns the slab's header */
+export function tellOwner(region: Region, headers: Words, window: number, word: number): number {
   const at = window << slabHeaderShift;
-  or(view.headers, at + slabNews, 1 << (word & 31));
+  or(headers, at + slabNews, 1 << (word & 31));
   // Looked up after the news are set: one of us, the owner who leaves and this one, sees the other.
-  const header = loadInOrder(view.headers, at);
+  const header = loadInOrder(headers, at);
   const owner = (header >> slabOwnerShift) & ownerMask;
-  if (owner === nobody) announceOrphan(region, view.headers, at, header & stackMask);
+  if (owner === nobody) announceOrphan(region, headers, at, header & stackMask);
   else if (header !== 0) giveNews(region, owner);
+  return header;
 }
 
 /** Says that a stack has a slab of nobody that is worth looking at, if it is. */
@@ -108,13 +127,7 @@ function collectWord(view: SegmentView, at: number, firstRef: Ref, owner: RunOwn
     // A bit of a block that is not live is a double free that nobody could tell any more.
     const taken = remote & peek(bits, at + liveAt);
     if ((peek(bits, at + keptAt) & remote) !== 0) and(bits, at + keptAt, ~remote);
-    for (let left = taken; left !== 0; left &= left - 1) {
-      const bit = left & -left;
-      beginFree(owner.counters, firstRef + 31 - Math.clz32(bit));
-      poke(bits, at + liveAt, peek(bits, at + liveAt) & ~bit);
-      countOne(owner.counters, freesWord);
-      freed++;
-    }
+    freed += freeTogether(owner.counters, bits, at, firstRef, taken);
     poke(bits, at + freeAt, peek(bits, at + freeAt) | taken);
     // Bits that were set since found the word not empty, so nobody told of them.
     remote = and(bits, at + remoteAt, ~remote) & ~remote;

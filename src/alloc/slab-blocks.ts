@@ -1,7 +1,10 @@
 /** The bitmaps of a slab as a whole. */
 
-import { load, peek, poke, zero } from '../memory/words.ts';
+import { bitCount } from '../base/bits.ts';
+import type { Ref } from '../memory/region.ts';
+import { load, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { ClassTable } from './classes.ts';
+import { beginFrees, endFrees } from './counters.ts';
 import { bitsWordShift, freeAt, keptAt, liveAt, remoteAt } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
 
@@ -31,3 +34,24 @@ export function isPublished({ bits }: SegmentView, window: number, slabWords: nu
   }
   return true;
 }
+
+/**
+ * Frees live blocks of 32 granules, by one store, and counts them.
+ * @param firstRef of the 32
+ * @param blocks which of them, by the granules that they begin with
+ * @returns how many
+ */
+export const freeTogether = (
+  counters: Words,
+  bits: Words,
+  at: number,
+  firstRef: Ref,
+  blocks: number,
+): number => {
+  const count = bitCount(blocks);
+  if (count === 0) return 0;
+  beginFrees(counters, firstRef, blocks);
+  poke(bits, at + liveAt, peek(bits, at + liveAt) & ~blocks);
+  endFrees(counters, count);
+  return count;
+};

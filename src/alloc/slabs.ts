@@ -8,8 +8,9 @@
  * break slabs.
  *
  * Others free a block of this owner by its remote bit (remote.ts); the owner collects. A refill that
- * finds no slab with free blocks looks at the full ones that wait longest, a few at a time: if none
- * of them has news, fewer than about one in as many has, so little is lost by making a new slab.
+ * finds no slab with free blocks takes one that others have just been through (tips.ts), or looks at
+ * the full ones that wait longest, a few at a time: if none of them has news, fewer than about one
+ * in as many has, so little is lost by making a new slab.
  *
  * Full slabs are left to nobody as others are made, and when memory has run out. Who frees a block of one takes it in: what is evicted is memory for who does it.
  */
@@ -37,6 +38,7 @@ import type { SegmentView } from './segment-view.ts';
 import { freeAllBlocks, isPublished } from './slab-blocks.ts';
 import { noSlab, SlabLists } from './slab-lists.ts';
 import { makeStacks, stackCells, stackDepth, stackLimit, stackShiftFor } from './stacks.ts';
+import { takeTip } from './tips.ts';
 
 /** Full slabs that a refill looks at, and that are left for each that is made. */
 const probesMax = 16;
@@ -58,7 +60,6 @@ export class Slabs {
   readonly #orphans: Orphans;
   readonly #windowShift: number;
   readonly #segmentWindowShift: number;
-  readonly #segmentShift: number;
   /** The one entirely free slab that a stack may keep. */
   readonly #spare: Int32Array = new Int32Array(stackCount).fill(noSlab);
 
@@ -69,7 +70,6 @@ export class Slabs {
     this.#orphans = new Orphans(region, runs.views);
     this.#windowShift = region.slabShift - granuleShift;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
-    this.#segmentShift = region.segmentShift - granuleShift;
     this.table = classTable(region.slabShift);
     this.stackShift = stackShiftFor(region.slabShift);
     this.stacks = makeStacks(this.table, this.stackShift);
@@ -190,7 +190,7 @@ export class Slabs {
       view,
       window,
       this.table.slabWords,
-      this.#firstRef(slab),
+      slab << this.#windowShift,
       this.#owner,
     );
     if (freed === 0) return false;
@@ -207,6 +207,8 @@ export class Slabs {
 
   /** A slab with free blocks for a stack that has none. */
   #find(stack: number): number {
+    const tip = takeTip(this.#owner.counters, stack);
+    if (tip !== noSlab && this.#isOwn(stack, tip) && this.collect(stack, tip)) return tip;
     for (let probe = 0; probe < probesMax; probe++) {
       const slab = this.lists.turnFull(stack);
       if (slab === noSlab) break;
@@ -219,9 +221,7 @@ export class Slabs {
 
   /** Takes in the slab of nobody that has this block. @returns whether it is ours now */
   adoptBlock(stack: number, ref: Ref): boolean {
-    const window = (ref & ((1 << this.#segmentShift) - 1)) >> this.#windowShift;
-    const number = ref >> this.#segmentShift;
-    return this.adopt(stack, (number << this.#segmentWindowShift) | window);
+    return this.adopt(stack, ref >> this.#windowShift);
   }
 
   /** Leaves slabs of an empty stack, but those with blocks that were never published: these go with their owner. */
@@ -244,21 +244,21 @@ export class Slabs {
     return this.#views[slab >> this.#segmentWindowShift] as SegmentView;
   }
 
-  #window(slab: number): number {
-    return slab & ((1 << this.#segmentWindowShift) - 1);
+  #isOwn(stack: number, slab: number): boolean {
+    const headers = this.#views[slab >> this.#segmentWindowShift]?.headers;
+    const at = this.#window(slab) << slabHeaderShift;
+    return headers !== undefined && peek(headers, at) === packSlab(stack, this.#owner.slot);
   }
 
-  #firstRef(slab: number): Ref {
-    const number = slab >> this.#segmentWindowShift;
-    return (number << this.#segmentShift) | (this.#window(slab) << this.#windowShift);
+  #window(slab: number): number {
+    return slab & ((1 << this.#segmentWindowShift) - 1);
   }
 
   #create(stack: number): number {
     const ref = this.#runs.allocateSlab(stack >> kindOfStackShift);
     if (ref === 0) return noSlab;
-    const number = ref >> this.#segmentShift;
-    const window = (ref & ((1 << this.#segmentShift) - 1)) >> this.#windowShift;
-    const view = this.#views[number] as SegmentView;
+    const slab = ref >> this.#windowShift;
+    const [view, window] = [this.#view(slab), this.#window(slab)];
     const { headers } = view;
     const sizeClass = stack % classCount;
     freeAllBlocks(view, window, this.table, sizeClass);
@@ -268,7 +268,6 @@ export class Slabs {
     poke(headers, at + slabNews, 0);
     // From here on references into the slab are looked up in its bitmaps.
     store(headers, at, packSlab(stack, this.#owner.slot));
-    const slab = (number << this.#segmentWindowShift) | window;
     this.slabCounts[stack] = (this.slabCounts[stack] as number) + 1;
     this.freeCounts[stack] = (this.freeCounts[stack] as number) + count;
     this.lists.addPartial(stack, slab);
@@ -299,7 +298,7 @@ export class Slabs {
     const { headers, bits } = this.#view(slab);
     const { slabWords } = this.table;
     const { stacks } = this;
-    const firstRef = this.#firstRef(slab);
+    const firstRef = slab << this.#windowShift;
     const firstWord = (window * slabWords) << bitsWordShift;
     const base = stack << this.stackShift;
     const before = this.depth(stack);
@@ -308,11 +307,13 @@ export class Slabs {
       const at = firstWord + (word << bitsWordShift);
       let free = peek(bits, at + freeAt);
       if (free === 0) continue;
+      const from = (firstRef + (word << 5) + 31) | 0;
       // From high to low, so that pops go through memory upwards.
       while (free !== 0 && depth < want) {
-        const bit = 31 - Math.clz32(free);
-        free ^= 1 << bit;
-        stacks[base + stackCells + depth++] = firstRef + (word << 5) + bit;
+        const zeros = Math.clz32(free);
+        free ^= 0x8000_0000 >>> zeros;
+        stacks[(base + depth + stackCells) | 0] = (from - zeros) | 0;
+        depth = (depth + 1) | 0;
       }
       poke(bits, at + freeAt, free);
     }
@@ -330,17 +331,16 @@ export class Slabs {
   }
 
   #putBack(stack: number, ref: Ref): void {
-    const number = ref >> this.#segmentShift;
-    const granule = ref & ((1 << this.#segmentShift) - 1);
-    const window = granule >> this.#windowShift;
-    const { headers, bits } = this.#views[number] as SegmentView;
+    const slab = ref >> this.#windowShift;
+    const { headers, bits } = this.#view(slab);
+    const window = this.#window(slab);
+    const granule = (window << this.#windowShift) | (ref & ((1 << this.#windowShift) - 1));
     const at = ((granule >> 5) << bitsWordShift) + freeAt;
     poke(bits, at, peek(bits, at) | (1 << (granule & 31)));
     this.freeCounts[stack] = (this.freeCounts[stack] as number) + 1;
     const countWord = (window << slabHeaderShift) + slabFreeCount;
     const count = peek(headers, countWord) + 1;
     poke(headers, countWord, count);
-    const slab = (number << this.#segmentWindowShift) | window;
     if (count === 1) {
       this.lists.removeFull(stack, slab);
       this.lists.addPartial(stack, slab);

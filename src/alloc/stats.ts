@@ -1,5 +1,6 @@
 /** Totals of an allocator, counted from its memory, and the statistics made of them. */
 
+import { bitCount } from '../base/bits.ts';
 import { pageBytes, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import { absentPagesOf, epochOf } from './absent.ts';
@@ -22,7 +23,7 @@ import {
   stateSlab,
 } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
-import { bitCount, slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
+import { slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
 
 export interface Totals {
   metadataPages: number;

@@ -1,5 +1,6 @@
 /** Visits what is allocated, from page tables, slab headers and bitmaps alone. */
 
+import { bitCount } from '../base/bits.ts';
 import { granuleShift, pageShift, type Ref, type Region } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
 import type { Block } from './api.ts';
@@ -23,13 +24,6 @@ import {
   pageGranuleShift,
 } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
-
-/** Number of bits set. */
-export function bitCount(word: number): number {
-  let bits = word - ((word >>> 1) & 0x55555555);
-  bits = (bits & 0x33333333) + ((bits >>> 2) & 0x33333333);
-  return Math.imul((bits + (bits >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
-}
 
 /** Index of a page's slab window. */
 export function windowOfPage(page: number, slabShift: number): number {

@@ -12,7 +12,7 @@ import {
   usableBytes,
 } from '../../src/alloc/classes.ts';
 import { segmentLayout, slabShiftMax, slabShiftMin } from '../../src/alloc/layout.ts';
-import { bitCount } from '../../src/alloc/walk.ts';
+import { bitCount } from '../../src/base/bits.ts';
 
 test('there are 32 classes in steps of 64, 64, 128 and 256 bytes', () => {
   const sizes = Array.from({ length: classCount }, (_, sizeClass) => classBytes(sizeClass));

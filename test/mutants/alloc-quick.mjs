@@ -1,7 +1,10 @@
-/** What the quick ways of freeing a block may not do without. */
+/** What the quick ways of freeing a block, and of having it back from others, may not do without. */
 
 const file = 'src/alloc/pool-allocator.ts';
 const others = 'src/alloc/owner-paths.ts';
+const slabs = 'src/alloc/slabs.ts';
+const counters = 'src/alloc/counters.ts';
+const tips = 'test/alloc/tips.test.ts';
 const longerRuns = 'test/pool/longer-runs.test.ts';
 const programs = 'test/alloc/misuse-programs.test.ts';
 
@@ -90,8 +93,8 @@ export const quickFrees = [
     name: "a free of another's block as any kind",
     why: 'kinds are kept apart',
     file: others,
-    from: 'if (!isOfKind || header >> layout.slabOwnerShift === layout.nobody) return false;',
-    to: 'if (header >> layout.slabOwnerShift === layout.nobody) return false;',
+    from: 'if (!isOthers || !isLive || layout.kindOfSlab(header) !== kind) return false;',
+    to: 'if (!isOthers || !isLive) return false;',
     test: programs,
     killer: small('two owners', 'free as another kind is wrong_kind'),
   },
@@ -99,8 +102,8 @@ export const quickFrees = [
     name: "a free in the middle of another's block",
     why: 'only where a block begins there is a bit',
     file: others,
-    from: 'if (((peek(view.bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) {\n      return false;\n    }',
-    to: '',
+    from: 'if (!isOthers || !isLive || layout.kindOfSlab(header) !== kind) return false;',
+    to: 'if (!isOthers || layout.kindOfSlab(header) !== kind) return false;',
     test: programs,
     killer:
       "'shared, two owners' with blocks of 3000 bytes free of an address inside a block is foreign_reference",
@@ -199,5 +202,60 @@ export const quickFrees = [
     test: 'test/alloc/interleaved.test.ts',
     killer:
       'two owners who free a long run at once leave it free, and are told of each other where that can be known',
+  },
+  {
+    name: 'a tip that is believed',
+    why: 'the slab may be of another stack by now, or of another owner',
+    file: slabs,
+    from: 'if (tip !== noSlab && this.#isOwn(stack, tip) && this.collect(stack, tip)) return tip;',
+    to: 'if (tip !== noSlab && this.collect(stack, tip)) return tip;',
+    test: tips,
+    killer: 'a slab that holds blocks of another length by now is not taken for what it was',
+  },
+  {
+    name: 'a tip of a slab that has gone',
+    why: 'segments are dropped, and tips stay',
+    file: slabs,
+    from: 'this.#views[slab >> this.#segmentWindowShift]?.headers;',
+    to: '(this.#views[slab >> this.#segmentWindowShift] as SegmentView).headers;',
+    test: tips,
+    killer: 'a slab in a segment that has gone is not looked for',
+  },
+  {
+    name: 'a tip that is not left',
+    why: 'an owner would go through all its memory in turn',
+    file: 'src/alloc/tips.ts',
+    from: 'poke(this.#control, countersWord(owner) + tipsWord + this.#turn, tip);',
+    to: '',
+    test: tips,
+    killer: 'a slab that another has just been through is taken before the one that waits longest',
+  },
+  {
+    name: 'blocks that are freed together and not written down',
+    why: 'who dies between the store and the count has freed what nobody counts',
+    file: counters,
+    from: '  poke(counters, freesUnderWay, firstRef);\n',
+    to: '',
+    test: 'test/alloc/owners.crash.test.ts',
+    killer: "'recover a dead owner' dies at every access",
+  },
+  {
+    name: 'a free that is judged by the count of others after it',
+    why: 'the lowest bit of the count says whether it was counted, while nothing else is',
+    file: counters,
+    from: '  poke(counters, freeUnderWay, 0); // that one is counted: the lowest bit of the count will tell nothing of it\n',
+    to: '',
+    test: 'test/alloc/owners.crash.test.ts',
+    killer: "'recover a dead owner' dies at every access",
+  },
+  {
+    name: 'frees that were not made and are not forgotten',
+    why: 'another may free these blocks, and count them, before the next owner of the slot counts its first',
+    file: counters,
+    from: '  else poke(counters, freesUnderWay, 0);\n',
+    to: '',
+    test: 'test/alloc/counters.test.ts',
+    killer:
+      'after 0 frees those that were not freed are not, nor when another has freed them since',
   },
 ];
