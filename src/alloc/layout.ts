@@ -172,9 +172,6 @@ export const windowRetained = 3;
 /** Owner of what nobody owns: kept runs of the dead, slabs of those who left. */
 export const nobody = 127;
 
-/** Slab headers of owners are below it, and above `stackMask`. */
-export const slabOfNobody: number = nobody << slabOwnerShift;
-
 /** log2 of the words that 32 granules have. */
 export const bitsWordShift = 2;
 /** The four words of 32 granules. */

@@ -12,7 +12,7 @@ const sizeBytes = 64;
 interface Two {
   readonly one: PoolAllocator;
   readonly other: PoolAllocator;
-  slabOf(ref: Ref): number;
+  readonly slabOf: (ref: Ref) => number;
 }
 
 function twoOwners(capacityBytes: number, segmentBytes: number): Two {
