@@ -12,16 +12,18 @@ const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 60_000;
 /** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
   'test/mutants/mutants',
-  'test/alloc/owners.interleaved',
   'test/crash/pool.crash',
-  'test/crash/beside.crash',
-  'test/model/pool.model',
-  'test/pool/interleaved',
-  'test/pool/many-interleaved',
-  'test/alloc/neighbours',
+  'test/alloc/owners.interleaved',
   'test/kv/policies',
-  'test/crash/recovery.crash',
+  'test/crash/beside.crash',
+  'test/pool/interleaved',
+  'test/model/pool.model',
+  'test/server/resp/fuzz',
+  'test/server/captures',
+  'test/pool/many-interleaved',
   'test/alloc/kills',
+  'test/alloc/neighbours',
+  'test/crash/recovery.crash',
 ].map((name) => `/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
