@@ -1,23 +1,24 @@
 /**
  * The allocator's counters: 64-bit cells in region memory, one writer each, monotone, summed over
- * owners on read.
+ * owners on read; and a line for what others tell an owner.
  *
  * ```
- *  word  0 1           2 3     4 5        6                       7                   8 9 10               16
- *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬──────────────┬─────┬──────┐
- *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │ frees of one │  …  │ news │
- *       │ low high    │       │          │ making · 2^31 · count │ free under way    │ word of bits │     │      │
- *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴──────────────┴─────┴──────┘
+ *  word  0 1           2 3     4 5        6                       7                   8 9 10               16     17 … 31
+ *       ┌─────────────┬───────┬──────────┬───────────────────────┬───────────────────┬──────────────┬─────┬──────┬──────┐
+ *       │ allocations │ frees │ failures │ reference in the      │ the same of the   │ frees of one │  …  │ news │ tips │
+ *       │ low high    │       │          │ making · 2^31 · count │ free under way    │ word of bits │     │      │      │
+ *       └─────────────┴───────┴──────────┴───────────────────────┴───────────────────┴──────────────┴─────┴──────┴──────┘
  *  words 8 reference of the first granule, or 0 │ 9 which of the 32 │ 10 frees, low, before
  * ```
  * Before an owner makes a block live it writes down which, with the lowest bit of its count of
  * allocations: when it dies, whoever recovers it sees by that bit whether the block was counted, and
  * by the block whether it was made. Frees likewise. So counts are exact after any death. Blocks that are freed
  * together, by one store to their word, have cells of their own, with the whole count: their number may be even.
+ * (But for the high half of a counter: who dies between the two stores of a carry, one in 2^32, has it mended when nobody lives.)
  *
  * A free is counted by the owner of the memory, when it takes the block back.
  *
- * *News* is set by those who freed a block of this owner, and cleared by it.
+ * *News* is set by those who freed a block of this owner, and cleared by it; tips (tips.ts) are theirs too.
  */
 
 import { bitCount } from '../base/bits.ts';
@@ -38,7 +39,7 @@ export const freeUnderWay = 7;
 export const freesUnderWay = 8;
 
 /**
- * Word that says that others have freed blocks of this owner. In a line of its own: others look at it as they free, and the owner writes the first
+ * Word that says that others have freed blocks of this owner. In the line of others: they look at it as they free, and the owner writes the first
  * line with each of its operations.
  */
 export const newsWord = 16;
@@ -129,7 +130,10 @@ export function settleCounters(
     const written = peek(counters, at);
     const ref = written & 0x7fffffff;
     const isCounted = ((written >>> 31) ^ (peek(counters, word) & 1)) === 1;
-    if (ref !== 0 && !isCounted && isDone(ref)) countOne(counters, word);
+    if (ref === 0 || isCounted) continue;
+    if (isDone(ref)) countOne(counters, word);
+    // Else the next owner of the slot would have it, and another may do so by then.
+    else poke(counters, at, 0);
   }
   settleFrees(counters, isFreed);
 }
@@ -141,7 +145,6 @@ function settleFrees(counters: Words, isFreed: (ref: Ref) => boolean): void {
   const one = firstRef + 31 - Math.clz32(blocks);
   const isCounted = peek(counters, freesWord) !== peek(counters, freesUnderWay + 2);
   if (!isCounted && isFreed(one)) endFrees(counters, bitCount(blocks));
-  // Before any of them is freed by itself.
   else poke(counters, freesUnderWay, 0);
 }
 

@@ -62,7 +62,7 @@ function carry(counters: Words, word: number): void {
 export class PoolAllocator extends OwnerPaths implements Allocator {
   /** Segments whose blocks `free` frees at once: none where a kind is zeroed, nor for an onlooker. */
   private readonly quickViews: readonly SegmentView[];
-  /** The first segment, which stays as it is while the region is open; references of no other bits than `quickMask` are into it, and it is one of `quickViews`. */
+  /** The first segment, which stays as it is while the region is open; references of no other bits than `quickMask` are into it. Where it is none of `quickViews` that is 0. */
   declare private readonly quickMask: number;
   declare private readonly quickView: SegmentView;
   declare private readonly quickBits: Words;

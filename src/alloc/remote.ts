@@ -48,7 +48,7 @@ export class Messenger {
     const window = granule >> this.#windowShift;
     const word = (granule >> 5) - ((window << this.#windowShift) >> 5);
     const header = tellOwner(this.#region, headers, window, word);
-    this.#tips.passThrough(ref >> this.#windowShift, header);
+    if (header !== 0) this.#tips.passThrough(ref >> this.#windowShift, header);
   }
 }
 

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from 'vitest';
 import {
+  allocationsWord,
+  beginAllocation,
   beginFree,
   beginFrees,
   countOne,
@@ -54,6 +56,20 @@ describe.each([0, 1, 2, 3])('after %i frees', (before) => {
     expect(settle(counters, true)).toBe(before);
     expect(settle(counters, false)).toBe(before);
   });
+});
+
+test.each(['a free', 'an allocation'])('%s that was not made is forgotten', (what) => {
+  const counters = new Int32Array(32);
+  (what === 'a free' ? beginFree : beginAllocation)(counters, firstRef);
+  const settleWhen = (isLive: boolean): void =>
+    settleCounters(
+      counters,
+      () => isLive,
+      () => true,
+    );
+  settleWhen(what === 'a free');
+  settleWhen(what !== 'a free');
+  expect([counters[allocationsWord], counters[freesWord]]).toEqual([0, 0]);
 });
 
 test('the count goes on beyond 32 bits', () => {

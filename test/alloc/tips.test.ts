@@ -39,22 +39,48 @@ function freeAll(allocator: PoolAllocator, refs: readonly Ref[]): void {
   for (const ref of refs) allocator.free(ref, kind);
 }
 
+/** The slabs of `among` that blocks come from next, in that order. */
+function nextSlabs({ one, slabOf }: Two, count: number, among: readonly Ref[][]): number[] {
+  const slabs = new Set(among.map(([ref]) => slabOf(ref as Ref)));
+  const seen = new Set<number>();
+  for (let found = 0; found < count;) {
+    const slab = slabOf(one.allocate(kind, sizeBytes));
+    if (!slabs.has(slab)) continue;
+    seen.add(slab);
+    found++;
+  }
+  return among.map(([ref]) => [...seen].indexOf(slabOf(ref as Ref)));
+}
+
 test('a slab that another has just been through is taken before the one that waits longest', () => {
   const two = twoOwners(64 * mib, 64 * mib);
   const [first, second, third, fourth] = fillSlabs(two, 4) as [Ref[], Ref[], Ref[], Ref[]];
   freeAll(two.other, third);
   freeAll(two.other, first);
   freeAll(two.other, fourth.slice(0, 1)); // it has left the two others
-  const freed = new Set([...first, ...second, ...third, ...fourth].map(two.slabOf));
-  const order: number[] = [];
-  while (order.length < first.length + third.length + 1) {
-    const slab = two.slabOf(two.one.allocate(kind, sizeBytes));
-    if (freed.has(slab)) order.push(slab);
-  }
-  expect([...new Set(order)]).toEqual(
-    [third, first, fourth].map(([ref]) => two.slabOf(ref as Ref)),
-  );
+  const count = first.length + third.length + 1;
+  expect(nextSlabs(two, count, [first, second, third, fourth])).toEqual([1, -1, 0, 2]);
   expect(two.one.check()).toEqual([]);
+});
+
+test('a slab of which another has freed a block or two waits for its turn', () => {
+  const two = twoOwners(64 * mib, 64 * mib);
+  const [first, second, third] = fillSlabs(two, 3) as [Ref[], Ref[], Ref[]];
+  freeAll(two.other, second.slice(0, 2));
+  freeAll(two.other, first.slice(0, 100));
+  freeAll(two.other, third.slice(0, 1));
+  expect(nextSlabs(two, 103, [first, second, third])).toEqual([0, 1, 2]);
+});
+
+test('slabs of blocks of two lengths are told of though they are freed by turns', () => {
+  const two = twoOwners(64 * mib, 64 * mib);
+  const { one, other } = two;
+  const [first, second, third] = fillSlabs(two, 3) as [Ref[], Ref[], Ref[]];
+  const longer = second.map(() => one.allocate(kind, 2 * sizeBytes));
+  freeAll(other, first.slice(0, 1));
+  for (const [index, ref] of second.entries()) freeAll(other, [ref, longer[index] as Ref]);
+  freeAll(other, third.slice(0, 1));
+  expect(nextSlabs(two, second.length + 2, [first, second, third])).toEqual([1, 0, 2]);
 });
 
 test('a slab that holds blocks of another length by now is not taken for what it was', () => {

@@ -258,4 +258,22 @@ export const quickFrees = [
     killer:
       'after 0 frees those that were not freed are not, nor when another has freed them since',
   },
+  {
+    name: 'a free or an allocation that was not made and is not forgotten',
+    why: 'another may free that block, or make it, and count that, before the next owner of the slot counts its first',
+    file: counters,
+    from: '    else poke(counters, at, 0);\n',
+    to: '',
+    test: 'test/alloc/counters.test.ts',
+    killer: 'an allocation that was not made is forgotten',
+  },
+  {
+    name: 'a tip for a block or two',
+    why: 'where blocks are freed here and there most refills would find one',
+    file: 'src/alloc/tips.ts',
+    from: '>= this.#wordsWorth) this.#leave(stack);',
+    to: '> 0) this.#leave(stack);',
+    test: tips,
+    killer: 'a slab of which another has freed a block or two waits for its turn',
+  },
 ];
