@@ -108,25 +108,27 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   free(ref: Ref, kind: Kind): void {
     if ((ref & this.quickMask) === ref) {
-      const { quickBits: bits, stacks } = this;
-      const at = (ref >> 5) << layout.bitsWordShift;
-      const live = peek(bits, at);
-      const others = peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt);
       const header = peek(this.quickHeaders, (ref >> this.windowShift) << layout.slabHeaderShift);
       const stack = header & layout.stackMask;
-      const base = stack << this.stackShift;
-      const depth = stacks[base] as number;
-      if (
-        // A slab of this owner, and by itself, since kind + 16 would be the next owner's, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
-        header - stack === this.ownHeader &&
-        stack >> layout.kindOfStackShift === kind &&
-        (((live & ~others) >> ref) & 1) !== 0 &&
-        depth !== stacks[base + stackLimit]
-      ) {
-        makeClaimed(bits, this.counters, ref, at, live & ~(1 << ref));
-        stacks[base + stackCells + depth] = ref;
-        stacks[base] = depth + 1;
-        return;
+      // A slab of this owner.
+      if (header - stack === this.ownHeader) {
+        const { quickBits: bits, stacks } = this;
+        const at = (ref >> 5) << layout.bitsWordShift;
+        const live = peek(bits, at);
+        const others = peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt);
+        const base = stack << this.stackShift;
+        const depth = stacks[base] as number;
+        if (
+          // By itself, since kind + 16 would be the next owner's, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
+          stack >> layout.kindOfStackShift === kind &&
+          (((live & ~others) >> ref) & 1) !== 0 &&
+          depth !== stacks[base + stackLimit]
+        ) {
+          makeClaimed(bits, this.counters, ref, at, live & ~(1 << ref));
+          stacks[base + stackCells + depth] = ref;
+          stacks[base] = depth + 1;
+          return;
+        }
       }
     }
     return this.freeNear(ref, kind);

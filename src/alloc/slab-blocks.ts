@@ -55,3 +55,30 @@ export const freeTogether = (
   endFrees(counters, count);
   return count;
 };
+
+/**
+ * Moves free blocks of 32 granules into cells of a stack, from high to low, so that pops go through memory upwards.
+ * @param firstRef of the 32
+ * @returns those for which there were not cells enough
+ */
+export const claimBlocks = (
+  stacks: Int32Array,
+  firstCell: number,
+  cells: number,
+  firstRef: Ref,
+  free: number,
+): number => {
+  const last = (firstRef + 31) | 0;
+  // All of them: what is left of a slab that others have freed whole.
+  if (free === -1 && cells >= 32) {
+    for (let i = 0; i < 32; i++) stacks[firstCell + i] = last - i;
+    return 0;
+  }
+  let left = free;
+  for (let i = 0; i < cells && left !== 0; i++) {
+    const zeros = Math.clz32(left);
+    left ^= 0x8000_0000 >>> zeros;
+    stacks[firstCell + i] = last - zeros;
+  }
+  return left;
+};

@@ -15,6 +15,7 @@
  * Full slabs are left to nobody as others are made, and when memory has run out. Who frees a block of one takes it in: what is evicted is memory for who does it.
  */
 
+import { bitCount } from '../base/bits.ts';
 import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region } from '../memory/region.ts';
 import { compareExchange, load, peek, poke, store } from '../memory/words.ts';
@@ -35,7 +36,7 @@ import { Orphans } from './orphans.ts';
 import { collectNews } from './remote.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { freeAllBlocks, isPublished } from './slab-blocks.ts';
+import { claimBlocks, freeAllBlocks, isPublished } from './slab-blocks.ts';
 import { noSlab, SlabLists } from './slab-lists.ts';
 import { makeStacks, stackCells, stackDepth, stackLimit, stackShiftFor } from './stacks.ts';
 import { takeTip } from './tips.ts';
@@ -82,12 +83,12 @@ export class Slabs {
   }
 
   /**
-   * Fills an empty stack to half: from slabs with free blocks, what others have freed, slabs of
+   * Fills an empty stack to half, or one more: from slabs with free blocks, what others have freed, slabs of
    * nobody, or a new slab.
    * @returns false when there is no memory: nothing has changed
    */
   refill(stack: number): boolean {
-    const want = (this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1;
+    const want = ((this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1) + 1;
     while (this.depth(stack) < want) {
       let slab = this.lists.partial[stack] as number;
       if (slab === noSlab) {
@@ -301,21 +302,16 @@ export class Slabs {
     const firstRef = slab << this.#windowShift;
     const firstWord = (window * slabWords) << bitsWordShift;
     const base = stack << this.stackShift;
+    const first = base + stackCells;
     const before = this.depth(stack);
     let depth = before;
     for (let word = slabWords - 1; word >= 0 && depth < want; word--) {
       const at = firstWord + (word << bitsWordShift);
-      let free = peek(bits, at + freeAt);
+      const free = peek(bits, at + freeAt);
       if (free === 0) continue;
-      const from = (firstRef + (word << 5) + 31) | 0;
-      // From high to low, so that pops go through memory upwards.
-      while (free !== 0 && depth < want) {
-        const zeros = Math.clz32(free);
-        free ^= 0x8000_0000 >>> zeros;
-        stacks[(base + depth + stackCells) | 0] = (from - zeros) | 0;
-        depth = (depth + 1) | 0;
-      }
-      poke(bits, at + freeAt, free);
+      const left = claimBlocks(stacks, first + depth, want - depth, firstRef + (word << 5), free);
+      poke(bits, at + freeAt, left);
+      depth += bitCount(free ^ left);
     }
     if (depth === before)
       fail('pool_corrupt', `slab ${slab} counts free blocks and has none; recover() first`);

@@ -158,7 +158,7 @@ export const store = [
       current.insert(tag, ref);`,
     test: followers,
     killer:
-      'a thread that looks while the writer moves the part to a larger index sees one state after the other, and in the end the last one',
+      'a thread that looks while the writer moves the part to a larger index looks again before every access, and sees one state after the other',
   },
   {
     name: 'a growth that nobody is told of',

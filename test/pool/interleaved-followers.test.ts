@@ -56,4 +56,22 @@ describe.each(writes)('a thread that looks while the writer %s', (name, write, o
     assert.equal(new Set(states).size, states.length, 'a state came back');
     covered.push(`  ${name.padEnd(40)} ${count} of ${accesses}, ${states.length} states`);
   });
+
+  it('looks again before every access, and sees one state after the other', () => {
+    const stage = new Stage(others);
+    const { pool } = stage.writer();
+    const joined = stage.join();
+    const states: (string | undefined)[] = [];
+    let k = 1;
+    const lookAgain = (): void => {
+      const seen = read(joined, 'a', 'p')?.toString('hex');
+      if (k === 1 || states.at(-1) !== seen) states.push(seen);
+      interrupt(++k, lookAgain);
+    };
+    interrupt(1, lookAgain);
+    write(pool);
+    disarm();
+    assert.deepEqual(contents(joined), contents(pool));
+    assert.equal(new Set(states).size, states.length, 'a state came back');
+  });
 });
