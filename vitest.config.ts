@@ -7,7 +7,7 @@ const soak = process.env['CENOTE_SOAK'] === '1';
 const ci = process.env['CI'] === 'true';
 
 /** Bounds against a test that hangs, not expectations about speed. */
-const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 60_000;
+const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 180_000;
 
 /** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
