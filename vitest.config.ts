@@ -11,8 +11,8 @@ const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 180_000;
 
 /** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
-  'test/mutants/mutants',
   'test/crash/pool.crash',
+  'test/mutants/mutants',
   'test/alloc/owners.interleaved',
   'test/kv/policies',
   'test/crash/beside.crash',

@@ -273,7 +273,8 @@ export abstract class OwnerPaths extends Inspector {
     header: number,
   ): boolean {
     const owner = header >> layout.slabOwnerShift;
-    const isOthers = owner !== this.owner.slot && owner !== layout.nobody;
+    const isSlab = (header & layout.slabValid) !== 0;
+    const isOthers = isSlab && owner !== this.owner.slot && owner !== layout.nobody;
     const isLive = ((peek(bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 1;
     if (!isOthers || !isLive || layout.kindOfSlab(header) !== kind) return false;
     // Whether another has freed it is found where the bit is set.

@@ -288,10 +288,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const header = peek(view.headers, (granule >> this.windowShift) << layout.slabHeaderShift);
     const stack = header & layout.stackMask;
     if (header - stack !== this.ownHeader || stack >> layout.kindOfStackShift !== kind) {
-      const isFreed =
-        header !== 0 && this.freeOthers(ref, kind, view.headers, view.bits, granule, header);
-      if (!isFreed) this.freeRun(ref, kind, view);
-      return;
+      if (this.freeOthers(ref, kind, view.headers, view.bits, granule, header)) return;
+      return this.freeRun(ref, kind, view);
     }
     const { bits } = view;
     const at = (granule >> 5) << layout.bitsWordShift;

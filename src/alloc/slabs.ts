@@ -2,7 +2,7 @@
  * L1: slabs of equal blocks that belong to one owner each, and the private stacks in front of them.
  *
  * There is one stack per kind and class, `stack = kind · 32 + class`, of references on the
- * JavaScript heap. allocate pops, free pushes (pool-allocator.ts); here half a stack at a time
+ * JavaScript heap. allocate pops, free pushes (pool-allocator.ts); here about half a stack at a time
  * moves between a stack and the `free` bitmaps. A slab whose blocks are all free goes back to the
  * page runs, but for one per stack, so that a single block going back and forth does not make and
  * break slabs.
@@ -83,8 +83,8 @@ export class Slabs {
   }
 
   /**
-   * Fills an empty stack to half, or one more: from slabs with free blocks, what others have freed, slabs of
-   * nobody, or a new slab.
+   * Fills an empty stack to one more than half, which is a word of bitmaps where stacks are long: from slabs
+   * with free blocks, what others have freed, slabs of nobody, or a new slab.
    * @returns false when there is no memory: nothing has changed
    */
   refill(stack: number): boolean {

@@ -51,7 +51,7 @@ describe.each(operations)('$name', (operation) => {
   test.each([
     ['dies at every access', undefined],
     ['dies at every access, and nothing is zeroed', 0],
-  ] as const)('%s', (_, zeroKinds) => {
+  ] as const)('%s', (title, zeroKinds) => {
     let k = 1;
     for (; ; k++) {
       const scene = wreck(operation, k, zeroKinds);
@@ -64,7 +64,7 @@ describe.each(operations)('$name', (operation) => {
         throw new Error(`died at access ${k}`, { cause: error });
       }
     }
-    points.push(`  ${operation.name.padEnd(42)} ${k - 1}`);
+    points.push(`  ${operation.name.padEnd(42)} ${k - 1}, ${title}`);
   });
 
   test('dies, and the survivor in recovery, and another recovers both', () => {

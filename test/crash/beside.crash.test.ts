@@ -17,7 +17,7 @@ import { pattern } from './steps.ts';
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
 /** Crashes per operation in a normal run. */
-const pointsMax = process.env['CI'] === 'true' ? 500 : 40;
+const pointsMax = process.env['CI'] === 'true' ? 1000 : 40;
 const emptyEvery = 4;
 
 const covered: string[] = [];
