@@ -7,17 +7,16 @@ import assert from 'node:assert/strict';
 import { afterAll, describe, it, vi } from 'vitest';
 import type { Draft, Lease } from '../../src/pool/api.ts';
 import type { OwnedPool } from '../support/owned-memory.ts';
-import { accessCount, armCrash, disarm } from '../support/instrumented-words.ts';
 import { abandon } from '../support/owned-memory.ts';
-import { pointsOf } from '../support/points.ts';
 import { dies, Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
 import { pattern } from './steps.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
-/** Crashes per operation in a normal run. */
-const pointsMax = process.env['CI'] === 'true' ? 1000 : 40;
+const ci = process.env['CI'] === 'true';
+/** Crashes per operation. */
+const pointsMax = ci ? 1000 : 40;
 const emptyEvery = 4;
 
 const covered: string[] = [];
@@ -82,7 +81,7 @@ const wrecks = [
   'ten puts while the index grows',
   'put that adds entries',
 ];
-const shares = process.env['CI'] === 'true' ? [0.3, 0.5, 0.7, 0.9] : [0.6, 0.9];
+const shares = ci ? [0.3, 0.5, 0.7, 0.9] : [0.6, 0.9];
 
 describe('an heir, killed at every access of what it takes over', () => {
   for (const name of wrecks) {
@@ -94,32 +93,22 @@ describe('an heir, killed at every access of what it takes over', () => {
         const first = Math.ceil(share * trial.accesses);
         const heal = ({ pool }: OwnedPool): void => void pool.sweepExpired();
         const unharmed = trial.crashBeside(first, () => void new Neighbour(trial.another()));
-        armCrash(Infinity);
-        heal(unharmed);
-        const accesses = accessCount();
-        disarm();
-        let points = 0;
-        for (const k of pointsOf(accesses, pointsMax)) {
-          try {
-            let third: OwnedPool | undefined;
-            let neighbour: Neighbour | undefined;
-            const heir = trial.crashBeside(first, () => {
-              third = trial.another();
-              neighbour = new Neighbour(third);
-            });
-            assert(dies(k, () => heal(heir)));
-            abandon(trial.memory, heir.store.region.ownerSlot);
-            neighbour?.readsOn();
-            neighbour?.end();
-            trial.verifyIn(third as OwnedPool, false);
-            neighbour?.holdsOn();
-          } catch (error) {
-            const where = `killed at access ${first} of ${trial.accesses}, its heir at ${k} of ${accesses}`;
-            throw new Error(where, { cause: error });
-          }
-          points++;
-        }
-        covered.push(`  heir, after ${name.padEnd(34)} ${points} of ${accesses}`);
+        const accesses = trial.accessesIn(() => heal(unharmed));
+        const points = visitAccesses(accesses, pointsMax, (k) => {
+          let third: OwnedPool | undefined;
+          let neighbour: Neighbour | undefined;
+          const heir = trial.crashBeside(first, () => {
+            third = trial.another();
+            neighbour = new Neighbour(third);
+          });
+          dies(k, () => heal(heir)); // or has ended before
+          abandon(trial.memory, heir.store.region.ownerSlot);
+          neighbour?.readsOn();
+          neighbour?.end();
+          trial.verifyIn(third as OwnedPool, false);
+          neighbour?.holdsOn();
+        });
+        covered.push(`  heir, after ${name.padEnd(34)} ${points} of ${accesses.at(-1)}`);
       }
     });
   }
@@ -129,7 +118,8 @@ describe('killed beside another owner at every access', () => {
   for (const scenario of scenarios) {
     it(scenario.name, () => {
       const trial = new Trial(scenario);
-      const points = visitAccesses(trial, pointsMax, (k, nth) => {
+      const accesses = trial.accessesBeside((owned) => void new Neighbour(owned));
+      const points = visitAccesses(accesses, pointsMax, (k, nth) => {
         let neighbour: Neighbour | undefined;
         const other = trial.crashBeside(k, (owned) => (neighbour = new Neighbour(owned)));
         neighbour?.readsOn();
@@ -138,7 +128,7 @@ describe('killed beside another owner at every access', () => {
         neighbour?.holdsOn();
         if (nth % emptyEvery === 0) trial.expectNothingLeft(other);
       });
-      covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${trial.accesses}`);
+      covered.push(`  ${scenario.name.padEnd(46)} ${points} of ${accesses.at(-1)}`);
     });
   }
 });

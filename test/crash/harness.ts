@@ -8,7 +8,7 @@ import type { Region, RegionOptions } from '../../src/memory/region.ts';
 import type { PartInfo } from '../../src/pool/api.ts';
 import type { AllocatorChoices } from '../../src/store/open.ts';
 import type { StoreOptions } from '../../src/store/options.ts';
-import { accessCount, armCrash, Crash, disarm } from '../support/instrumented-words.ts';
+import { accessCount, accessesOf, armCrash, Crash, disarm } from '../support/instrumented-words.ts';
 import {
   abandon,
   anotherPool,
@@ -22,8 +22,11 @@ import {
   type SharedHandle,
 } from '../support/owned-memory.ts';
 import { pointsOf } from '../support/points.ts';
+import { momentsOf } from './moments.ts';
 
 const mib = 2 ** 20;
+
+const ci = process.env['CI'] === 'true';
 
 export interface Scenario {
   readonly name: string;
@@ -44,10 +47,17 @@ export interface Scenario {
 
 export type Expectation = (seen: Seen, before: Seen, after: Seen) => void;
 
+interface SeenPart {
+  readonly info: PartInfo;
+  /** The same as text, to compare. */
+  readonly told: string;
+  readonly bytes: Buffer;
+}
+
 /** Everything that can be told of a pool. */
 export interface Seen {
   /** By id and part. */
-  readonly parts: Map<string, { readonly info: PartInfo; readonly bytes: Buffer }>;
+  readonly parts: Map<string, SeenPart>;
   readonly capacityBytes: number;
 }
 
@@ -76,6 +86,7 @@ export class Trial {
   readonly #start: readonly Uint8Array[];
   readonly #before: Seen;
   readonly #after: Seen;
+  #afterBeside: Seen | undefined;
 
   constructor(scenario: Scenario) {
     this.#scenario = scenario;
@@ -86,13 +97,13 @@ export class Trial {
     scenario.fill(first);
     first.pool.close().catch((error: unknown) => assert.fail(String(error)));
     this.#start = copyMemory(this.memory);
-    this.#before = observe(this.#ready().owned);
+    this.#before = copied(observe(this.#ready().owned));
     const { owned, operation } = this.#ready();
     armCrash(Infinity);
     operation();
     this.accesses = accessCount();
     disarm();
-    this.#after = owned.store.closed ? observe(this.open()) : observe(owned);
+    this.#after = copied(observe(owned.store.closed ? this.open() : owned));
     restoreMemory(this.memory, this.#start);
   }
 
@@ -101,10 +112,31 @@ export class Trial {
     return ownPool(region, { ...defaultOptions, ...options }, choices);
   }
 
+  /** Accesses of the operation to crash at. */
+  accessesToVisit(): readonly number[] {
+    return this.accessesIn(this.#ready().operation);
+  }
+
+  /** Accesses to crash at, of something that is done to the memory as it is now. With CI=true only where a crash leaves something else than at the one before, and one more. */
+  accessesIn(work: () => void): readonly number[] {
+    if (ci) return momentsOf(this.memory, work);
+    return Array.from({ length: accessesOf(work) }, (_, n) => n + 1);
+  }
+
+  /** The same beside another owner, as `crashBeside` has it. What the operation does there may happen too, such as more evictions. */
+  accessesBeside(meanwhile: (other: OwnedPool) => void): readonly number[] {
+    const { operation } = this.#ready();
+    const other = this.another();
+    meanwhile(other);
+    const accesses = this.accessesIn(operation);
+    this.#afterBeside = copied(observe(other));
+    return accesses;
+  }
+
   /** Leaves in memory what a crash at access `k` of the operation leaves. */
   crashAt(k: number): void {
     const died = dies(k, this.#ready().operation);
-    assert(died, `the operation ended before access ${k}`);
+    assert(died || k > this.accesses, `the operation ended before access ${k}`);
   }
 
   /** Another owner of the pool as it is. */
@@ -160,7 +192,9 @@ export class Trial {
     for (const key of keys) {
       const found = seen.parts.get(key);
       const isOld = same(found, before.parts.get(key));
-      const isNew = same(found, after.parts.get(key));
+      const isNew = [after, this.#afterBeside ?? after].some(({ parts }) =>
+        same(found, parts.get(key)),
+      );
       assert(isOld || isNew, `${key} is neither in its old nor in its new state`);
     }
     assert([before.capacityBytes, after.capacityBytes].includes(seen.capacityBytes));
@@ -186,18 +220,19 @@ export class Trial {
   }
 }
 
-/** Calls `visit` for accesses of a trial's operation, about `most` of them, and says of what fails for which it did. @returns how many */
+/** Calls `visit` for accesses, about `most` of them, and says of what fails for which it did. @returns how many */
 export function visitAccesses(
-  { accesses }: Trial,
+  accesses: readonly number[],
   most: number,
   visit: (k: number, nth: number) => void,
 ): number {
   let visited = 0;
-  for (const k of pointsOf(accesses, most)) {
+  for (const nth of pointsOf(accesses.length, most)) {
+    const k = accesses[nth - 1] as number;
     try {
       visit(k, visited);
     } catch (error) {
-      throw new Error(`killed at access ${k} of ${accesses}`, { cause: error });
+      throw new Error(`killed at access ${k} of ${accesses.at(-1)}`, { cause: error });
     }
     visited++;
   }
@@ -218,26 +253,36 @@ export function dies(k: number, work: () => void): boolean {
   }
 }
 
+/** Bytes are those in memory, as long as nothing changes there. */
 export function observe({ pool }: OwnedPool): Seen {
   const parts: Seen['parts'] = new Map();
   for (const { id, parts: infos } of pool.list({ limit: 10_000 })) {
     for (const info of infos) {
       const lease = pool.get(id, info.part);
       assert(lease !== undefined);
-      const { buffer, byteOffset, byteLength } = lease.data;
-      const bytes = Buffer.from(new Uint8Array(buffer, byteOffset, byteLength));
       // How often it was used is no part of its state.
-      parts.set(`${id}/${info.part}`, { info: { ...info, uses: 0 }, bytes });
+      const lasting = { ...info, uses: 0 };
+      const told = JSON.stringify(lasting);
+      parts.set(`${id}/${info.part}`, { info: lasting, told, bytes: viewOf(lease.data) });
       lease.release();
     }
   }
   return { parts, capacityBytes: pool.stats().capacityBytes };
 }
 
-type Part = ReturnType<Seen['parts']['get']>;
+function viewOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
 
-function same(left: Part, right: Part): boolean {
+/** What stays when memory is another. */
+function copied({ parts, capacityBytes }: Seen): Seen {
+  const copies = [...parts].map(
+    ([key, part]) => [key, { ...part, bytes: Buffer.from(part.bytes) }] as const,
+  );
+  return { parts: new Map(copies), capacityBytes };
+}
+
+function same(left: SeenPart | undefined, right: SeenPart | undefined): boolean {
   if (left === undefined || right === undefined) return left === right;
-  if (!left.bytes.equals(right.bytes)) return false;
-  return JSON.stringify(left.info) === JSON.stringify(right.info);
+  return left.told === right.told && left.bytes.equals(right.bytes);
 }

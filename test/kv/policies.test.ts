@@ -67,12 +67,13 @@ const noise = 0.3;
  * Sessions that come back by chance alone: which of them come back soon is luck, and at 2,000 blocks a handful of those of the agentic shape are all that
  * fits. Points below LRU of 770 seeds at 2,000 blocks: mean −0.52, standard deviation 0.52, most 1.02 (agentic); of 200 at four capacities 0.07, 0.12, 0.46
  * (conversation). The mean of four drawn seeds is held to what is far for it, each of them to seven deviations, the first seeds to what they had.
+ * A normal run draws one.
  */
 const ofShape = {
   conversation: { mean: 0.5, anySeed: 1, firstSeeds: 0.5 },
   agentic: { mean: 1, anySeed: 3, firstSeeds: 0.1 },
 } as const;
-const drawnSeeds = 4;
+const drawnSeeds = rounds(1, 4);
 
 /** All capacities in CI, else every third. */
 const rows = (figures: Readonly<Record<number, number>>): [number, number][] =>
@@ -173,7 +174,8 @@ describe('on made-up traces', () => {
         mostBelow(`generated:${shape}:${1 + (seed() % 1_000_000) + of}`),
       );
       expect(Math.max(...drawn)).toBeLessThan(anySeed);
-      expect(drawn.reduce((sum, below) => sum + below, 0) / drawnSeeds).toBeLessThan(mean);
+      const meanOfDrawn = drawn.reduce((sum, below) => sum + below, 0) / drawnSeeds;
+      expect(meanOfDrawn).toBeLessThan(rounds(anySeed, mean));
     },
   );
 

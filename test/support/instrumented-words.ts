@@ -21,6 +21,7 @@ let accesses = 0;
 let crashAt = Infinity;
 let interruptAt = Infinity;
 let interruption = (): void => undefined;
+let afterWrites = false;
 
 /**
  * The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of
@@ -38,13 +39,21 @@ export function armCrash(k: number): void {
 export function interrupt(k: number, other: () => void): void {
   accesses = 0;
   interruptAt = k;
+  afterWrites = false;
   interruption = other;
+}
+
+/** Right before each access that follows one which writes, `look` runs, and is told which access it is. Its own ones are not counted. */
+export function watchWrites(look: (access: number) => void): void {
+  interrupt(Infinity, () => look(accesses));
+  afterWrites = true;
 }
 
 /** Lets accesses happen again, undisturbed. */
 export function disarm(): void {
   crashAt = Infinity;
   interruptAt = Infinity;
+  afterWrites = false;
 }
 
 /** Accesses since the last `armCrash` or `interrupt`. */
@@ -68,13 +77,19 @@ function access(): void {
   }
 }
 
+/** An access that may change memory. */
+function writing(): void {
+  access();
+  if (afterWrites) interruptAt = accesses + 1;
+}
+
 export function peek(words: Words, index: number): number {
   access();
   return words[index] as number;
 }
 
 export function poke(words: Words, index: number, value: number): void {
-  access();
+  writing();
   words[index] = value;
 }
 
@@ -86,22 +101,22 @@ export function load(words: Words, index: number): number {
 export { load as loadInOrder };
 
 export function store(words: Words, index: number, value: number): void {
-  access();
+  writing();
   Atomics.store(words, index, value);
 }
 
 export function or(words: Words, index: number, bits: number): number {
-  access();
+  writing();
   return Atomics.or(words, index, bits);
 }
 
 export function and(words: Words, index: number, bits: number): number {
-  access();
+  writing();
   return Atomics.and(words, index, bits);
 }
 
 export function add(words: Words, index: number, value: number): number {
-  access();
+  writing();
   return Atomics.add(words, index, value);
 }
 
@@ -111,24 +126,24 @@ export function compareExchange(
   expected: number,
   value: number,
 ): number {
-  access();
+  writing();
   return Atomics.compareExchange(words, index, expected, value);
 }
 
 export function setBits(words: Words, index: number, bits: number): void {
-  access();
+  writing();
   words[index] = (words[index] as number) | bits;
 }
 
 export function increment(words: Words, index: number): number {
-  access();
+  writing();
   const sum = ((words[index] as number) + 1) | 0;
   words[index] = sum;
   return sum;
 }
 
 export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
-  access();
+  writing();
   target.set(source, targetOffset);
 }
 
@@ -138,11 +153,11 @@ export function moveWithin(
   from: number,
   to: number,
 ): void {
-  access();
+  writing();
   target.copyWithin(targetOffset, from, to);
 }
 
 export function zero(target: Uint8Array, from: number, to: number): void {
-  access();
+  writing();
   target.fill(0, from, to);
 }
