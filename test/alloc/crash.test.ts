@@ -5,6 +5,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { createAllocator } from '../../src/alloc/allocator.ts';
 import { accessCount } from '../support/instrumented-words.ts';
+import { momentsOf } from '../support/moments.ts';
 import { rounds, seed } from '../support/seed.ts';
 import {
   diesAt,
@@ -23,12 +24,16 @@ import { scenarios } from './support/scenarios.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
-/** Recovers, dying at access j of that first. @returns true when it died */
-function recoverDyingAt(j: number, { oracle }: Wreck): boolean {
-  const died = diesAt(j, () => void oracle.allocator.recover());
-  if (died) reopen(oracle);
+/** Recovers, dying at access j of that first if it has so many. */
+function recoverDyingAt(j: number, { oracle }: Wreck): void {
+  if (diesAt(j, () => void oracle.allocator.recover())) reopen(oracle);
   oracle.allocator.recover();
-  return died;
+}
+
+/** Accesses of recovery to die at after a death at access k, so that all is left that can be left. */
+function momentsOfRecovery(scenario: Scenario, k: number): number[] {
+  const { allocator } = (wreck(scenario, k) as Wreck).oracle;
+  return momentsOf((allocator.region as SmallRegion).memory, () => void allocator.recover());
 }
 
 function accessesOf(scenario: Scenario): number {
@@ -52,10 +57,11 @@ describe.each(scenarios)('$name', (scenario) => {
   test('dies, and dies again in recovery', () => {
     const random = new Random(seed());
     const accesses = accessesOf(scenario);
-    for (let round = 0; round < rounds(60, 600); round++) {
+    for (let round = 0; round < rounds(20, 150); round++) {
       const k = 1 + random.below(accesses);
+      const moments = momentsOfRecovery(scenario, k);
       const found = wreck(scenario, k) as Wreck;
-      recoverDyingAt(1 + random.below(2_000), found);
+      recoverDyingAt(moments[random.below(moments.length)] as number, found);
       verifyRecovered(found);
       verifyNothingLost(found.oracle);
     }
@@ -71,10 +77,9 @@ test('recovery dies at every access', () => {
   ];
   for (const scenario of scenarios.filter(({ name }) => chosen.includes(name))) {
     const k = 1 + random.below(accessesOf(scenario));
-    let died = true;
-    for (let j = 1; died; j++) {
+    for (const j of momentsOfRecovery(scenario, k)) {
       const found = wreck(scenario, k) as Wreck;
-      died = recoverDyingAt(j, found);
+      recoverDyingAt(j, found);
       verifyRecovered(found);
       verifyNothingLost(found.oracle);
     }

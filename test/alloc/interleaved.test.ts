@@ -6,20 +6,25 @@
 import assert from 'node:assert/strict';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { hasCode } from '../../src/errors.ts';
-import { accessCount, disarm, interrupt } from '../support/instrumented-words.ts';
-import { pointsOf } from '../support/points.ts';
+import {
+  accessesOf,
+  disarm,
+  interrupt,
+  interruptApart,
+  meetOutside,
+  sameUntil,
+} from '../support/instrumented-words.ts';
 import type { Held, Oracle } from './support/oracle.ts';
 import { deeds, replies, Scene } from './support/two-owners.ts';
 
 vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words.ts'));
 
-/** Interruptions per pair of deeds, and with CI=true. */
-const pointsMax = process.env['CI'] === 'true' ? 300 : 8;
-
-const covered = { points: 0, busy: 0 };
+const covered = { points: 0, accesses: 0, busy: 0 };
 
 afterAll(() => {
-  process.stdout.write(`${covered.points} interruptions; ${covered.busy} times busy\n`);
+  process.stdout.write(
+    `${covered.points} interruptions, which stand for ${covered.accesses}; ${covered.busy} times busy\n`,
+  );
 });
 
 /** Runs `work`, unless an owner who is interrupted keeps a lock: then nothing has changed. */
@@ -91,14 +96,15 @@ describe.each(deeds)('while an owner $name', ({ prepare, act }) => {
   test.each(replies)('another %s', (_, reply) => {
     const whole = new Scene();
     prepare?.(whole);
-    interrupt(Infinity, () => undefined);
-    act(whole);
-    const accesses = accessCount();
-    disarm();
-    for (const k of pointsOf(accesses, pointsMax)) {
+    const accesses = accessesOf(() => act(whole));
+    covered.accesses += accesses;
+    for (let k = 1; k <= accesses; k = sameUntil() + 1) {
       const scene = new Scene();
       prepare?.(scene);
-      interrupt(k, () => unlessBusy(() => reply(scene.survivor, scene)));
+      interruptApart(k, () => {
+        meetOutside(); // it may look at what the one holds
+        unlessBusy(() => reply(scene.survivor, scene));
+      });
       unlessBusy(() => act(scene));
       disarm();
       try {
@@ -141,10 +147,7 @@ describe.each(shared)('two owners who free %s at once', (_, whose, index, isExac
   test('leave it free, and are told of each other where that can be known', () => {
     const whole = new Scene();
     const one = index < 0 ? whole.third() : (whole[whose].held[index] as Held);
-    interrupt(Infinity, () => undefined);
-    isFreed(whole.victim, one);
-    const accesses = accessCount();
-    disarm();
+    const accesses = accessesOf(() => isFreed(whole.victim, one));
     for (let k = 1; k <= accesses; k++) {
       const scene = new Scene();
       const it = index < 0 ? scene.third() : (scene[whose].held[index] as Held);

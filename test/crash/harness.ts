@@ -21,8 +21,8 @@ import {
   restoreMemory,
   type SharedHandle,
 } from '../support/owned-memory.ts';
+import { momentsOf } from '../support/moments.ts';
 import { pointsOf } from '../support/points.ts';
-import { momentsOf } from './moments.ts';
 
 const mib = 2 ** 20;
 
@@ -119,7 +119,7 @@ export class Trial {
 
   /** Accesses to crash at, of something that is done to the memory as it is now. With CI=true only where a crash leaves something else than at the one before, and one more. */
   accessesIn(work: () => void): readonly number[] {
-    if (ci) return momentsOf(this.memory, work);
+    if (ci) return momentsOf(this.memory.buffers, work);
     return Array.from({ length: accessesOf(work) }, (_, n) => n + 1);
   }
 

@@ -10,6 +10,8 @@
  * ```
  */
 
+import { Footprint } from './footprint.ts';
+
 export type Words = Int32Array;
 
 /** What an access throws when its turn has come. */
@@ -22,6 +24,10 @@ let crashAt = Infinity;
 let interruptAt = Infinity;
 let interruption = (): void => undefined;
 let afterWrites = false;
+/** What the interruption reads and writes; afterwards, until something is met that it does not commute with. */
+let footprint: Footprint | undefined;
+let isRecording = false;
+let firstMet = 0;
 
 /**
  * The k-th access from now on (1 is the next one), and every one after it, throws Crash instead of
@@ -43,6 +49,35 @@ export function interrupt(k: number, other: () => void): void {
   interruption = other;
 }
 
+/**
+ * As `interrupt`. Afterwards `sameUntil` tells the last access before which `other` would have come to the same: what is in between neither
+ * reads what it wrote, nor writes what it read or wrote.
+ */
+export function interruptApart(k: number, other: () => void): void {
+  firstMet = Infinity;
+  interrupt(k, () => {
+    footprint = new Footprint();
+    isRecording = true;
+    try {
+      other();
+    } finally {
+      isRecording = false;
+    }
+  });
+}
+
+/** See `interruptApart`; Infinity where it is all of them. */
+export function sameUntil(): number {
+  return firstMet;
+}
+
+/** State that stands for what a kernel knows: each look at it, and each change. No access, and nothing dies at it. */
+const outside = new Int32Array(1);
+
+export function meetOutside(): void {
+  note(outside, 0, 1, true);
+}
+
 /** Right before each access that follows one which writes, `look` runs, and is told which access it is. Its own ones are not counted. */
 export function watchWrites(look: (access: number) => void): void {
   interrupt(Infinity, () => look(accesses));
@@ -54,6 +89,7 @@ export function disarm(): void {
   crashAt = Infinity;
   interruptAt = Infinity;
   afterWrites = false;
+  footprint = undefined;
 }
 
 /** Accesses since the last `armCrash` or `interrupt`. */
@@ -68,55 +104,69 @@ export function accessesOf(work: () => unknown): number {
   return accesses;
 }
 
-function access(): void {
+function note(view: Words | Uint8Array, from: number, to: number, isWritten: boolean): void {
+  if (footprint === undefined) return;
+  if (isRecording) footprint.add(view, from, to, isWritten);
+  else if (footprint.meets(view, from, to, isWritten)) {
+    firstMet = accesses;
+    footprint = undefined;
+  }
+}
+
+function access(view: Words | Uint8Array, from: number, to: number, isWritten: boolean): void {
   if (++accesses >= crashAt) throw new Crash(`access ${accesses}`);
   if (accesses === interruptAt) {
     const before = accesses;
     interruption();
     accesses = before;
   }
+  if (footprint !== undefined) note(view, from, to, isWritten);
+}
+
+function reading(words: Words, index: number): void {
+  access(words, index, index + 1, false);
 }
 
 /** An access that may change memory. */
-function writing(): void {
-  access();
+function writing(view: Words | Uint8Array, from: number, to: number): void {
+  access(view, from, to, true);
   if (afterWrites) interruptAt = accesses + 1;
 }
 
 export function peek(words: Words, index: number): number {
-  access();
+  reading(words, index);
   return words[index] as number;
 }
 
 export function poke(words: Words, index: number, value: number): void {
-  writing();
+  writing(words, index, index + 1);
   words[index] = value;
 }
 
 export function load(words: Words, index: number): number {
-  access();
+  reading(words, index);
   return Atomics.load(words, index);
 }
 
 export { load as loadInOrder };
 
 export function store(words: Words, index: number, value: number): void {
-  writing();
+  writing(words, index, index + 1);
   Atomics.store(words, index, value);
 }
 
 export function or(words: Words, index: number, bits: number): number {
-  writing();
+  writing(words, index, index + 1);
   return Atomics.or(words, index, bits);
 }
 
 export function and(words: Words, index: number, bits: number): number {
-  writing();
+  writing(words, index, index + 1);
   return Atomics.and(words, index, bits);
 }
 
 export function add(words: Words, index: number, value: number): number {
-  writing();
+  writing(words, index, index + 1);
   return Atomics.add(words, index, value);
 }
 
@@ -126,24 +176,25 @@ export function compareExchange(
   expected: number,
   value: number,
 ): number {
-  writing();
+  writing(words, index, index + 1);
   return Atomics.compareExchange(words, index, expected, value);
 }
 
 export function setBits(words: Words, index: number, bits: number): void {
-  writing();
+  writing(words, index, index + 1);
   words[index] = (words[index] as number) | bits;
 }
 
 export function increment(words: Words, index: number): number {
-  writing();
+  writing(words, index, index + 1);
   const sum = ((words[index] as number) + 1) | 0;
   words[index] = sum;
   return sum;
 }
 
 export function copyInto(target: Uint8Array, targetOffset: number, source: Uint8Array): void {
-  writing();
+  writing(target, targetOffset, targetOffset + source.length);
+  note(source, 0, source.length, false);
   target.set(source, targetOffset);
 }
 
@@ -153,11 +204,12 @@ export function moveWithin(
   from: number,
   to: number,
 ): void {
-  writing();
+  writing(target, targetOffset, targetOffset + to - from);
+  note(target, from, to, false);
   target.copyWithin(targetOffset, from, to);
 }
 
 export function zero(target: Uint8Array, from: number, to: number): void {
-  writing();
+  writing(target, from, to);
   target.fill(0, from, to);
 }

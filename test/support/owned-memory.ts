@@ -143,13 +143,3 @@ export function restoreMemory(handle: SharedHandle, copy: readonly Uint8Array[])
     new Uint8Array(handle.buffers[n] as SharedArrayBuffer).set(bytes);
   }
 }
-
-/** Whether memory is what it was when it was copied. */
-export function sameMemory(handle: SharedHandle, copy: readonly Uint8Array[]): boolean {
-  return (
-    handle.buffers.length === copy.length &&
-    handle.buffers.every(
-      (buffer, n) => Buffer.compare(Buffer.from(buffer), copy[n] as Uint8Array) === 0,
-    )
-  );
-}

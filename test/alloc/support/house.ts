@@ -30,7 +30,8 @@ export class House {
   readonly regions: Map<number, SmallRegion> = new Map();
   readonly allocators: Map<number, PoolAllocator> = new Map();
   readonly #options: { zeroKinds: number; lockWaitMs: number };
-  #marks = 0;
+  /** By slot: what an owner writes does not depend on what others did meanwhile. */
+  readonly #marks = new Map<number, number>();
 
   constructor(
     shape: SmallRegionShape,
@@ -79,7 +80,9 @@ export class House {
     if (ref === 0) return 0;
     assert(!this.held.has(ref), `reference ${ref} was given out twice`);
     const usable = allocator.sizeOf(ref);
-    const mark = (++this.#marks & 127) + 1;
+    const nth = (this.#marks.get(slot) ?? 0) + 1;
+    this.#marks.set(slot, nth);
+    const mark = ((31 * slot + nth) & 127) + 1;
     bytesOf(allocator, ref, usable).fill(mark);
     this.held.set(ref, { ref, kind, sizeBytes: usable, mark, by: slot, kept: false });
     if (keep) this.keep(slot, ref);

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { Allocator } from '../../../src/alloc/api.ts';
 import { kinds } from '../../../src/alloc/kind.ts';
 import type { Ref, Segment } from '../../../src/memory/region.ts';
+import { meetOutside } from '../../support/instrumented-words.ts';
 
 export interface Held {
   readonly ref: Ref;
@@ -43,6 +44,7 @@ export class Oracle {
     const mark = ++this.#marks & 255;
     bytesOf(this.allocator, ref, usable).fill(mark);
     const held = { ref, kind, sizeBytes: usable, mark, kept: false };
+    meetOutside();
     this.held.push(held);
     return held;
   }
@@ -56,6 +58,7 @@ export class Oracle {
   }
 
   forget(index: number): void {
+    meetOutside(); // others look at the account, too
     const last = this.held.pop() as Held;
     if (index < this.held.length) this.held[index] = last;
   }
@@ -63,6 +66,7 @@ export class Oracle {
   keep(index: number): void {
     const held = this.held[index] as Held;
     this.allocator.keep(held.ref);
+    meetOutside();
     held.kept = true;
   }
 

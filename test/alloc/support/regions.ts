@@ -16,6 +16,7 @@ import {
   releaseOwnerSlot,
 } from '../../../src/memory/owners.ts';
 import { load, store } from '../../../src/memory/words.ts';
+import { meetOutside } from '../../support/instrumented-words.ts';
 
 export const kib: number = 2 ** 10;
 export const mib: number = 2 ** 20;
@@ -95,6 +96,7 @@ export class SmallRegion implements Region {
   }
 
   #take(slot: number): void {
+    meetOutside();
     const at = ownerWord(slot, ownerSlot.state);
     this.ownerSlot = slot;
     this.slotAbandoned = load(this.#words, at) !== ownerFree;
@@ -106,6 +108,11 @@ export class SmallRegion implements Region {
   #another(): SmallRegion {
     const shape = { segmentBytes: [], slabShift: this.slabShift };
     return new SmallRegion(shape, this.#all, this.#kernel);
+  }
+
+  /** All that outlives this object. */
+  get memory(): readonly ArrayBufferLike[] {
+    return this.#all.map(({ words }) => words.buffer);
   }
 
   /** The owner of this slot has died; the next one in the slot finds this. */
@@ -124,6 +131,7 @@ export class SmallRegion implements Region {
 
   /** This owner has died. */
   die(): void {
+    meetOutside();
     this.#kernel.lives.delete(this.ownerSlot);
   }
 
@@ -183,6 +191,7 @@ export class SmallRegion implements Region {
 
   /** As under the lock of a region, which is not waited for. */
   #alone<T>(change: () => T): T {
+    meetOutside();
     if (this.#kernel.changing >= 0) fail('pool_busy', 'another owner is changing the region');
     this.#kernel.changing = this.ownerSlot;
     try {
@@ -193,10 +202,12 @@ export class SmallRegion implements Region {
   }
 
   ownerLives(slot: number): boolean {
+    meetOutside();
     return this.#kernel.lives.has(slot);
   }
 
   reclaim(slot: number, clear: () => void): boolean {
+    meetOutside();
     if (load(this.#words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
     if (this.#kernel.lives.has(slot)) return false;
     clear();
@@ -205,6 +216,7 @@ export class SmallRegion implements Region {
   }
 
   giveBack({ number, bytes }: Segment, fromByte: number, toByte: number): number {
+    meetOutside();
     const { absent } = this.#kernel;
     const before = absent.size;
     for (let at = fromByte; at < toByte; at += pageBytes) absent.add(pageKey(number, at));
@@ -214,6 +226,7 @@ export class SmallRegion implements Region {
   }
 
   takeAgain({ number, bytes }: Segment, fromByte: number, toByte: number): boolean {
+    meetOutside();
     const { absent } = this.#kernel;
     for (let at = fromByte; at < toByte; at += pageBytes) {
       if (!absent.has(pageKey(number, at))) continue;
@@ -227,6 +240,7 @@ export class SmallRegion implements Region {
 
   /** From now on the system has memory, or none. */
   setFull(isFull: boolean): void {
+    meetOutside();
     this.#kernel.sparePages = isFull ? 0 : Infinity;
   }
 
@@ -240,6 +254,7 @@ export class SmallRegion implements Region {
   }
 
   #fill({ number, sizeBytes, bytes }: Segment): void {
+    meetOutside();
     const { absent } = this.#kernel;
     for (let at = 0; at < sizeBytes; at += pageBytes) {
       if (absent.delete(pageKey(number, at))) bytes.fill(0, at, at + pageBytes);
