@@ -127,9 +127,9 @@ test('an interruption that meets nothing is the same before any access', () => {
     const [until, state] = left(first, second, k);
     const last = Math.min(until, accesses);
     if (last <= k) continue;
-    const other = k + 1 + random.below(last - k);
-    const where = `${first.name}, ${second.name} before ${k} and ${other} of ${accesses}`;
-    expect([where, left(first, second, other)[1]]).toEqual([where, state]);
+    const later = k + 1 + random.below(last - k);
+    const where = `${first.name}, ${second.name} before ${k} and ${later} of ${accesses}`;
+    expect([where, left(first, second, later)[1]]).toEqual([where, state]);
     compared++;
   }
 });

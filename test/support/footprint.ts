@@ -24,8 +24,8 @@ export class Footprint {
       this.#spans.push(span);
       return;
     }
-    let words = this.#words.get(span.buffer);
-    if (words === undefined) this.#words.set(span.buffer, (words = new Map()));
+    const words = this.#words.get(span.buffer) ?? new Map<number, boolean>();
+    this.#words.set(span.buffer, words);
     words.set(span.from, isWritten || words.get(span.from) === true);
   }
 
