@@ -12,6 +12,7 @@ import {
   type Region,
   type Segment,
 } from '../memory/region.ts';
+import { countOwners } from '../memory/owners.ts';
 import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
 import { classBytes, classCount, exactPagesMax, pagesFor, wholeSteps } from './classes.ts';
@@ -95,7 +96,8 @@ export abstract class OwnerPaths extends Inspector {
   protected fitCache(): void {
     const { runs } = this;
     const pages = runs.usedPages() > runs.limitPages ? 0 : this.mostPages();
-    this.cache.fit(pages, isSmall(this.region.slabShift));
+    const { superblock, slabShift } = this.region;
+    this.cache.fit(pages, countOwners(this.control, superblock.ownersMax), isSmall(slabShift));
   }
 
   /** Pages that may be in use at once. */
@@ -156,8 +158,10 @@ export abstract class OwnerPaths extends Inspector {
     const state = pages <= layout.runPagesLimit ? layout.stateRun : layout.stateExtent;
     const head = layout.packHead(state, kind, layout.headLive, pages);
     let ref = this.runs.allocateRun(head, pages);
-    if (ref !== 0 && this.cache.isLookDue())
+    if (ref !== 0 && this.cache.isLookDue()) {
       this.cache.look(this.runs.usedPages(), this.mostPages());
+      this.fitCache(); // owners come and go
+    }
     if (ref === 0 && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
     while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(head, pages);
     if (ref === 0) refuseBlocked(this.runs);

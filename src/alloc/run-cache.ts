@@ -37,12 +37,15 @@ for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
 
 /**
  * What an owner may hold back of short runs, and of longer ones: shares of all pages, and never more than this. Few long ones would crowd out
- * many short ones. In small pools, where one run is much, only short ones, and fewer.
+ * many short ones. What an owner holds that does nothing is lost to the others: of longer runs all owners together hold no more than a quarter, in
+ * equal shares. In small pools, where one run is much, only short ones, and fewer.
  */
 const shareOfShort = 16;
-const shareOfLong = 16;
+const shareOfLong = 8;
+const shareOfAllLong = 4;
 const shareOfSmallPool = 32;
-const heldPagesMax = 4096;
+const shortPagesMax = 4096;
+const longPagesMax = 8192;
 
 /** Memory is plenty while no more of it is in use. */
 const plentyShare = 0.5;
@@ -61,11 +64,12 @@ export class RunCache {
   #shortLimit = 0;
   #longLimit = 0;
 
-  /** Bounds the cache by the pages that the region can hand out. */
-  fit(dataPages: number, isSmallPool: boolean): void {
-    const share = (of: number): number => Math.min(heldPagesMax, Math.floor(dataPages / of));
-    this.#shortLimit = share(isSmallPool ? shareOfSmallPool : shareOfShort);
-    this.#longLimit = isSmallPool ? 0 : share(shareOfLong);
+  /** Bounds the cache by the pages that the region can hand out, and by how many owners do so. */
+  fit(dataPages: number, owners: number, isSmallPool: boolean): void {
+    const short = Math.floor(dataPages / (isSmallPool ? shareOfSmallPool : shareOfShort));
+    const long = Math.floor(dataPages / Math.max(shareOfLong, shareOfAllLong * owners));
+    this.#shortLimit = Math.min(shortPagesMax, short);
+    this.#longLimit = isSmallPool ? 0 : Math.min(longPagesMax, long);
   }
 
   /** Counts a run that was made. @returns whether to `look` how full memory is by now */

@@ -23,7 +23,7 @@ import { fail } from '../errors.ts';
 import { highWord, lowWord } from './fields.ts';
 import { ownerSlotBytes, ownerSlotsByte } from './layout.ts';
 import type { OwnerIdentity } from './process.ts';
-import { compareExchange, load, store } from './words.ts';
+import { compareExchange, load, peek, store } from './words.ts';
 import type { Words } from './words.ts';
 
 /** Word indices within a slot. */
@@ -85,6 +85,15 @@ export function takeOwnerSlot(words: Words, slot: number, who: OwnerIdentity): b
   introduce(words, slot, who);
   store(words, ownerWord(slot, ownerSlot.state), ownerLive);
   return before !== ownerFree;
+}
+
+/** Slots that are not free: of the living, and of the dead until they are recovered. May be of an instant ago. */
+export function countOwners(words: Words, ownersMax: number): number {
+  let owners = 0;
+  for (let slot = 0; slot < ownersMax; slot += 1) {
+    if (peek(words, ownerWord(slot, ownerSlot.state)) !== ownerFree) owners += 1;
+  }
+  return owners;
 }
 
 /**

@@ -8,9 +8,9 @@ import type { Ref } from '../../src/memory/region.ts';
 import { attachSharedRegion } from '../../src/memory/shared.ts';
 import { kib, mib, sharedRegion } from './support/regions.ts';
 
-function cacheFor(dataPages: number, isSmallPool: boolean = false): RunCache {
+function cacheFor(dataPages: number, isSmallPool: boolean = false, owners: number = 1): RunCache {
   const cache = new RunCache();
-  cache.fit(dataPages, isSmallPool);
+  cache.fit(dataPages, owners, isSmallPool);
   return cache;
 }
 
@@ -63,13 +63,16 @@ test('a run of a length that is not made any more, or of an extent, is not taken
   expect(cache.pages).toBe(0);
 });
 
-test('a sixteenth of all pages is held as short runs, and as longer ones, never more than 16 MiB of either; in a small pool less', () => {
-  for (const [dataPages, isSmallPool, shortMax, longMax] of [
-    [16_384, false, 1024, 1024],
-    [2 ** 30, false, 4096, 4096],
-    [1024, true, 32, 0],
+test('a sixteenth of all pages is held as short runs, an eighth as longer ones or an equal share of a quarter, never more than 16 and 32 MiB; in a small pool less', () => {
+  for (const [dataPages, isSmallPool, owners, shortMax, longMax] of [
+    [16_384, false, 1, 1024, 2048],
+    [16_384, false, 2, 1024, 2048],
+    [16_384, false, 4, 1024, 1024],
+    [16_384, false, 16, 1024, 256],
+    [2 ** 30, false, 1, 4096, 8192],
+    [1024, true, 1, 32, 0],
   ] as const) {
-    const cache = cacheFor(dataPages, isSmallPool);
+    const cache = cacheFor(dataPages, isSmallPool, owners);
     const pushAll = (few: readonly number[]): number => {
       const before = cache.pages;
       for (const pages of few) {
@@ -116,6 +119,22 @@ describe('of two owners of a large pool', () => {
     while (other.allocate(kind, 200 * kib) !== 0);
     one.free(one.allocate(kind, 200 * kib), kind);
     expect(other.allocate(kind, 200 * kib)).toBeGreaterThan(0);
+  });
+
+  test('one holds less of longer runs when more have come', () => {
+    const region = sharedRegion({ capacityBytes: 64 * mib, segmentBytes: 64 * mib });
+    const one = createAllocator(region);
+    const most = 8 * mib;
+    const hold = (): number => {
+      const refs = Array.from({ length: 26 }, () => one.allocate(kind, mib));
+      for (const ref of refs) one.free(ref, kind);
+      return one.cache.pages * 4096;
+    };
+    expect(hold()).toBeGreaterThan(most / 2);
+    for (let i = 0; i < 7; i++) openAllocator(attachSharedRegion(region.handle));
+    const held = hold(); // makes runs meanwhile, and looks
+    expect(held).toBeGreaterThan(0);
+    expect(held).toBeLessThanOrEqual(most / 4);
   });
 
   test('a request that a longer run answers has all of it, and gives all of it back', () => {

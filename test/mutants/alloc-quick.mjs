@@ -276,4 +276,22 @@ export const quickFrees = [
     test: tips,
     killer: 'a slab of which another has freed a block or two waits for its turn',
   },
+  {
+    name: 'longer runs that each owner holds as if it were alone',
+    why: 'what owners hold that do nothing is lost to the others: all together hold a quarter',
+    file: 'src/alloc/run-cache.ts',
+    from: 'Math.max(shareOfLong, shareOfAllLong * owners)',
+    to: 'Math.max(shareOfLong, shareOfAllLong)',
+    test: 'test/alloc/run-cache.test.ts',
+    killer: 'of two owners of a large pool one holds less of longer runs when more have come',
+  },
+  {
+    name: 'owners that come and are not counted',
+    why: 'an owner that was alone when it came holds less when others have come',
+    file: 'src/alloc/owner-paths.ts',
+    from: '      this.fitCache(); // owners come and go\n',
+    to: '',
+    test: 'test/alloc/run-cache.test.ts',
+    killer: 'of two owners of a large pool one holds less of longer runs when more have come',
+  },
 ];

@@ -87,7 +87,7 @@ export function sourceOf(
   if (variant === undefined) return allocator;
   if (variant !== 'global lock') {
     const { cache } = allocator;
-    cache.fit(0, true);
+    cache.fit(0, 1, true);
     cache.fit = () => {}; // as the pool grows, too
   }
   if (variant === 'no run cache') return allocator;
