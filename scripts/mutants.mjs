@@ -118,8 +118,8 @@ function byFile(chosen) {
 }
 
 /**
- * What is wrong with the tests in a file before anything is mutated. They visit some of their points: all of them are for the run of all tests, and
- * would be half of the time of this one.
+ * What is wrong with the tests in a file before anything is mutated. With CI=true they visit some of their points: all of them are visited by the run of
+ * all tests beside this one, and would be half of its time.
  *
  * @param {TestTree} tree
  * @param {readonly [Mutant, ...Mutant[]]} those
@@ -128,7 +128,8 @@ function byFile(chosen) {
 async function faultsOfOriginal(tree, those) {
   const [{ test }] = those;
   const names = [...new Set(those.map(({ killer }) => killer))];
-  const selection = { changed: [], file: test, names, brief: true, bail: false };
+  const brief = process.env['CI'] === 'true' || those.every((mutant) => mutant.brief === true);
+  const selection = { changed: [], file: test, names, brief, bail: false };
   const { tests, output } = await tree.run(selection);
   const failed = tests.filter(({ status }) => status === 'failed');
   const faults = failed.map(({ name, why }) => `fails without any mutant: ${name}\n${why}`);

@@ -37,8 +37,9 @@ for (let pages = 1, stack = 1; pages <= runPagesLimit; pages++) {
 
 /**
  * What an owner may hold back of short runs, and of longer ones: shares of all pages, and never more than this. Few long ones would crowd out
- * many short ones. What an owner holds that does nothing is lost to the others: of longer runs all owners together hold no more than a quarter, in
- * equal shares. In small pools, where one run is much, only short ones, and fewer.
+ * many short ones. What an owner holds that does nothing is lost to the others: of longer runs each holds no more than an equal share of a quarter, among
+ * the owners that there were when it last looked; one that has done nothing since keeps what it held. In small pools, where one run is much, only short
+ * ones, and fewer.
  */
 const shareOfShort = 16;
 const shareOfLong = 8;

@@ -117,6 +117,11 @@ export class Trial {
     return this.accessesIn(this.#ready().operation);
   }
 
+  /** Accesses at which a crash leaves something else than at the one before, and one more. */
+  moments(): readonly number[] {
+    return momentsOf(this.memory.buffers, this.#ready().operation);
+  }
+
   /** Accesses to crash at, of something that is done to the memory as it is now. With CI=true only where a crash leaves something else than at the one before, and one more. */
   accessesIn(work: () => void): readonly number[] {
     if (ci) return momentsOf(this.memory.buffers, work);

@@ -278,7 +278,7 @@ export const quickFrees = [
   },
   {
     name: 'longer runs that each owner holds as if it were alone',
-    why: 'what owners hold that do nothing is lost to the others: all together hold a quarter',
+    why: 'what owners hold that do nothing is lost to the others: of a quarter each holds an equal share',
     file: 'src/alloc/run-cache.ts',
     from: 'Math.max(shareOfLong, shareOfAllLong * owners)',
     to: 'Math.max(shareOfLong, shareOfAllLong)',

@@ -71,11 +71,13 @@ export function sameUntil(): number {
   return firstMet;
 }
 
-/** State that stands for what a kernel knows: each look at it, and each change. No access, and nothing dies at it. */
+/** Stands for all that is not in words. */
 const outside = new Int32Array(1);
 
+/** Is called where a test's own means change memory, or look at or change what a kernel knows: it may be a change. No access, and nothing dies at it. */
 export function meetOutside(): void {
   note(outside, 0, 1, true);
+  if (afterWrites) interruptAt = accesses + 1;
 }
 
 /** Right before each access that follows one which writes, `look` runs, and is told which access it is. Its own ones are not counted. */

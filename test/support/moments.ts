@@ -1,6 +1,6 @@
 /**
  * The moments at which a crash leaves something else than just before: an access that reads, or writes what is there, moves nothing.
- * After each one that may write all of memory is compared, so that this is so by what is there.
+ * After each one that may write, and each change by a test's own means, all of memory is compared, so that this is so by what is there.
  */
 
 import { accessCount, disarm, watchWrites } from './instrumented-words.ts';

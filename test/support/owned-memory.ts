@@ -20,6 +20,7 @@ import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
 import { limitFor } from '../../src/pool/capacity.ts';
 import { StorePool } from '../../src/pool/pool.ts';
+import { meetOutside } from './instrumented-words.ts';
 
 export type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
 
@@ -34,6 +35,7 @@ class KeptBacking implements Backing {
   create(number: number, sizeBytes: number): Segment | undefined {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
+    meetOutside();
     new Uint8Array(buffer).fill(0);
     return segmentOver(buffer, number, sizeBytes);
   }
@@ -49,6 +51,7 @@ class KeptBacking implements Backing {
 
   /** What was given back and is looked at all the same shows. */
   giveBack({ bytes }: Segment, { fromByte, sizeBytes }: Range): number {
+    meetOutside();
     bytes.fill(0xaa, fromByte, fromByte + sizeBytes);
     return sizeBytes;
   }

@@ -197,6 +197,7 @@ export class SmallRegion implements Region {
     try {
       return change();
     } finally {
+      meetOutside();
       this.#kernel.changing = -1;
     }
   }
