@@ -94,20 +94,25 @@ describe('an heir, killed at every access of what it takes over', () => {
         const heal = ({ pool }: OwnedPool): void => void pool.sweepExpired();
         const unharmed = trial.crashBeside(first, () => void new Neighbour(trial.another()));
         const accesses = trial.accessesIn(() => heal(unharmed));
-        const points = visitAccesses(accesses, pointsMax, (k) => {
-          let third: OwnedPool | undefined;
-          let neighbour: Neighbour | undefined;
-          const heir = trial.crashBeside(first, () => {
-            third = trial.another();
-            neighbour = new Neighbour(third);
-          });
-          assert(dies(k, () => heal(heir)) || k === accesses.at(-1));
-          abandon(trial.memory, heir.store.region.ownerSlot);
-          neighbour?.readsOn();
-          neighbour?.end();
-          trial.verifyIn(third as OwnedPool, false);
-          neighbour?.holdsOn();
-        });
+        const points = visitAccesses(
+          accesses,
+          pointsMax,
+          (k) => {
+            let third: OwnedPool | undefined;
+            let neighbour: Neighbour | undefined;
+            const heir = trial.crashBeside(first, () => {
+              third = trial.another();
+              neighbour = new Neighbour(third);
+            });
+            assert(dies(k, () => heal(heir)) || k === accesses.at(-1));
+            abandon(trial.memory, heir.store.region.ownerSlot);
+            neighbour?.readsOn();
+            neighbour?.end();
+            trial.verifyIn(third as OwnedPool, false);
+            neighbour?.holdsOn();
+          },
+          `first at ${first} of ${trial.accesses}, its heir `,
+        );
         covered.push(`  heir, after ${name.padEnd(34)} ${points} of ${accesses.at(-1)}`);
       }
     });

@@ -225,11 +225,12 @@ export class Trial {
   }
 }
 
-/** Calls `visit` for accesses, about `most` of them, and says of what fails for which it did. @returns how many */
+/** Calls `visit` for accesses, about `most` of them, and says of what fails for which it did, and what came `before`. @returns how many */
 export function visitAccesses(
   accesses: readonly number[],
   most: number,
   visit: (k: number, nth: number) => void,
+  before = '',
 ): number {
   let visited = 0;
   for (const nth of pointsOf(accesses.length, most)) {
@@ -237,7 +238,7 @@ export function visitAccesses(
     try {
       visit(k, visited);
     } catch (error) {
-      throw new Error(`killed at access ${k} of ${accesses.at(-1)}`, { cause: error });
+      throw new Error(`${before}killed at access ${k} of ${accesses.at(-1)}`, { cause: error });
     }
     visited++;
   }

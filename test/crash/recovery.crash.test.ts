@@ -55,11 +55,16 @@ describe('recovery, killed at every access', () => {
         trial.crashAt(Math.ceil(share * trial.accesses));
         const wreck = copyMemory(trial.memory);
         const accesses = trial.accessesIn(() => void trial.open());
-        const points = visitAccesses(accesses, pointsMax, (k, nth) => {
-          restoreMemory(trial.memory, wreck);
-          assert(dies(k, () => void trial.open()) || k === accesses.at(-1));
-          trial.verify(nth % 4 === 0);
-        });
+        const points = visitAccesses(
+          accesses,
+          pointsMax,
+          (k, nth) => {
+            restoreMemory(trial.memory, wreck);
+            assert(dies(k, () => void trial.open()) || k === accesses.at(-1));
+            trial.verify(nth % 4 === 0);
+          },
+          `at ${share} of it, and in recovery `,
+        );
         covered.push(`  ${name.padEnd(46)} ${points} of ${accesses.at(-1)}`);
       }
     });
