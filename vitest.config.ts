@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig, type ViteUserConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { directWords } from './scripts/vitest-words.ts';
+import { directImports } from './scripts/vitest-imports.ts';
 
 const soak = process.env['CENOTE_SOAK'] === '1';
 const ci = process.env['CI'] === 'true';
@@ -37,7 +37,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 const config: ViteUserConfig = defineConfig({
-  plugins: [directWords()],
+  plugins: [directImports()],
   test: {
     include: ['test/**/*.test.ts'],
     // Worker threads and kill -9 are part of the subject: each file gets a process of its own.

@@ -57,11 +57,11 @@ function copyTree(limitSeconds) {
       testTimeout: limitSeconds * 1000,
     },
   };
-  const plugin = JSON.stringify(path.join(root, 'scripts', 'vitest-words.ts'));
+  const plugin = JSON.stringify(path.join(root, 'scripts', 'vitest-imports.ts'));
   writeFileSync(
     path.join(folder, 'vitest.config.mjs'),
-    `import { directWords } from ${plugin};\n` +
-      `export default { plugins: [directWords()], ...${JSON.stringify(config)} };\n`,
+    `import { directImports } from ${plugin};\n` +
+      `export default { plugins: [directImports()], ...${JSON.stringify(config)} };\n`,
   );
   return folder;
 }
