@@ -20,6 +20,7 @@ import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
 import { limitFor } from '../../src/pool/capacity.ts';
 import { StorePool } from '../../src/pool/pool.ts';
+import { bringUpToDate } from './copies.ts';
 import { meetOutside } from './instrumented-words.ts';
 
 export type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
@@ -143,6 +144,6 @@ export function copyMemory(handle: SharedHandle): Uint8Array[] {
 
 export function restoreMemory(handle: SharedHandle, copy: readonly Uint8Array[]): void {
   for (const [n, bytes] of copy.entries()) {
-    new Uint8Array(handle.buffers[n] as SharedArrayBuffer).set(bytes);
+    bringUpToDate(handle.buffers[n] as SharedArrayBuffer, bytes.buffer);
   }
 }
