@@ -70,14 +70,16 @@ export function writeCell(words: Words, at: number, value: number): void {
   poke(words, at, value | 0);
 }
 
+const counterCells = Object.entries(counter);
+
 export function sumOperations(region: Region): Record<OperationName, number> {
   const { words } = region.segments[0] as { words: Words };
   const sums = Object.fromEntries(operationNames.map((name) => [name, 0])) as Record<
     OperationName,
     number
   >;
-  for (let slot = 0; slot < ownersMaxLimit; slot++) {
-    for (const [name, cell] of Object.entries(counter)) {
+  for (const [name, cell] of counterCells) {
+    for (let slot = 0; slot < ownersMaxLimit; slot++) {
       sums[name as OperationName] += readCell(words, countersOf(slot) + cell);
     }
   }
