@@ -11,19 +11,24 @@ const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 180_000;
 
 /** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
-  'test/crash/pool.crash',
   'test/mutants/mutants',
-  'test/alloc/owners.interleaved',
-  'test/kv/policies',
   'test/crash/beside.crash',
-  'test/pool/interleaved',
-  'test/model/pool.model',
-  'test/server/resp/fuzz',
-  'test/server/captures',
-  'test/pool/many-interleaved',
-  'test/alloc/kills',
+  'test/memory/users',
+  'test/pool/kill',
+  'test/pool/threads',
   'test/alloc/neighbours',
+  'test/alloc/kills',
+  'test/crash/pool.crash',
   'test/crash/recovery.crash',
+  'test/kv/policies',
+  'test/cli/check',
+  'test/pool/interleaved',
+  'test/pool/many-kill',
+  'test/power/lmdb',
+  'test/pool/many-interleaved',
+  'test/histories/processes',
+  'test/server/resp/fuzz',
+  'test/model/pool.model',
 ].map((name) => `/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
