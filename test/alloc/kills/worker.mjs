@@ -5,7 +5,6 @@
  * It tells of its progress; it is told to pause, to go on, and to end.
  */
 
-import { stepBack } from '../../support/step-back.mjs';
 import { code, entriesMax, Ledger } from './ledger.mjs';
 import { inscribe, isInscribed, kindCount, openOwner, recoverDead } from './owner.mjs';
 
@@ -184,5 +183,4 @@ process.on('message', (message) => {
 // Nobody is left to work for.
 process.on('disconnect', () => process.exit(0));
 process.send({ kind: 'ready', busy, recovered });
-stepBack();
 run();
