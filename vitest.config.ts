@@ -9,26 +9,26 @@ const ci = process.env['CI'] === 'true';
 /** Bounds against a test that hangs, not expectations about speed. */
 const testTimeoutMs = soak ? 3_600_000 : ci ? 300_000 : 180_000;
 
-/** What takes minutes, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
+/** What takes a minute or more with CI=true, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
   'test/mutants/mutants',
+  'test/alloc/kills',
+  'test/alloc/neighbours',
   'test/crash/beside.crash',
+  'test/pool/threads',
   'test/memory/users',
   'test/pool/kill',
-  'test/pool/threads',
-  'test/alloc/neighbours',
-  'test/alloc/kills',
-  'test/crash/pool.crash',
-  'test/crash/recovery.crash',
-  'test/kv/policies',
-  'test/cli/check',
   'test/pool/interleaved',
-  'test/pool/many-kill',
-  'test/power/lmdb',
-  'test/pool/many-interleaved',
-  'test/histories/processes',
   'test/server/resp/fuzz',
+  'test/histories/processes',
   'test/model/pool.model',
+  'test/server/captures',
+  'test/cli/check',
+  'test/pool/many-interleaved',
+  'test/kv/policies',
+  'test/crash/pool.crash',
+  'test/pool/many-kill',
+  'test/crash/recovery.crash',
 ].map((name) => `/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {

@@ -119,7 +119,7 @@ function byFile(chosen) {
 
 /**
  * What is wrong with the tests in a file before anything is mutated. With CI=true they are brief here, which shows that they run in a copy: the same
- * tests run in full beside this one, and CI fails where one of them does. In full on a slow machine some take longer than a run may.
+ * tests run in full in the run of all tests that this one is part of, which fails where one of them does. In full some take longer than a run may.
  *
  * @param {TestTree} tree
  * @param {readonly [Mutant, ...Mutant[]]} those

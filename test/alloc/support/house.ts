@@ -9,7 +9,7 @@ import {
 import { hasCode } from '../../../src/errors.ts';
 import type { Ref } from '../../../src/memory/region.ts';
 import { verifyAbsence } from './absence.ts';
-import { bytesOf } from './oracle.ts';
+import { bytesOf, isFull } from './oracle.ts';
 import { SmallRegion, type SmallRegionShape } from './regions.ts';
 
 export interface Holding {
@@ -154,11 +154,6 @@ export class House {
     assert.equal(any?.usedBytes, 0, 'pages are lost');
     assert.deepEqual([any.stats().allocations - any.stats().frees, any.stats().liveBytes], [0, 0]);
   }
-}
-
-/** Each byte is the next one's, and the first the mark: compared as memory, not one by one. */
-function isFull(bytes: Uint8Array, mark: number): boolean {
-  return bytes[0] === mark && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
 }
 
 /** Runs an operation that may find a lock taken. @returns false when it was told 'busy' */

@@ -23,6 +23,11 @@ export function bytesOf(allocator: Allocator, ref: Ref, sizeBytes: number): Uint
   return segment.bytes.subarray(from, from + sizeBytes);
 }
 
+/** Each byte is the next one's, and the first the mark: compared as memory, not one by one. */
+export function isFull(bytes: Uint8Array, mark: number): boolean {
+  return bytes[0] === mark && Buffer.compare(bytes.subarray(1), bytes.subarray(0, -1)) === 0;
+}
+
 export class Oracle {
   allocator: Allocator;
   held: Held[] = [];
@@ -71,14 +76,12 @@ export class Oracle {
   }
 
   verifyBytes({ ref, mark, sizeBytes }: Held): void {
-    const bytes = bytesOf(this.allocator, ref, sizeBytes);
-    // All bytes are equal when each equals its neighbour.
-    const rest = Buffer.compare(bytes.subarray(0, sizeBytes - 1), bytes.subarray(1));
-    if (bytes[0] !== mark || rest !== 0) throw new Error(`the bytes of ${ref} were overwritten`);
+    const isWhole = isFull(bytesOf(this.allocator, ref, sizeBytes), mark);
+    if (!isWhole) throw new Error(`the bytes of ${ref} were overwritten`);
   }
 
   isWiped({ ref, sizeBytes }: Held): boolean {
-    return bytesOf(this.allocator, ref, sizeBytes).every((byte) => byte === 0);
+    return isFull(bytesOf(this.allocator, ref, sizeBytes), 0);
   }
 
   /** Everything held is live as it was allocated, nothing else is, and every invariant holds. */
