@@ -248,7 +248,13 @@ export interface Allocator {
   /** Frees every live allocation that is not in `marks`; all others become kept. For recovery. */
   sweep(marks: Marks): { readonly freedBlocks: number; readonly freedBytes: number };
 
-  walk(visit: (block: Block) => void): void;
+  /**
+   * Visits every live allocation.
+   * @param damaged called with a page where a run should start and none does; the walk goes on at the next one: it is how to walk what others change
+   * meanwhile, of which some is then missed. Without it:
+   * @throws pool_corrupt
+   */
+  walk(visit: (block: Block) => void, damaged?: (page: number) => void): void;
   /**
    * Verifies every invariant of page table, slab headers, bitmaps and counters.
    * @returns violations in words; empty when sound

@@ -70,9 +70,9 @@ export abstract class Inspector {
     return new MarkSet(this.region);
   }
 
-  walk(visit: (block: Block) => void): void {
+  walk(visit: (block: Block) => void, damaged?: (page: number) => void): void {
     this.follow();
-    for (const view of this.views) walkBlocks(view, this.region, visit);
+    for (const view of this.views) walkBlocks(view, this.region, visit, damaged);
   }
 
   check(): string[] {

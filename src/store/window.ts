@@ -43,25 +43,33 @@ export function evictWindow(store: Store, sizeBytes: number): boolean {
   return true;
 }
 
-/** Heat per segment and unit. */
+/**
+ * Heat per segment and unit. Other owners need no pen to take memory and to give it back: page tables move while they are walked, and a segment may
+ * come meanwhile; the map is then less good, and nothing worse.
+ */
 function heatMap(store: Store): Float64Array[] {
   const { region, allocator } = store;
-  const live = region.segments.map((segment) => new Int32Array(unitCount(store, segment)));
+  const segments = [...region.segments];
+  const live = segments.map((segment) => new Int32Array(unitCount(store, segment)));
   const movable = live.map((counts) => new Int32Array(counts.length));
   const heat = live.map((counts) => new Float64Array(counts.length).fill(empty));
-  allocator.walk((block) => {
-    if (block.live) countUnits(store, live, block.ref, block.sizeBytes);
-  });
+  allocator.walk(
+    (block) => {
+      if (block.live) countUnits(store, live, block.ref, block.sizeBytes);
+    },
+    () => undefined,
+  );
   eachEvictable(store, (entry, block, blockBytes) => {
     countUnits(store, movable, block, blockBytes);
     const { words } = segmentOf(region, entry);
     const recency = -store.evictor.age(words, wordOf(region, entry));
     const { segment, first, last } = unitsOf(store, block, blockBytes);
-    const map = heat[segment] as Float64Array;
+    const map = heat[segment];
+    if (map === undefined) return;
     for (let unit = first; unit <= last; unit++) map[unit] = Math.max(map[unit] as number, recency);
   });
   heat.forEach((map, segment) => {
-    const { sizeBytes } = region.segments[segment] as Segment;
+    const { sizeBytes } = segments[segment] as Segment;
     const firstData =
       segmentLayout(sizeBytes, region.slabShift).dataPage >> (region.slabShift - pageShift);
     for (let unit = 0; unit < map.length; unit++) {
@@ -117,7 +125,8 @@ function eachEvictable(
 
 function countUnits(store: Store, counts: Int32Array[], ref: Ref, sizeBytes: number): void {
   const { segment, first, last } = unitsOf(store, ref, sizeBytes);
-  const map = counts[segment] as Int32Array;
+  const map = counts[segment];
+  if (map === undefined) return;
   for (let unit = first; unit <= last; unit++) map[unit] = (map[unit] as number) + 1;
 }
 

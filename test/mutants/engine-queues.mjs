@@ -107,6 +107,16 @@ export const batcherQueues = [
     killer: 'timeouts in the queue time in a batch does not count',
   },
   {
+    name: 'delayed while others are yet to go',
+    why: 'who falls due at one time must not depend on who fell due first: whoever is over goes before anybody joins the late',
+    file: 'src/engine/batch/batch-line.ts',
+    from: 'delayed.push(request);',
+    to: '{ this.#queue.delay(request); this.#due.set(request, request.deadlineMs); }',
+    test: policies,
+    killer:
+      'timeouts in the queue delay: whoever is over at that very time has gone by then, and keeps no place for another of its tenant',
+  },
+  {
     name: 'an override that nobody allowed',
     why: 'requests set times of their own only where the policy says so',
     file: 'src/engine/batch/batch-line.ts',

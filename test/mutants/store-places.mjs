@@ -1,6 +1,7 @@
 /** What may not be missing where bytes take the place of others, or move, while somebody may read them. */
 
 const leases = 'test/pool/interleaved-leases.test.ts';
+const windows = 'test/store/window-beside.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const storePlaces = [
@@ -102,5 +103,23 @@ export const storePlaces = [
     to: `sensitive: false`,
     test: 'test/store/compact.test.ts',
     killer: 'compaction leaves no copy of a secret that it does not move',
+  },
+  {
+    name: 'a stretch that is looked for in memory that stands still',
+    why: 'others need no pen to take memory and give it back: a page table that moves is no damage',
+    file: 'src/store/window.ts',
+    from: '    },\n    () => undefined,\n  );',
+    to: '    },\n  );',
+    test: windows,
+    killer: 'while one owner clears a stretch another gives a large run back',
+  },
+  {
+    name: 'a stretch that is looked for in the segments of before',
+    why: 'another owner may add a segment while the heat of those that there were is counted',
+    file: 'src/store/window.ts',
+    from: '  if (map === undefined) return;\n  for (let unit = first; unit <= last; unit++) map[unit] = (map',
+    to: '  if (map === undefined) throw new Error("no such segment");\n  for (let unit = first; unit <= last; unit++) map[unit] = (map',
+    test: windows,
+    killer: 'while one owner clears a stretch another adds a segment',
   },
 ];

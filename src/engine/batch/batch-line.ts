@@ -156,8 +156,7 @@ export class BatchLine<R extends LineRequest<R>, O> {
 
   readonly #look = (): void => {
     const nowMs = this.#options.timers.nowMs();
-    for (let request = this.#due.take(nowMs); request; request = this.#due.take(nowMs))
-      this.#fallDue(request, nowMs);
+    this.#fallDue(nowMs);
     let instance = this.#batches.indexOf(undefined);
     while (instance >= 0) {
       const count = this.#choose(nowMs);
@@ -172,14 +171,19 @@ export class BatchLine<R extends LineRequest<R>, O> {
     this.#closing.over();
   };
 
-  #fallDue(request: R, nowMs: number): void {
-    const isLate = request.phase === 'queued' && nowMs < request.deadlineMs;
-    if (isLate && this.#queue.policyOf(request.level).timeoutAction === 'delay') {
+  /** Whoever is over goes before anybody is delayed: whom the late find in their line does not depend on who fell due first at one time. */
+  #fallDue(nowMs: number): void {
+    const delayed: R[] = [];
+    for (let request = this.#due.take(nowMs); request; request = this.#due.take(nowMs)) {
+      const isLate = request.phase === 'queued' && nowMs < request.deadlineMs;
+      if (isLate && this.#queue.policyOf(request.level).timeoutAction === 'delay')
+        delayed.push(request);
+      else this.#refuse(request, 'expired', deadlineOver());
+    }
+    for (const request of delayed) {
       this.#queue.delay(request);
       this.#due.set(request, request.deadlineMs);
-      return;
     }
-    this.#refuse(request, 'expired', deadlineOver());
   }
 
   /** How many of those next in line make a batch now; 0: it is better to wait. */

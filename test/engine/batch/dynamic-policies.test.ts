@@ -106,6 +106,18 @@ describe('timeouts in the queue', () => {
     expect(world.told).toEqual(['a: aborted', 'x', 'b']);
   });
 
+  test('delay: whoever is over at that very time has gone by then, and keeps no place for another of its tenant', async () => {
+    open({ batchMax: 1, defaultQueuePolicy: { timeoutMs: 10, timeoutAction: 'delay' } });
+    await world.arrive('x');
+    world.submit('a', { tenant: 'b', deadlineMs: world.time.nowMs() + 11 });
+    await world.time.advance(1);
+    world.submit('c');
+    world.submit('b', { tenant: 'b' });
+    await world.time.advance(10);
+    for (let i = 0; i < 3; i++) await world.finish();
+    expect(world.told).toEqual(['a: engine_deadline', 'x', 'c', 'b']);
+  });
+
   test('overrides only shorten, where they are allowed', async () => {
     open({ batchMax: 1, defaultQueuePolicy: { timeoutMs: 10, allowTimeoutOverride: true } });
     world.submit('x');

@@ -12,6 +12,7 @@ import {
   ownPool,
   ownRegion,
   restoreMemory,
+  type SharedHandle,
 } from '../../support/owned-memory.ts';
 import { interrupt } from '../../support/instrumented-words.ts';
 import { pointsOf } from '../../support/points.ts';
@@ -150,11 +151,16 @@ export const writes: readonly [name: string, write: (of: Pool) => unknown, other
 
 /** A pool that can be put back to how it began. */
 export class Stage {
-  readonly #memory = newMemory({ capacityBytes: 4 * mib });
+  readonly #memory: SharedHandle;
   readonly #start: readonly Uint8Array[];
 
   /** @param others contexts beside those that are changed @param extra what else there is */
-  constructor(others: number = few, extra?: (of: Pool) => unknown) {
+  constructor(
+    others: number = few,
+    extra?: (of: Pool) => unknown,
+    memory: Parameters<typeof newMemory>[0] = { capacityBytes: 4 * mib },
+  ) {
+    this.#memory = newMemory(memory);
     const { pool } = ownPool(ownRegion(this.#memory), options);
     fill(pool, others);
     extra?.(pool);
