@@ -28,6 +28,7 @@ import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
 import { memory } from '../test/mutants/memory.mjs';
+import { failedOnTheWay } from '../test/mutants/on-the-way.mjs';
 import { tensors } from '../test/mutants/onnx.mjs';
 import { pens } from '../test/mutants/pen.mjs';
 import { proofs } from '../test/mutants/proof.mjs';
@@ -59,6 +60,7 @@ const ours = [
   ...storePlaces,
   ...storeCrashes,
   ...pens,
+  ...failedOnTheWay,
   ...memory,
   ...hugePageMutants,
   ...manyOwners,

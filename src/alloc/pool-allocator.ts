@@ -74,6 +74,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
     super(region, options);
+    if (this.writes) region.slotSettled = false; // from here on, this owner may have something
     const [first] = this.views as [SegmentView];
     this.quickViews =
       this.writes && this.owner.zeroKinds === 0 ? this.views : this.views.slice(0, 0);
@@ -261,6 +262,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   leave(): void {
     this.flush();
     this.slabs.orphanAll();
+    this.region.slotSettled = true;
   }
 
   private makeLiveAnywhere(ref: Ref): void {

@@ -21,6 +21,7 @@ import {
 } from './lock.ts';
 import type { LockWait } from './lock.ts';
 import {
+  abandonOwnerSlot,
   abandonSlotsOf,
   freeAbandonedSlot,
   ownerAbandoned,
@@ -67,6 +68,7 @@ export class BackedRegion implements Region {
   readonly readOnly: boolean;
   readonly ownerSlot: number;
   readonly slotAbandoned: boolean;
+  slotSettled: boolean;
   readonly bootId: string;
   readonly segmentShift: number;
   readonly slabShift: number;
@@ -93,6 +95,7 @@ export class BackedRegion implements Region {
     this.readOnly = member.readOnly;
     this.ownerSlot = member.ownerSlot;
     this.slotAbandoned = member.slotAbandoned;
+    this.slotSettled = !member.slotAbandoned;
     this.bootId = bootId;
     this.segmentShift = block.segmentShift;
     this.slabShift = block.slabShift;
@@ -197,7 +200,7 @@ export class BackedRegion implements Region {
     if (giveBack === undefined) return false;
     try {
       if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster
-      store(this.#words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
+      abandonOwnerSlot(this.#words, slot);
       clear();
       freeAbandonedSlot(this.#words, slot);
       return true;
@@ -251,7 +254,8 @@ export class BackedRegion implements Region {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.ownerSlot >= 0) releaseOwnerSlot(this.#words, this.ownerSlot);
+      if (this.ownerSlot >= 0 && this.slotSettled) releaseOwnerSlot(this.#words, this.ownerSlot);
+      else if (this.ownerSlot >= 0) abandonOwnerSlot(this.#words, this.ownerSlot);
       for (const segment of this.#segments) this.#backing.release(segment);
     } finally {
       this.#backing.close();

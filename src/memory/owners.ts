@@ -133,6 +133,11 @@ export function releaseOwnerSlot(words: Words, slot: number): void {
   }
 }
 
+/** Leaves a slot as its owner's death would: whoever survives clears it. */
+export function abandonOwnerSlot(words: Words, slot: number): void {
+  store(words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
+}
+
 /** Ends a slot whose owner was recovered. What it intended stays to be read, by those whom `clear` of a reclaim knows nothing of. */
 export function freeAbandonedSlot(words: Words, slot: number): void {
   for (const field of [

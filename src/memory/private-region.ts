@@ -17,6 +17,7 @@ class PrivateRegion implements Region {
   readonly readOnly = false;
   readonly ownerSlot = 0;
   readonly slotAbandoned = false;
+  slotSettled = true;
   readonly #inspected: Region;
   #superblock: Superblock;
 

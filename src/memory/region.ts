@@ -63,6 +63,11 @@ export interface Region {
    * else. In mapped regions only: slot 0, and any other when no slot is free.
    */
   readonly slotAbandoned: boolean;
+  /**
+   * False while this owner, or the one who died in its slot, may have something in the region. Closing leaves the slot abandoned then, and others
+   * clear it.
+   */
+  slotSettled: boolean;
   /** Kernel boot id of this machine: 32 hex digits. */
   readonly bootId: string;
   /** log2 of the address stride of a segment; a segment may be smaller than its stride. */

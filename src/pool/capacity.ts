@@ -27,9 +27,13 @@ export function resize(store: Store, capacityBytes: number): void {
 /** Others must hear of it before anything is published in a segment that is made anew: nobody can, as long as we have the pen. */
 function dropEmptySegments(store: Store): boolean {
   return withPen(store, () => {
-    const isDropped = store.allocator.dropEmptySegments() > 0;
-    if (isDropped) store.follower.announce();
-    return isDropped;
+    let isDropped = true; // for all that is known when it fails on the way
+    try {
+      isDropped = store.allocator.dropEmptySegments() > 0;
+      return isDropped;
+    } finally {
+      if (isDropped) store.follower.announce();
+    }
   });
 }
 

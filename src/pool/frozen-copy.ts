@@ -6,6 +6,7 @@
  */
 
 import { segmentLayout } from '../alloc/layout.ts';
+import { fail } from '../errors.ts';
 import { segmentPath } from '../memory/pool-files.ts';
 import { granuleShift, pageBytes, type Segment } from '../memory/region.ts';
 import type { Store } from '../store/store.ts';
@@ -14,7 +15,7 @@ import { type ListedFile, Progress, writeFileInChunks } from './snapshot-files.t
 
 /**
  * Keeps all owners from changing the pool, this one included: nobody has the pen, and no run of pages is made or ended. What they still do, in
- * their own slabs, is undone by the recovery of the copy.
+ * their own slabs, is undone by the recovery of the copy; a segment that they add is seen in the end.
  * @returns what ends it @throws pool_busy
  */
 function freeze({ allocator, pen }: Store): () => void {
@@ -39,7 +40,8 @@ export async function copyFrozen(
 ): Promise<ListedFile[]> {
   const thaw = freeze(store);
   try {
-    const { segments } = store.region;
+    store.region.refresh();
+    const segments = [...store.region.segments];
     const totalBytes = segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     const progress = new Progress(totalBytes, options);
     const written: ListedFile[] = [];
@@ -53,6 +55,9 @@ export async function copyFrozen(
       );
       written.push({ sizeBytes: segment.sizeBytes, chunks });
     }
+    store.region.refresh();
+    if (store.region.segments.length !== segments.length)
+      fail('pool_busy', 'The pool has grown while it was copied; try again.');
     return written;
   } finally {
     thaw();
@@ -65,11 +70,14 @@ export function usedPages(store: Store, segment: Segment): Uint8Array {
   const layout = segmentLayout(segment.sizeBytes, slabShift);
   const used = new Uint8Array(layout.pages).fill(1, 0, layout.dataPage);
   const refShift = segmentShift - granuleShift;
-  store.allocator.walk((block) => {
-    if (!block.live || block.ref >>> refShift !== segment.number) return;
-    const byte = (block.ref & ((1 << refShift) - 1)) << granuleShift;
-    used.fill(1, Math.floor(byte / pageBytes), Math.ceil((byte + block.sizeBytes) / pageBytes));
-  });
+  store.allocator.walk(
+    (block) => {
+      if (!block.live || block.ref >>> refShift !== segment.number) return;
+      const byte = (block.ref & ((1 << refShift) - 1)) << granuleShift;
+      used.fill(1, Math.floor(byte / pageBytes), Math.ceil((byte + block.sizeBytes) / pageBytes));
+    },
+    () => undefined, // in a segment that has just been added
+  );
   return used;
 }
 

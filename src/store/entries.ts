@@ -169,7 +169,13 @@ export class Entries {
     const usable = Math.min(sizeBytes, this.#allocator.sizeOf(ref));
     this.#format(ref, usable);
     this.#allocator.keep(ref);
-    this.#region.commit({ rootEntries: ref });
+    try {
+      this.#region.commit({ rootEntries: ref });
+    } catch (error) {
+      this.#allocator.unkeep(ref);
+      this.#allocator.free(ref, metadataKind);
+      throw error;
+    }
     this.#announce(); // the others' lists of chunks are out of date
     this.refresh();
     const chunk = this.#chunks.at(-1) as Chunk;

@@ -206,18 +206,22 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
   return versionOf(words, at);
 }
 
-/** A claimed entry with everything written that needs memory. */
+/** A claimed entry with everything written that needs memory. @throws pool_full, pool_busy: nothing is left of it */
 function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref): Ref {
   const entry = hasIndexRoom(store, spec, old) ? claimEntry(store) : 0;
   if (entry === 0) poolFull(store, payload.sizeBytes);
   const { words } = segmentOf(store.region, entry);
   const at = wordOf(store.region, entry);
-  const keyRef = writeKey(store, entry);
-  const tagRef = keyRef < 0 ? undefined : makeTags(store, entry, spec.tags);
-  if (tagRef === undefined) {
+  let keyRef = 0;
+  let tagRef: Ref | undefined;
+  try {
+    keyRef = writeKey(store, entry);
+    if (keyRef >= 0) tagRef = makeTags(store, entry, spec.tags);
+    if (tagRef === undefined) poolFull(store, payload.sizeBytes);
+  } catch (error) {
     if (keyRef > 0) store.allocator.free(keyRef, metadataKind);
     store.entries.release(entry);
-    poolFull(store, payload.sizeBytes);
+    throw error;
   }
   const generation = spec.returning?.version ?? nextVersion(store, old);
   if (spec.returning !== undefined) raiseVersion(store, generation);

@@ -2,7 +2,7 @@
 
 import { metadataKind } from '../alloc/kind.ts';
 import type { Allocator } from '../alloc/api.ts';
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import type { Ref, Region } from '../memory/region.ts';
 import { largestTableLog2, smallestTableLog2, Table, tableBytes } from './ref-table.ts';
 
@@ -112,6 +112,7 @@ export class RefIndex {
   /**
    * Makes sure that `count` more inserts fit, starting or finishing a growth when due.
    * @returns false when the table is full and there is no memory for a larger one: removing something helps
+   * @throws pool_busy: nothing has changed
    */
   reserve(count: number): boolean {
     if (!this.current.wantsGrowth(count)) return true;
@@ -123,7 +124,7 @@ export class RefIndex {
 
   insert(tag: number, ref: Ref): void {
     this.current.insert(tag, ref);
-    this.#migrate(migrateSlots);
+    this.#migrateSome();
   }
 
   /** The first reference with that tag that `matches`, or 0. Old before current: a slot on the move is never missed. */
@@ -164,7 +165,7 @@ export class RefIndex {
   /** @returns false when it is not in the index */
   remove(tag: number, ref: Ref): boolean {
     if (!removeFrom(this.current, tag, ref) && !removeFrom(this.old, tag, ref)) return false;
-    this.#migrate(migrateSlots);
+    this.#migrateSome();
     return true;
   }
 
@@ -184,7 +185,12 @@ export class RefIndex {
       this.#patience = (current.mask + 1) / patienceShare;
       return;
     }
-    this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: current.ref });
+    try {
+      this.#commit({ [this.#root]: ref, [`${this.#root}Old`]: current.ref });
+    } catch (error) {
+      this.#free(ref);
+      throw error;
+    }
     this.old = current;
     this.current = new Table(this.#region, ref);
   }
@@ -196,6 +202,16 @@ export class RefIndex {
     this.#announce(1);
   }
 
+  /** In the middle of a change that cannot be undone any more: where another owner is changing the region, the empty table goes another time. */
+  #migrateSome(): void {
+    try {
+      this.#migrate(migrateSlots);
+    } catch (error) {
+      if (!hasCode(error, 'pool_busy')) throw error;
+    }
+  }
+
+  /** @throws pool_busy when the last slot has moved, and another owner is changing the region */
   #migrate(slots: number): void {
     const { old, current } = this;
     if (old === undefined) return;
@@ -211,8 +227,12 @@ export class RefIndex {
     if (end <= old.mask) return;
     this.#commit({ [`${this.#root}Old`]: 0 });
     this.old = undefined;
-    this.#allocator.unkeep(old.ref);
-    this.#allocator.free(old.ref, metadataKind);
+    this.#free(old.ref);
+  }
+
+  #free(ref: Ref): void {
+    this.#allocator.unkeep(ref);
+    this.#allocator.free(ref, metadataKind);
   }
 
   #commit(roots: Record<string, Ref>): void {

@@ -63,24 +63,33 @@ export function encodeTag(store: Store, text: string): Tag {
   return { bytes, words, hash: store.key.tagHash(words, words.length) };
 }
 
-/** Nodes for an entry's tags, not linked yet. `undefined` when memory is exhausted: then none is left behind. */
+/** Nodes for an entry's tags, not linked yet. `undefined` when memory is exhausted. @throws pool_busy. Either way none is left behind */
 export function makeTags(store: Store, entry: Ref, tags: readonly Tag[]): Ref | undefined {
   let first = 0;
-  for (const tag of tags) {
-    const ref = store.evictor.allocateMetadata(node.bytes * 4 + tag.bytes.length);
-    if (ref === 0) {
-      freeTags(store, first);
-      return undefined;
+  try {
+    for (const tag of tags) {
+      const ref = store.evictor.allocateMetadata(node.bytes * 4 + tag.bytes.length);
+      if (ref === 0) {
+        freeTags(store, first);
+        return undefined;
+      }
+      writeNode(store, ref, entry, tag, first);
+      first = ref;
     }
-    const segment = segmentOf(store.region, ref);
-    const at = wordOf(store.region, ref);
-    poke(segment.words, at + node.entry, entry);
-    poke(segment.words, at + node.hash, tag.hash);
-    poke(segment.words, at + node.ofEntry, first);
-    copyInto(segment.bytes, (at + node.bytes) << 2, tag.bytes);
-    first = ref;
+    return first;
+  } catch (error) {
+    freeTags(store, first);
+    throw error;
   }
-  return first;
+}
+
+function writeNode(store: Store, ref: Ref, entry: Ref, tag: Tag, next: Ref): void {
+  const segment = segmentOf(store.region, ref);
+  const at = wordOf(store.region, ref);
+  poke(segment.words, at + node.entry, entry);
+  poke(segment.words, at + node.hash, tag.hash);
+  poke(segment.words, at + node.ofEntry, next);
+  copyInto(segment.bytes, (at + node.bytes) << 2, tag.bytes);
 }
 
 /** Marks the nodes as published. */

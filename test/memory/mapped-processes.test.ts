@@ -60,9 +60,14 @@ describe('processes', () => {
     expect(segmentOf(region, 0).words[spot]).toBe(99);
     expect(segmentOf(looker, 0).words[spot]).toBe(99);
     region.close();
+    // Nobody has cleared up after the dead one so far.
     const again = openMappedRegion(folder, 'own');
-    expect(again.slotAbandoned).toBe(false);
+    expect(again.slotAbandoned).toBe(true);
+    again.slotSettled = true;
     again.close();
+    const last = openMappedRegion(folder, 'own');
+    expect(last.slotAbandoned).toBe(false);
+    last.close();
     looker.close();
   });
 

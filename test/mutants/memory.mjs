@@ -307,7 +307,7 @@ export const memory = [
     name: 'a slot that is not called abandoned',
     why: 'its locks can be inherited while it is reclaimed: the state says that its owner is dead',
     file: 'src/memory/backed-region.ts',
-    from: 'store(this.#words, ownerWord(slot, ownerSlot.state), ownerAbandoned);',
+    from: '      abandonOwnerSlot(this.#words, slot);\n',
     to: '',
     test: slots,
     killer: "a slot of a 'mapped' region lets its locks be inherited while it is being reclaimed",

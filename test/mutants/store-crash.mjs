@@ -123,9 +123,11 @@ export const storeCrashes = [
     why: 'a chunk is kept before the superblock names it',
     file: 'src/store/entries.ts',
     from: `    this.#allocator.keep(ref);
-    this.#region.commit({ rootEntries: ref });`,
-    to: `    this.#region.commit({ rootEntries: ref });
-    this.#allocator.keep(ref);`,
+    try {
+      this.#region.commit({ rootEntries: ref });`,
+    to: `    try {
+      this.#region.commit({ rootEntries: ref });
+      this.#allocator.keep(ref);`,
     test: crash,
     killer: 'killed at every access put that adds entries',
   },

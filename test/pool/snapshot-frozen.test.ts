@@ -4,7 +4,8 @@ import { expect, it, vi } from 'vitest';
 import { CenoteError } from '../../src/errors.ts';
 import type * as Mapped from '../../src/memory/mapped.ts';
 import { restorePool } from '../../src/pool/snapshot.ts';
-import { contents, expectSound, filled, freshPath, mib, pool } from './support/pools.ts';
+import { openPool } from '../../src/pool/open.ts';
+import { contents, expectSound, filled, freshPath, mib, pool, refuses } from './support/pools.ts';
 
 const machine = vi.hoisted(() => ({ canMap: true }));
 
@@ -32,5 +33,25 @@ it('holds what the pool held, is restored and opens as a pool elsewhere', async 
   const again = await pool({ path: restored });
   expect(contents(again)).toEqual(before);
   expectSound(again);
+  expectSound(of);
+});
+
+it('is refused when another owner has grown the pool meanwhile', async () => {
+  const of = await pool({ capacityBytes: 16 * mib, segmentBytes: 4 * mib });
+  of.put('a', 'p', filled(50_000, 1));
+  const other = await openPool({ handle: of.handle, lockWaitMs: 0 });
+  let isGrown = false;
+  const onProgress = (): void => {
+    if (isGrown) return;
+    isGrown = true;
+    refuses(() => other.put('b', 'p', filled(2 * mib, 2)), 'pool_busy'); // it has the room, but not the pen
+  };
+  machine.canMap = false;
+  await expect(of.snapshot(freshPath(), { onProgress })).rejects.toMatchObject({
+    code: 'pool_busy',
+  });
+  machine.canMap = true;
+  expect(isGrown).toBe(true);
+  await other.close();
   expectSound(of);
 });

@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { control, controlByte } from '../../src/memory/layout.ts';
+import { control, controlByte, segmentLockWord } from '../../src/memory/layout.ts';
+import { lockTokenOf } from '../../src/memory/lock.ts';
+import type { Segment } from '../../src/memory/region.ts';
+import { store as storeWord } from '../../src/memory/words.ts';
 import { closeStore } from '../../src/store/open.ts';
 import { withPen } from '../../src/store/pen.ts';
 import { reapOwner } from '../../src/store/reap.ts';
@@ -15,17 +18,9 @@ import {
   ownPool,
   ownRegion,
   type SharedHandle,
+  stillOptions as options,
 } from '../support/owned-memory.ts';
 import { filled, read, refuses } from '../pool/support/pools.ts';
-
-const options = {
-  clock: { nowMs: () => 1_700_000_000_000 },
-  seed: 1,
-  eviction: 'lru' as const,
-  checksums: true,
-  hooks: {},
-  lockWaitMs: 0,
-};
 
 let memory: SharedHandle;
 let first: OwnedPool;
@@ -160,6 +155,58 @@ describe('owners of one store', () => {
     second.pool.put('b', 'p', 'text');
     expect(second.store.pen.isBroken).toBe(false);
     expect(second.pool.check().errors).toEqual([]);
+  });
+
+  it('that cannot clear up after who had their slot before leave that to others', () => {
+    const draft = first.pool.beginPut('d', 'p', 100_000);
+    draft.write(filled(1000, 1));
+    const { words } = second.store.region.segments[0] as Segment;
+    abandon(memory, 0);
+    // The second has the segment's lock, and stands still.
+    storeWord(words, segmentLockWord, lockTokenOf(second.store.region));
+    ownRegion(memory).close();
+    const region = ownRegion(memory);
+    expect(region.slotAbandoned).toBe(true);
+    refuses(() => ownPool(region, options), 'pool_busy');
+    region.close();
+    storeWord(words, segmentLockWord, 0);
+    second.pool.sweepExpired();
+    assert.deepEqual(leakedBlocks(second.store), []);
+    expect(second.pool.check().errors).toEqual([]);
+  });
+
+  it('that cannot leave in order leave what they have to others', () => {
+    const { usedBytes } = first.store.allocator;
+    const draft = second.pool.beginPut('d', 'p', 100_000);
+    draft.write(filled(1000, 1));
+    second.store.pen.take = () => {
+      throw new Error('no');
+    };
+    expect(() => closeStore(second.store)).toThrow('no');
+    second.store.region.close();
+    first.pool.sweepExpired();
+    expect(first.store.allocator.usedBytes).toBe(usedBytes);
+    expect(first.pool.check().errors).toEqual([]);
+  });
+
+  it('hear of a segment that went, whatever failed after that', () => {
+    const place = newMemory({ capacityBytes: 12 * 2 ** 20, segmentBytes: 4 * 2 ** 20 });
+    const one = ownPool(ownRegion(place), options);
+    const other = anotherPool(place, options);
+    one.pool.put('a', 'p', filled(3 * 2 ** 20, 1));
+    const draft = one.pool.beginPut('d', 'p', 3 * 2 ** 20);
+    expect(one.store.region.segments.length).toBe(2);
+    draft.abort();
+    other.store.follower.catchUp();
+    const { region } = one.store;
+    const drop = region.dropSegment.bind(region);
+    region.dropSegment = () => {
+      drop();
+      throw new Error('no');
+    };
+    expect(() => one.pool.trim()).toThrow('no');
+    expect(region.segments.length).toBe(1);
+    expect(other.store.follower.catchUp()).toBe(true);
   });
 
   it('free what another has retired when its last lease ends', () => {

@@ -77,6 +77,16 @@ export const fixedIdentity = {
   bootId: 'fedcba9876543210fedcba9876543210',
 } as const;
 
+/** Of a store whose clock stands still, and that waits for nobody. */
+export const stillOptions: StoreOptions = {
+  clock: { nowMs: () => 1_700_000_000_000 },
+  seed: 1,
+  eviction: 'lru',
+  checksums: true,
+  hooks: {},
+  lockWaitMs: 0,
+};
+
 /** The buffers of a new region that no pool has been put into yet. */
 export function newMemory(
   options: Pick<RegionOptions, 'capacityBytes' | 'maxCapacityBytes' | 'segmentBytes'>,

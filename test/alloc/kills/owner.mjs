@@ -10,8 +10,23 @@ const ownersMax = 16;
 /** One who is stopped may have a lock that all others want: they ask again, rather than wait. */
 const lockWaitMs = 10;
 
+/** How often one asks who opens: another may be recovering the slot, or be preempted with a lock. */
+const openingsMax = 500;
+
 /** @param {string} folder @param {'own' | 'join'} mode */
 export function openOwner(folder, mode) {
+  for (let opening = 1; ; opening++) {
+    try {
+      return tryOpen(folder, mode);
+    } catch (error) {
+      if (error.code !== 'pool_busy' || opening === openingsMax) throw error;
+      systemWaiter.pause(1);
+    }
+  }
+}
+
+/** @param {string} folder @param {'own' | 'join'} mode */
+function tryOpen(folder, mode) {
   const options = {
     capacityBytes: 48 * 2 ** 20,
     segmentBytes: 2 ** 22,
@@ -20,12 +35,17 @@ export function openOwner(folder, mode) {
   };
   const patience = { waitMs: lockWaitMs, waiter: systemWaiter };
   const region = openMappedRegion(folder, mode, options, undefined, patience);
-  const isNew = region.superblock.clean && region.superblock.epoch === 0 && mode === 'own';
-  const allocator = (isNew ? createAllocator : openAllocator)(region, { lockWaitMs });
-  if (isNew) region.commit({ epoch: 1 });
-  // Whoever had the slot before has died with it.
-  if (region.slotAbandoned) allocator.recover();
-  return { region, allocator };
+  try {
+    const isNew = region.superblock.clean && region.superblock.epoch === 0 && mode === 'own';
+    const allocator = (isNew ? createAllocator : openAllocator)(region, { lockWaitMs });
+    if (isNew) region.commit({ epoch: 1 });
+    // Whoever had the slot before has died with it.
+    if (region.slotAbandoned) allocator.recover();
+    return { region, allocator };
+  } catch (error) {
+    region.close();
+    throw error;
+  }
 }
 
 /** Recovers every owner that died. @param {ReturnType<typeof openOwner>} owner @returns {number} how many */

@@ -63,6 +63,7 @@ export class SmallRegion implements Region {
   readOnly: boolean = false;
   ownerSlot: number = 0;
   slotAbandoned: boolean = false;
+  slotSettled: boolean = true;
   readonly bootId: string = '0'.repeat(32);
   readonly segmentShift: number = 22;
   readonly slabShift: number;

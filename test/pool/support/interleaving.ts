@@ -13,6 +13,7 @@ import {
   ownRegion,
   restoreMemory,
   type SharedHandle,
+  stillOptions,
 } from '../../support/owned-memory.ts';
 import { interrupt } from '../../support/instrumented-words.ts';
 import { pointsOf } from '../../support/points.ts';
@@ -22,15 +23,8 @@ const ci = process.env['CI'] === 'true';
 /** Interruptions per operation in a normal run. */
 const most = 25;
 
-const options = {
-  clock: { nowMs: () => 1_700_000_000_000 },
-  seed: 5,
-  eviction: 'lru' as const,
-  checksums: true,
-  hooks: {},
-  // Who is interrupted cannot go on before the interruption ends: waiting for him makes no sense.
-  lockWaitMs: 0,
-};
+// Who is interrupted cannot go on before the interruption ends: waiting for him makes no sense.
+const options = { ...stillOptions, seed: 5 };
 
 const choices = { zeroKinds: 0, lockWaitMs: 0 };
 
