@@ -1,7 +1,7 @@
 /**
  * Reporter of vitest that ends what hangs. A time limit of vitest ends a test that waits, not one whose process loops or is blocked: that would
- * hold up the run for ever. Says which tests have been running for long; once a file is beyond its limit its process is ended, vitest counts the
- * file as failed, and goes on.
+ * hold up the run for ever. Says at once what fails, and which tests have been running for long; once a file is beyond its limit its process is
+ * ended, vitest counts the file as failed, and goes on.
  */
 
 import { execFile } from 'node:child_process';
@@ -41,6 +41,12 @@ export default class WatchReporter {
   /** @param {TestModule} testModule */
   onTestModuleEnd({ moduleId }) {
     this.#running.delete(moduleId);
+  }
+
+  /** Said at once: a run may be ended before vitest tells of what failed. @param {import('vitest/node').TestCase} testCase */
+  onTestCaseResult(testCase) {
+    for (const { message } of testCase.result().errors ?? [])
+      console.log(`failed: ${testCase.fullName}: ${message}`);
   }
 
   onTestRunEnd() {
