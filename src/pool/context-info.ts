@@ -19,7 +19,7 @@ export function contextInfo(
     const partCount = store.follower.settled(() => partsOf(store, id)).length;
     return partCount === 0 ? undefined : { id, parts: [], partCount };
   }
-  const parts = store.follower.settled(() => recordsOf(store, id));
+  const parts = recordsOf(store, id);
   if (parts.length === 0) return undefined;
   const told = after === undefined ? parts : parts.filter(({ part }) => part > after);
   told.sort((a, b) => (a.part < b.part ? -1 : 1));

@@ -15,7 +15,7 @@ import { holdEntry } from '../store/hold.ts';
 import { withPen } from '../store/pen.ts';
 import type { PartSpec } from '../store/publish.ts';
 import { namesOf, retire } from '../store/remove.ts';
-import { recordNamed } from '../store/stable.ts';
+import { partNamed, recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
 
@@ -174,7 +174,7 @@ export class OnlineCopy {
     const life = peek(words, wordOf(target.region, ref));
     if (life !== this.#seen[at + copyLife] || (life & stateMask) !== state.live) return;
     const { id, part } = namesOf(target, ref);
-    if (partOf(this.#source, id, part) !== 0) return;
+    if (partNamed(this.#source, id, part) !== 0) return;
     withPen(target, () => retire(target, ref, 'deleted'));
   }
 

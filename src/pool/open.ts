@@ -163,7 +163,7 @@ class InspectedPool extends StorePool {
   override get(id: string, part: string): Lease | undefined {
     const store = this.#inspected;
     if (store.closed) fail('pool_closed', 'This pool was closed.');
-    const copy = store.follower.settled(() => copyNamed(store, id, part));
+    const copy = copyNamed(store, id, part);
     if (copy !== undefined) store.hooks.record('get', id, part, copy.version);
     return copy;
   }

@@ -142,8 +142,7 @@ export class StorePool implements Pool {
   }
 
   describe(id: string, part: string): PartInfo | undefined {
-    const store = this.#readable();
-    return store.follower.settled(() => recordNamed(store, id, part));
+    return recordNamed(this.#readable(), id, part);
   }
 
   context(id: string, options: PartsOptions = noOptions): ContextInfo | undefined {

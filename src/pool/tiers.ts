@@ -1,10 +1,9 @@
 /** The tiers of a pool, as its surface uses them. */
 
 import { fail } from '../errors.ts';
-import { partOf } from '../store/contexts.ts';
 import type { Region } from '../memory/region.ts';
 import { withPen } from '../store/pen.ts';
-import { recordNamed } from '../store/stable.ts';
+import { partNamed, recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import type { Disk, DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
@@ -109,7 +108,7 @@ export class Tiers {
 
   /** The current version first. */
   versions(id: string, part: string): PartVersion[] {
-    const hot = this.#store.follower.settled(() => recordNamed(this.#store, id, part));
+    const hot = recordNamed(this.#store, id, part);
     const current: PartVersion[] =
       hot === undefined ? [] : [{ version: hot.version, sizeBytes: hot.sizeBytes, place: 'hot' }];
     const kept = this.disk?.keptVersions(partKey(id, part)) ?? [];
@@ -124,8 +123,7 @@ export class Tiers {
 
   /** @throws part_corrupt */
   where(id: string, part: string): Place | undefined {
-    const ref = this.#store.follower.settled(() => partOf(this.#store, id, part));
-    if (ref !== 0) return 'hot';
+    if (partNamed(this.#store, id, part) !== 0) return 'hot';
     return this.disk?.has(id, part) === true ? 'disk' : undefined;
   }
 
@@ -212,7 +210,7 @@ export class Tiers {
   /** The version of a part that is on the disk only; 0: there is none. */
   #coldVersion(id: string, part: string): number {
     const disk = this.disk as DiskTier;
-    if (partOf(this.#store, id, part) !== 0) return 0;
+    if (partNamed(this.#store, id, part) !== 0) return 0;
     return disk.find(partKey(id, part))?.version ?? 0;
   }
 }

@@ -1,15 +1,21 @@
 /**
- * What is known of parts, read while other owners may change them: whatever did not stand still is looked at again.
+ * What is known of parts, read while other owners may change them: whatever did not stand still is looked at again, and so is what an owner that
+ * did nothing while others grew the index finds in tables that it still has of before.
  */
 
 import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { load } from '../memory/words.ts';
-import { ofChain } from './context-chain.ts';
+import { type Chain, ofChain } from './context-chain.ts';
 import { partOf, type PartRecord, recordOf } from './contexts.ts';
 import { field, segmentOf, wordOf } from './entry.ts';
 import { readAttempts } from './follower.ts';
 import type { Store } from './store.ts';
+
+/** The live, unexpired part of that name, or 0. @throws pool_busy when it never stands still */
+export function partNamed(store: Store, id: string, part: string): Ref {
+  return store.follower.settled(() => partOf(store, id, part));
+}
 
 /** The record of the part of that name, or undefined when there is none. @throws pool_busy when it never stands still */
 export function recordNamed(store: Store, id: string, part: string): PartRecord | undefined {
@@ -23,31 +29,38 @@ export function lookAt<T>(
   part: string,
   look: (ref: Ref, record: PartRecord) => T,
 ): T | undefined {
-  for (let attempt = 0; attempt < readAttempts; attempt++) {
-    const ref = partOf(store, id, part);
-    if (ref === 0) return undefined;
-    const seen = stable(store, ref, stateOf(store, ref), () =>
-      store.isOfKey(ref)
-        ? unappended(store, ref, () => look(ref, recordOf(store, ref)))
-        : undefined,
+  return store.follower.settled(() => {
+    for (let attempt = 0; attempt < readAttempts; attempt++) {
+      const ref = partOf(store, id, part);
+      if (ref === 0) return undefined;
+      const seen = stable(store, ref, stateOf(store, ref), () =>
+        store.isOfKey(ref)
+          ? unappended(store, ref, () => look(ref, recordOf(store, ref)))
+          : undefined,
+      );
+      if (seen !== undefined) return seen;
+    }
+    return fail(
+      'pool_busy',
+      `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`,
     );
-    if (seen !== undefined) return seen;
-  }
-  return fail(
-    'pool_busy',
-    `Part ${JSON.stringify(part)} changed at each of ${readAttempts} looks.`,
-  );
+  });
 }
 
 /** The records of the parts of a context, in no order: all of one moment. @throws pool_busy when it never stands still */
 export function recordsOf(store: Store, id: string): PartRecord[] {
-  store.key.setContext(id);
-  return ofChain(store, ({ refs, lives }) => {
-    const seen = refs.map((ref, i) =>
-      stable(store, ref, lives[i] as number, () => freshRecord(store, ref)),
-    );
-    return seen.includes(undefined) ? undefined : seen.filter(isThere);
+  return store.follower.settled(() => {
+    store.key.setContext(id);
+    return ofChain(store, (chain) => recordsIn(store, chain));
   });
+}
+
+/** Undefined when one of them did not stand still. */
+function recordsIn(store: Store, { refs, lives }: Chain): PartRecord[] | undefined {
+  const seen = refs.map((ref, i) =>
+    stable(store, ref, lives[i] as number, () => freshRecord(store, ref)),
+  );
+  return seen.includes(undefined) ? undefined : seen.filter(isThere);
 }
 
 /** `expired` where the time of a part is over. */

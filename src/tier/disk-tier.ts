@@ -21,7 +21,7 @@ import { hold, type HeldPart, noteOnDisk } from '../store/hold.ts';
 import type { LowerTier, RemovalReason } from '../store/hooks.ts';
 import { namesOf } from '../store/remove.ts';
 import { withPen } from '../store/pen.ts';
-import { recordsOf } from '../store/stable.ts';
+import { partNamed, recordsOf } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
@@ -167,7 +167,7 @@ export class DiskTier implements LowerTier {
     const keys = [...this.disk.parts.getKeys({ start, end: prefixEnd(start) })];
     const names = keys.map((key) => namesOfKey(key).part);
     return names.filter(
-      (part) => partOf(this.store, id, part) === 0 && this.versionOf(partKey(id, part)) > 0,
+      (part) => partNamed(this.store, id, part) === 0 && this.versionOf(partKey(id, part)) > 0,
     );
   }
 

@@ -4,9 +4,9 @@
  */
 
 import { hasCode } from '../errors.ts';
-import { partOf } from '../store/contexts.ts';
 import { withPen } from '../store/pen.ts';
 import { raiseVersion } from '../store/publish.ts';
+import { partNamed } from '../store/stable.ts';
 import { namesOfKey } from './disk-key.ts';
 import type { DiskTier } from './disk-tier.ts';
 import type { ReadTransaction } from './lmdb.ts';
@@ -94,7 +94,7 @@ function isWanted(
   if (expiresAtMs !== 0 && expiresAtMs <= store.options.clock.nowMs()) return false;
   if (onlyStale !== true) return true;
   const { id, part } = namesOfKey(key);
-  return partOf(store, id, part) !== 0;
+  return partNamed(store, id, part) !== 0;
 }
 
 /** Looks at all records: how many bytes come back, and which are the newest that fit. The version clock is above all of them afterwards. */

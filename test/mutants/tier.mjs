@@ -5,6 +5,7 @@ const loads = 'test/tier/load.test.ts';
 const many = 'test/tier/many.test.ts';
 const demotes = 'test/tier/demote.test.ts';
 const leftovers = 'test/tier/leftovers.test.ts';
+const idle = 'test/tier/idle.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
@@ -183,5 +184,24 @@ export const tiers = [
     to: '',
     test: online,
     killer: 'a snapshot beside writers is of one moment',
+  },
+  {
+    name: 'a context that is persisted from tables of before',
+    why: 'another owner may have grown the index since: in the table that this one has of before is nothing any more, and nothing would be persisted',
+    file: 'src/store/stable.ts',
+    from: 'return store.follower.settled(() => {\n    store.key.setContext(id);',
+    to: 'return ((look: () => PartRecord[]) => look())(() => {\n    store.key.setContext(id);',
+    test: idle,
+    killer: 'an owner that did nothing while another let the index grow persists a context',
+  },
+  {
+    name: 'a part that is looked for in tables of before',
+    why: 'what is in memory and on the disk would be told to be on the disk only',
+    file: 'src/store/stable.ts',
+    from: 'return store.follower.settled(() => partOf(store, id, part));',
+    to: 'return partOf(store, id, part);',
+    test: idle,
+    killer:
+      'an owner that did nothing while another let the index grow appends to a part that the disk has too',
   },
 ];
