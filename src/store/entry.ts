@@ -118,11 +118,14 @@ export function traitsOf(part: Traits, checksummed: boolean): number {
 
 /** Where an entry (or any block) lies: the segment that holds a reference. @throws pool_corrupt when none does */
 export function segmentOf(region: Region, ref: Ref): Segment {
-  return region.segments[ref >>> (region.segmentShift - granuleShift)] ?? lost(ref);
+  return region.segments[ref >>> (region.segmentShift - granuleShift)] ?? addedFor(region, ref);
 }
 
-function lost(ref: Ref): never {
-  return fail('pool_corrupt', `Reference ${ref} lies in no segment.`);
+/** The segment of a reference that lies beyond those that this owner knows of: no epoch of the index tells of one that another has added. */
+function addedFor(region: Region, ref: Ref): Segment {
+  region.refresh();
+  const added = region.segments[ref >>> (region.segmentShift - granuleShift)];
+  return added ?? fail('pool_corrupt', `Reference ${ref} lies in no segment.`);
 }
 
 /** Word index of a reference within its segment. */

@@ -122,4 +122,14 @@ export const storePlaces = [
     test: windows,
     killer: 'while one owner clears a stretch another adds a segment',
   },
+  {
+    name: 'a reference into a segment that is new',
+    why: 'no epoch of the index tells of a segment: who looks may meet what lies in it before knowing that it is there',
+    file: 'src/store/entry.ts',
+    from: '  region.refresh();\n',
+    to: '',
+    test: 'test/store/segment-beside.test.ts',
+    killer:
+      'while another owner adds a segment and tags a part describe sees the state before or after',
+  },
 ];
