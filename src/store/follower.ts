@@ -40,6 +40,8 @@ export class Follower {
   /** What is out of date after a change of epoch, beside the region. */
   readonly #followed: Refreshable[] = [];
   #epoch: number;
+  /** How often it has taken over what others had changed. */
+  #takenOver = 0;
 
   /** To be made before what is followed. */
   constructor(region: Region, pen: Pen) {
@@ -75,6 +77,7 @@ export class Follower {
       epoch = this.#settledEpoch();
       if (epoch !== this.#epoch && attempt < readAttempts) continue;
       if (fault !== undefined) throw fault;
+      this.#takenOver++;
       return true;
     }
   }
@@ -89,14 +92,20 @@ export class Follower {
       if (this.#pen.isBroken && !this.#isOnlooker) this.#mend();
       const found = moment < 0 ? unsettled : this.#lookStill(look, moment);
       if (found !== unsettled) return found;
+      const takenOver = this.#takenOver;
       try {
         const seen = look();
-        if (attempt === readAttempts || !this.catchUp()) return seen;
+        if (attempt === readAttempts || this.#isStillAt(takenOver)) return seen;
       } catch (error) {
         const most = hasCode(error, 'pool_busy') ? restlessLooks : readAttempts;
-        if (attempt >= most || !this.catchUp()) throw error;
+        if (attempt >= most || this.#isStillAt(takenOver)) throw error;
       }
     }
+  }
+
+  /** True when nothing has come to be out of date since so much had been taken over: a look may have caught up itself, and what it saw before be of before. */
+  #isStillAt(takenOver: number): boolean {
+    return !this.catchUp() && this.#takenOver === takenOver;
   }
 
   /** One look, right if nobody has changed anything since `moment`. */

@@ -132,4 +132,14 @@ export const storePlaces = [
     killer:
       'while another owner adds a segment and tags a part describe sees the state before or after',
   },
+  {
+    name: 'a look that does not know what it has taken over itself',
+    why: 'whoever finds a context in motion catches up in the middle of a look: what it saw of the tables before is of before',
+    file: 'src/store/follower.ts',
+    from: 'return !this.catchUp() && this.#takenOver === takenOver;',
+    to: 'return !this.catchUp();',
+    test: 'test/store/list-beside.test.ts',
+    killer:
+      'while another owner lets the index grow list misses no context that is there all the while',
+  },
 ];

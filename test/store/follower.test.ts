@@ -26,3 +26,31 @@ it('a look that found no rest in thousands of looks of its own is not made thous
   expect(looks).toBeGreaterThan(1);
   expect(looks).toBeLessThan(20);
 });
+
+const endings: readonly (readonly [name: string, end: (looks: number) => number])[] = [
+  ['finds something', (looks) => looks],
+  [
+    'fails',
+    (looks) => {
+      if (looks < 3) fail('pool_corrupt', 'what was looked at is something else by now');
+      return looks;
+    },
+  ],
+];
+
+it.each(endings)(
+  'a look that takes over itself what others change, and %s, is made again',
+  (_, end) => {
+    const stage = new Stage();
+    const { store } = stage.writer();
+    const other = stage.another().store;
+    let looks = 0;
+    const seen = store.follower.settled(() => {
+      // The first look is of a moment; the second is one at what moves.
+      if (++looks < 3) withPen(other, () => other.follower.announce());
+      store.follower.catchUp();
+      return end(looks);
+    });
+    expect(seen).toBe(3);
+  },
+);
