@@ -197,13 +197,16 @@ function checkCounts(store: Store, totals: Totals, report: Report): void {
     report(`part bytes are counted as ${bytes}, there are ${totals.partBytes}`);
 }
 
-/** Published memory and reachable memory are the same. */
+/** Published memory and reachable memory are the same. A page table that is damaged has been reported; one that moves must not end the walk. */
 function checkReachable(store: Store, report: Report): void {
   const marks = reachable(store);
-  store.allocator.walk((block) => {
-    if (!block.live) return;
-    const held = marks.has(block.ref);
-    if (block.kept && !held) report(`block ${block.ref} of ${block.sizeBytes} bytes leaked`);
-    if (!block.kept && held) report(`block ${block.ref} is in use and not marked as kept`);
-  });
+  store.allocator.walk(
+    (block) => {
+      if (!block.live) return;
+      const held = marks.has(block.ref);
+      if (block.kept && !held) report(`block ${block.ref} of ${block.sizeBytes} bytes leaked`);
+      if (!block.kept && held) report(`block ${block.ref} is in use and not marked as kept`);
+    },
+    () => undefined,
+  );
 }

@@ -142,4 +142,14 @@ export const storePlaces = [
     killer:
       'while another owner lets the index grow list misses no context that is there all the while',
   },
+  {
+    name: 'a leak that is looked for in memory that stands still',
+    why: 'others take memory and give it back while a pool is checked: a look that such a change ends does not find what the next one finds, and what is not in each counts for nothing',
+    file: 'src/store/check.ts',
+    from: '    },\n    () => undefined,\n  );',
+    to: '    },\n  );',
+    test: 'test/store/check-beside.test.ts',
+    killer:
+      'a check while another owner gives a large run back finds what is wrong, and nothing else',
+  },
 ];
