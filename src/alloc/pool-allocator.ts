@@ -137,6 +137,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   allocateNearer(than: Ref): Ref {
     this.mustWrite();
+    this.follow(); // another may have put it into a segment that it has added
     const head = this.lookup.liveHead(than) || this.lookup.rejectForeign(than);
     const fresh = head & ~(layout.headKept | layout.headRemote);
     const ref = this.runs.allocateNearer(fresh, layout.lengthOf(head), than);

@@ -100,7 +100,6 @@ export class RunSpace {
    * @returns 0 when there is none: nothing has changed
    */
   allocateNearer(head: number, pages: number, than: Ref): Ref {
-    this.follow();
     const home = than >> (this.region.segmentShift - granuleShift);
     for (let number = 0; number <= home; number++) {
       const segment = this.segments[number] as SegmentRuns;

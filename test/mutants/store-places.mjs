@@ -105,6 +105,15 @@ export const storePlaces = [
     killer: 'compaction leaves no copy of a secret that it does not move',
   },
   {
+    name: 'a part that is moved out of the segments of before',
+    why: 'another owner may have put it into a segment that it has added',
+    file: 'src/alloc/pool-allocator.ts',
+    from: '    this.follow(); // another may have put it into a segment that it has added\n',
+    to: '',
+    test: 'test/store/compact.test.ts',
+    killer: 'compaction moves what another has put into a segment that came since',
+  },
+  {
     name: 'a stretch that is looked for in memory that stands still',
     why: 'others need no pen to take memory and give it back: a page table that moves is no damage',
     file: 'src/store/window.ts',

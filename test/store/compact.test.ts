@@ -92,6 +92,15 @@ describe('compaction', () => {
     expectAll(kept, pool);
   });
 
+  it('moves what another has put into a segment that came since', () => {
+    pool.put('gap', 'p', new Uint8Array(14 * mib));
+    const bytes = Buffer.alloc(10 * mib, 7);
+    pool.put('a', 'p', bytes);
+    pool.delete('gap');
+    expect(reader.compact().movedParts).toBe(1);
+    expectAll(new Map([['a', bytes]]), pool);
+  });
+
   it('is done for a large part before anything is evicted for it', () => {
     const kept = fragment(new Random(seed()));
     const { freeBytes, largestFreeRunBytes } = pool.stats().memory;
