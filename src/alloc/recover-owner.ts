@@ -69,12 +69,11 @@ export function unmarkedKept({ region, runs }: Survivor, marks: Marks): Block[] 
 export function freezeSegments({ runs }: Survivor): () => void {
   const held: SegmentRuns[] = [];
   const thaw = (): void => held.forEach((segment) => segment.leave());
-  for (const segment of runs.segments) {
-    if (!runs.enter(segment)) {
-      thaw();
-      fail('pool_busy', `another owner holds the lock of segment ${segment.view.segment.number}`);
-    }
-    held.push(segment);
+  try {
+    for (const segment of runs.segments) if (entered(segment)) held.push(segment);
+  } catch (error) {
+    thaw();
+    throw error;
   }
   return thaw;
 }
@@ -82,15 +81,21 @@ export function freezeSegments({ runs }: Survivor): () => void {
 /** Runs `work` for each segment, under its lock. @throws pool_busy when a living owner keeps one */
 function eachSegment(runs: RunSpace, work: (segment: SegmentRuns) => void): void {
   for (const segment of runs.segments) {
-    const { number } = segment.view.segment;
-    if (!runs.enter(segment))
-      fail('pool_busy', `another owner holds the lock of segment ${number}`);
+    if (!entered(segment)) continue;
     try {
       work(segment);
     } finally {
       segment.leave();
     }
   }
+}
+
+/** Takes a segment's lock. @returns false when another has dropped it: nothing was in it @throws pool_busy when a living owner keeps it */
+function entered(segment: SegmentRuns): boolean {
+  const entry = segment.enter();
+  if (entry === 'busy')
+    fail('pool_busy', `another owner holds the lock of segment ${segment.view.segment.number}`);
+  return entry === 'taken';
 }
 
 /**

@@ -8,8 +8,7 @@
  */
 
 import { fail, hasCode } from '../errors.ts';
-import { segmentLockWord } from '../memory/layout.ts';
-import { lockClosed, lockTokenOf, lockWaitOf } from '../memory/lock.ts';
+import { lockTokenOf, lockWaitOf } from '../memory/lock.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { load, peek, poke, store, type Words } from '../memory/words.ts';
 import * as absent from './absent.ts';
@@ -34,6 +33,9 @@ const pagesMax: number = 2 ** 30;
 
 /** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
 const growthRetryInterval = 64;
+
+/** Instead of a run: a segment that was looked at is another by now, so all are to be looked at again. */
+const gone = -1;
 
 /** What a RunSpace works for. */
 export interface RunOwner {
@@ -76,10 +78,10 @@ export class RunSpace {
     this.#owner = owner;
     this.#control = (region.segments[0] as Segment).words;
     this.#keeper = {
+      region,
       token: lockTokenOf(region),
       wait: lockWaitOf(region, lockWaitMs),
       zeroKinds: owner.zeroKinds,
-      alone: region.readOnly,
     };
     this.#onFollow = onFollow;
     this.#cover();
@@ -103,8 +105,8 @@ export class RunSpace {
     const home = than >> (this.region.segmentShift - granuleShift);
     for (let number = 0; number <= home; number++) {
       const segment = this.segments[number] as SegmentRuns;
-      if (!segment.hasPages(pages) || !segment.tryEnter()) continue;
-      const ref = this.#takeFrom(number, head, pages, number === home ? than : 0);
+      if (!segment.hasPages(pages) || segment.tryEnter() !== 'taken') continue;
+      const ref = this.#takeFrom(segment, head, pages, number === home ? than : 0);
       if (ref !== 0) return ref;
     }
     return 0;
@@ -129,10 +131,9 @@ export class RunSpace {
     this.follow();
     let bytes = 0;
     for (const segment of this.segments) {
-      if (!segment.tryEnter()) continue;
+      if (segment.tryEnter() !== 'taken') continue;
       try {
-        if (this.#isCurrent(segment))
-          bytes += absent.giveBackRuns(this.region, segment.view, minPages);
+        bytes += absent.giveBackRuns(this.region, segment.view, minPages);
       } finally {
         segment.leave();
       }
@@ -193,7 +194,7 @@ export class RunSpace {
     this.follow();
     const last = this.segments.at(-1) as SegmentRuns;
     const { free, view } = last;
-    if (this.segments.length === 1 || !last.enter()) return false;
+    if (this.segments.length === 1 || last.enter() !== 'taken') return false;
     if (free.lengthAt(view.layout.dataPage) !== free.dataPages) {
       last.leave();
       return false;
@@ -206,18 +207,6 @@ export class RunSpace {
     }
     this.follow();
     return isDropped;
-  }
-
-  /**
-   * Takes a segment's lock, waiting for it.
-   * @returns false when a living owner keeps it
-   */
-  enter(segment: SegmentRuns): boolean {
-    if (segment.enter()) return true;
-    if (load(segment.view.words, segmentLockWord) !== lockClosed) return false;
-    // Counted and still closed: who added it died before it opened the lock. Whoever changes the region next repairs that.
-    this.region.commit({});
-    return segment.enter();
   }
 
   /** Takes in segments that came, and lets go those that went. */
@@ -238,6 +227,12 @@ export class RunSpace {
   }
 
   #allocate(head: number, pages: number): Ref {
+    let ref = gone;
+    while (ref === gone) ref = this.#search(head, pages);
+    return ref;
+  }
+
+  #search(head: number, pages: number): Ref | typeof gone {
     this.blocked = false;
     this.#refused = false;
     this.follow();
@@ -247,21 +242,24 @@ export class RunSpace {
     const first = this.#owner.slot % count;
     let busy = 0;
     for (let step = 0; step < count; step++) {
-      const number = (first + step) % count;
-      const segment = segments[number] as SegmentRuns;
+      const segment = segments[(first + step) % count] as SegmentRuns;
       if (!segment.hasPages(pages)) continue;
-      if (!segment.tryEnter()) busy++;
+      const entry = segment.tryEnter();
+      if (entry === 'gone') return gone;
+      if (entry === 'busy') busy++;
       else {
-        const ref = this.#takeFrom(number, head, pages);
+        const ref = this.#takeFrom(segment, head, pages);
         if (ref !== 0) return ref;
       }
     }
-    for (let number = 0; busy > 0 && number < segments.length; number++) {
+    for (let number = 0; busy > 0 && number < count; number++) {
       const segment = segments[number] as SegmentRuns;
       if (!segment.hasPages(pages)) continue;
-      if (!this.enter(segment)) this.blocked = true;
+      const entry = segment.enter();
+      if (entry === 'gone') return gone;
+      if (entry === 'busy') this.blocked = true;
       else {
-        const ref = this.#takeFrom(number, head, pages);
+        const ref = this.#takeFrom(segment, head, pages);
         if (ref !== 0) return ref;
       }
     }
@@ -269,17 +267,12 @@ export class RunSpace {
   }
 
   /** Takes a run behind `than` out of a segment that is locked, and unlocks it. @returns 0 when it has none */
-  #takeFrom(number: number, head: number, pages: number, than: Ref = 0): Ref {
-    const segment = this.segments[number] as SegmentRuns;
-    let isCurrent = false;
-    let ref = 0;
+  #takeFrom(segment: SegmentRuns, head: number, pages: number, than: Ref = 0): Ref {
     try {
-      isCurrent = this.#isCurrent(segment);
-      if (isCurrent) ref = this.#take(segment, head, pages, than, absent.anyRun);
+      return this.#take(segment, head, pages, than, absent.anyRun);
     } finally {
       segment.leave();
     }
-    return isCurrent || than > 0 ? ref : this.#allocate(head, pages); // the segment may be another by now
   }
 
   #take(segment: SegmentRuns, head: number, pages: number, than: Ref, look: number): Ref {
@@ -318,12 +311,6 @@ export class RunSpace {
     if (at > from) free.insert(from, at - from);
     if (at + pages < from + length) free.insert(at + pages, from + length - at - pages);
     return ref;
-  }
-
-  /** Whether a segment, whose lock we have, is still what it was taken for. */
-  #isCurrent({ view }: SegmentRuns): boolean {
-    this.region.refresh();
-    return view.segment === this.region.segments[view.segment.number];
   }
 
   /**

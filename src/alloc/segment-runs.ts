@@ -6,7 +6,8 @@
  */
 
 import { segmentLockWord } from '../memory/layout.ts';
-import { lock, tryLock, unlock, type LockWait } from '../memory/lock.ts';
+import { lock, lockClosed, tryLock, unlock, type LockWait } from '../memory/lock.ts';
+import type { Region } from '../memory/region.ts';
 import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
 import { FreeRuns } from './free-runs.ts';
 import {
@@ -27,13 +28,15 @@ import type { SegmentView } from './segment-view.ts';
 
 /** Who takes locks, and how. */
 export interface LockKeeper {
+  readonly region: Region;
   readonly token: number;
   readonly wait: LockWait;
   /** Kinds that are zeroed when freed. */
   readonly zeroKinds: number;
-  /** In a private copy nobody else is: every lock found taken is one of the dead. */
-  readonly alone: boolean;
 }
+
+/** What came of taking a segment's lock: 'gone' is one that another has dropped, 'busy' one whose lock a living owner keeps. */
+export type Entry = 'taken' | 'gone' | 'busy';
 
 export class SegmentRuns {
   readonly view: SegmentView;
@@ -54,26 +57,56 @@ export class SegmentRuns {
     return this.free.dataPages - this.free.usedPages >= pages;
   }
 
-  tryEnter(): boolean {
+  /** Takes the lock if it is free. */
+  tryEnter(): Entry {
+    return this.#tryLock() ? this.#unlessGone() : 'busy';
+  }
+
+  /** Takes the lock, waiting for it. What a holder left half done when it died is repaired. */
+  enter(): Entry {
+    const entry = this.#lock();
+    if (entry !== 'busy' || load(this.#words, segmentLockWord) !== lockClosed) return entry;
+    // Dropped, or who added it died before it opened the lock: whoever changes the region next repairs that.
+    this.#keeper.region.commit({});
+    return this.#isCurrent() ? this.#lock() : 'gone';
+  }
+
+  #tryLock(): boolean {
     return tryLock(this.#words, segmentLockWord, this.#keeper.token);
   }
 
-  /**
-   * Takes the lock, waiting for it. What a holder left half done when it died is repaired.
-   * @returns false when its holder lives and keeps it
-   */
-  enter(): boolean {
-    const { token, wait, zeroKinds, alone } = this.#keeper;
-    const outcome = alone ? 'inherited' : lock(this.#words, segmentLockWord, token, wait);
-    if (outcome === 'busy') return false;
-    if (outcome === 'taken') return true;
+  #lock(): Entry {
+    const { token, wait, zeroKinds, region } = this.#keeper;
+    // In a private copy nobody else is: every lock found taken is one of the dead.
+    const outcome = region.readOnly ? 'inherited' : lock(this.#words, segmentLockWord, token, wait);
+    if (outcome === 'busy') return 'busy';
+    if (outcome === 'taken') return this.#unlessGone();
     try {
       repairSegment(this.view, this.free, zeroKinds);
     } catch (error) {
       unlock(this.#words, segmentLockWord);
       throw error;
     }
-    return true;
+    return this.#unlessGone();
+  }
+
+  /** The lock is taken: what the segment is now it stays. */
+  #unlessGone(): Entry {
+    let isCurrent = false;
+    try {
+      isCurrent = this.#isCurrent();
+    } finally {
+      if (!isCurrent) unlock(this.#words, segmentLockWord);
+    }
+    return isCurrent ? 'taken' : 'gone';
+  }
+
+  /** Whether the segment is still the one that it was taken for. */
+  #isCurrent(): boolean {
+    const { region } = this.#keeper;
+    const { segment } = this.view;
+    region.refresh();
+    return region.segments[segment.number] === segment;
   }
 
   /** Merges what was given back meanwhile, and unlocks. */
@@ -81,7 +114,7 @@ export class SegmentRuns {
     const words = this.#words;
     if (peek(words, pendingGroupsWord) !== 0) this.#drain();
     unlock(words, segmentLockWord);
-    while (load(words, pendingGroupsWord) !== 0 && this.tryEnter()) {
+    while (load(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
       this.#drain();
       unlock(words, segmentLockWord);
     }
@@ -89,7 +122,7 @@ export class SegmentRuns {
 
   /** Gives back a slab, or a run or extent that this owner has claimed. */
   release(page: number): void {
-    if (this.tryEnter()) {
+    if (this.#tryLock()) {
       this.#merge(page);
       this.leave();
       return;
@@ -101,7 +134,7 @@ export class SegmentRuns {
     or(this.#words, layout.pendingWord + (page >> 5), 1 << (page & 31));
     or(this.#words, pendingGroupsWord, 1 << (page >> pendingGroupShift));
     // The holder looks at the groups after it has unlocked: one of us two sees them.
-    if (this.tryEnter()) this.leave();
+    if (this.#tryLock()) this.leave();
   }
 
   /** Merges a run into the free space; under the lock. */

@@ -141,7 +141,7 @@ export const alloc = [
     file: 'src/alloc/segment-runs.ts',
     from: `    if (peek(words, pendingGroupsWord) !== 0) this.#drain();
     unlock(words, segmentLockWord);
-    while (load(words, pendingGroupsWord) !== 0 && this.tryEnter()) {
+    while (load(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
       this.#drain();
       unlock(words, segmentLockWord);
     }`,
@@ -153,8 +153,8 @@ export const alloc = [
     name: 'a segment that is inherited as it was left',
     why: 'what the dead holder was at is repaired first',
     file: 'src/alloc/segment-runs.ts',
-    from: "if (outcome === 'taken') return true;",
-    to: "if (outcome !== 'busy') return true;",
+    from: "if (outcome === 'taken') return this.#unlessGone();",
+    to: "if (outcome !== 'busy') return this.#unlessGone();",
     test: survivors,
     killer: dies('allocates a run', 'allocates runs'),
   },

@@ -1,6 +1,7 @@
 /** What giving memory back may not do without. */
 const dying = 'test/alloc/owners.crash.test.ts';
 const giving = 'test/alloc/giving-back.test.ts';
+const dropped = 'test/alloc/dropped.test.ts';
 const freeing = `'free runs beside absent ones' dies at every access`;
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const givingBack = [
@@ -133,5 +134,38 @@ export const givingBack = [
     to: 'look === absent.presentRun && absent.giveBackRuns(this.region, view, 1) < 0;',
     test: giving,
     killer: 'when the system has no memory what comes free makes room for what is wanted',
+  },
+  {
+    name: 'a segment that is what it was when its lock was taken',
+    why: 'another may have dropped it: who follows the region since has zero pages in its place, and their lock is free',
+    file: 'src/alloc/segment-runs.ts',
+    from: "return isCurrent ? 'taken' : 'gone';",
+    to: "return 'taken';",
+    test: dropped,
+    killer:
+      "a segment of a 'mapped' region that another drops is none that the dead are recovered in, before it is locked: 1",
+  },
+  {
+    name: 'a dropped segment that is waited for',
+    why: 'nothing is in it: whoever recovers or looks for memory goes on without it',
+    file: 'src/alloc/segment-runs.ts',
+    from: "return this.#isCurrent() ? this.#lock() : 'gone';",
+    to: 'return this.#lock();',
+    test: dropped,
+    killer:
+      "a segment of a 'shared' region that another drops is none that the dead are recovered in, before it is locked: 2",
+  },
+  {
+    name: 'a dropped segment that may have room',
+    why: 'who finds no memory evicts, and is not told to come again',
+    file: 'src/alloc/runs.ts',
+    from: `      const entry = segment.enter();
+      if (entry === 'gone') return gone;
+      if (entry === 'busy') this.blocked = true;`,
+    to: `      const entry = segment.enter();
+      if (entry !== 'taken') this.blocked = true;`,
+    test: dropped,
+    killer:
+      "a segment of a 'shared' region that another drops is none that memory is looked for in",
   },
 ];
