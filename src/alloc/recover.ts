@@ -13,7 +13,7 @@ import { granuleShift, pageShift, type Ref, type Region } from '../memory/region
 import { and, load, or, peek, poke, store, type Words, zero } from '../memory/words.ts';
 import type { Allocator, Block, Marks } from './api.ts';
 import { classBytes, classCount, classTable } from './classes.ts';
-import { beginFree, countOne, freesWord } from './counters.ts';
+import { beginFree, countOne, freesWord, freeUnderWay } from './counters.ts';
 import type { FreeRuns } from './free-runs.ts';
 import {
   bitsWordShift,
@@ -79,7 +79,7 @@ export function recoverSegment(
   clearStaleHeaders(view, slabShift);
   repairSegment(view, free, rules.zeroKinds, (page, head) => {
     if (stateOf(head) === stateSlab) recoverSlabPages(scene, page, head);
-    else recoverRun(scene, page, head);
+    else recoverRun(scene, page);
   });
 }
 
@@ -96,18 +96,26 @@ function clearStaleHeaders(view: SegmentView, slabShift: number): void {
   }
 }
 
-function recoverRun({ view, rules, result, firstRef }: Scene, page: number, found: number): void {
+function recoverRun({ view, rules, result, firstRef }: Scene, page: number): void {
   const { table } = view;
-  const owner = table.owner(page);
-  if (!rules.isDead(owner)) return;
-  const counters = rules.countersOf(owner);
-  for (let head = found; ; head = table.loadHead(page)) {
+  for (;;) {
+    // In this order: who claims a run labels it first.
+    const head = table.loadHead(page);
+    const owner = table.owner(page);
+    if (!rules.isDead(owner)) return;
     if ((head & headLive) === 0) return freeRun(view, page, head, rules.zeroKinds);
-    if ((head & headKept) !== 0) return table.setOwner(page, nobody);
+    if ((head & headKept) !== 0) {
+      if (table.swapOwner(page, owner, nobody)) return;
+      continue; // one of the living frees it
+    }
     // Given back first, whatever happens to us: from here on it is free.
+    const counters = rules.countersOf(owner);
     beginFree(counters, firstRef + (page << pageGranuleShift));
     const givenBack = (head & ~headLive) | headRemote;
-    if (!table.swapHead(page, head, givenBack)) continue;
+    if (!table.swapHead(page, head, givenBack)) {
+      poke(counters, freeUnderWay, 0);
+      continue;
+    }
     countOne(counters, freesWord);
     freeRun(view, page, givenBack, rules.zeroKinds);
     result.freedBlocks++;

@@ -5,6 +5,7 @@ const moments = 'test/memory/many-moments.test.ts';
 const slots = 'test/memory/owners.test.ts';
 const lock = 'test/memory/lock.test.ts';
 const giving = 'test/memory/giving-back.test.ts';
+const besideRecovery = 'test/alloc/beside-recovery.test.ts';
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const manyOwners = [
   {
@@ -246,5 +247,25 @@ export const manyOwners = [
     to: 'const sizeBytes = Math.floor(toByte / pageBytes) * pageBytes - from;',
     test: giving,
     killer: 'a mapped region gives whole pages back, and takes them again',
+  },
+  {
+    name: 'recovery that takes a run from one of the living',
+    why: 'who claims a run labels it first: a label that is older than the head says nothing of who has claimed it',
+    file: 'src/alloc/recover.ts',
+    from: `    const head = table.loadHead(page);
+    const owner = table.owner(page);`,
+    to: `    const owner = table.owner(page);
+    const head = table.loadHead(page);`,
+    test: besideRecovery,
+    killer: 'short runs of a dead owner that go with it are freed by one of two',
+  },
+  {
+    name: 'recovery that takes a label from one of the living',
+    why: 'a claimed run is found by its label when its owner dies',
+    file: 'src/alloc/recover.ts',
+    from: 'if (table.swapOwner(page, owner, nobody)) return;',
+    to: 'table.setOwner(page, nobody);\n      if (head !== 0) return;',
+    test: besideRecovery,
+    killer: 'short runs of a dead owner are freed while it is recovered',
   },
 ];
