@@ -172,7 +172,6 @@ export class Entries {
     try {
       this.#region.commit({ rootEntries: ref });
     } catch (error) {
-      this.#allocator.unkeep(ref);
       this.#allocator.free(ref, metadataKind);
       throw error;
     }

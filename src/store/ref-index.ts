@@ -230,8 +230,8 @@ export class RefIndex {
     this.#free(old.ref);
   }
 
+  /** Kept until then: who recovers the owner that made it leaves it to us. */
   #free(ref: Ref): void {
-    this.#allocator.unkeep(ref);
     this.#allocator.free(ref, metadataKind);
   }
 

@@ -105,6 +105,15 @@ export const storePlaces = [
     killer: 'compaction leaves no copy of a secret that it does not move',
   },
   {
+    name: 'an old table that is not kept any more before it is freed',
+    why: 'who recovers the dead owner that had made it frees what is not kept, too',
+    file: 'src/store/ref-index.ts',
+    from: '    this.#allocator.free(ref, metadataKind);',
+    to: '    this.#allocator.unkeep(ref);\n    this.#allocator.free(ref, metadataKind);',
+    test: 'test/store/tables-beside.test.ts',
+    killer: 'a table of 2^9 slots is freed by who has moved what was in it',
+  },
+  {
     name: 'a part that is moved out of the segments of before',
     why: 'another owner may have put it into a segment that it has added',
     file: 'src/alloc/pool-allocator.ts',
