@@ -18,6 +18,7 @@ import {
   stackMask,
 } from './layout.ts';
 import { announceOrphan } from './remote.ts';
+import type { RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { noSlab } from './slab-lists.ts';
 import type { Slabs } from './slabs.ts';
@@ -26,15 +27,17 @@ const orphanWords: number = Math.ceil(stackCount / 32);
 
 export class Orphans {
   readonly #region: Region;
+  readonly #runs: RunSpace;
   readonly #views: readonly SegmentView[];
   readonly #control: Words;
   readonly #segmentWindowShift: number;
   /** Where the last look for each stack ended. */
   readonly #cursors: Int32Array = new Int32Array(stackCount);
 
-  constructor(region: Region, views: readonly SegmentView[]) {
+  constructor(region: Region, runs: RunSpace) {
     this.#region = region;
-    this.#views = views;
+    this.#runs = runs;
+    this.#views = runs.views;
     this.#control = (region.segments[0] as Segment).words;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
   }
@@ -53,6 +56,7 @@ export class Orphans {
     const bit = 1 << (stack & 31);
     if ((load(this.#control, word) & bit) === 0) return false;
     and(this.#control, word, ~bit); // before the look: whoever leaves a slab from now on sets it again
+    this.#runs.follow(); // after it: a slab of which the bit told is in a segment that we know then
     const total = this.#views.length << this.#segmentWindowShift;
     const first = this.#cursors[stack] as number;
     for (let step = 0; step < total; step++) {
@@ -74,6 +78,7 @@ export class Orphans {
       if (load(this.#control, at) !== 0) any |= and(this.#control, at, 0);
     }
     if (any === 0) return;
+    this.#runs.follow();
     const total = this.#views.length << this.#segmentWindowShift;
     for (let slab = 0; slab < total; slab++) {
       const header = this.#headerOf(slab);

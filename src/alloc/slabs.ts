@@ -68,7 +68,7 @@ export class Slabs {
     this.#runs = runs;
     this.#views = runs.views;
     this.#owner = owner;
-    this.#orphans = new Orphans(region, runs.views);
+    this.#orphans = new Orphans(region, runs);
     this.#windowShift = region.slabShift - granuleShift;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
     this.table = classTable(region.slabShift);

@@ -2,14 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
-import type { Ref } from '../../src/memory/region.ts';
+import { granuleShift, type Ref } from '../../src/memory/region.ts';
 import { House } from './support/house.ts';
 import { houseShape } from './support/operations.ts';
+import { kib } from './support/regions.ts';
 
 const [one, other] = [0, 5];
 /** Four to a slab. */
 const sizeBytes = 4096;
 const kind = 4;
+
+const slabOf = (ref: Ref): number => ref >> (14 - granuleShift);
 
 /** Blocks that fill slabs, every fourth of them not published. */
 function fill(house: House, slot: number, count: number): { kept: Ref[]; drafts: Ref[] } {
@@ -58,3 +61,23 @@ describe.each(['a new slab', 'memory that has run out', 'being asked'])(
     });
   },
 );
+
+describe('a slab of nobody in a segment that came since', () => {
+  test.each([
+    ['that needs a block', () => undefined],
+    ['that takes in all that nobody has', (house: House) => house.of(other).flush()],
+  ])('is found by an owner %s', (_, look) => {
+    const house = new House(houseShape, [one, other]);
+    const all = house.allocate(one, 3, 1_900 * kib);
+    let last = 0;
+    while (last >> (22 - granuleShift) === 0) last = house.allocate(one, kind, sizeBytes);
+    house.free(one, all);
+    house.of(other).notice(); // that memory had run out, before there is anything to take in
+    house.leave(one);
+    look(house);
+    const ref = house.allocate(other, kind, sizeBytes);
+    assert.equal(slabOf(ref), slabOf(last));
+    house.verify();
+    house.verifyNothingLost();
+  });
+});

@@ -53,4 +53,23 @@ export const shared = [
     test: 'test/alloc/sharing.test.ts',
     killer: 'a slab left for a new slab keeps what was not published when who took it in dies',
   },
+  {
+    name: 'slabs of nobody that are looked for in the segments of before',
+    why: 'the bit that told of them is cleared: nobody would look again before somebody frees in those slabs',
+    file: 'src/alloc/orphans.ts',
+    from: '    this.#runs.follow(); // after it: a slab of which the bit told is in a segment that we know then\n',
+    to: '',
+    test: 'test/alloc/sharing.test.ts',
+    killer: 'a slab of nobody in a segment that came since is found by an owner that needs a block',
+  },
+  {
+    name: 'slabs of nobody that are all taken in, but for those of new segments',
+    why: 'the bit that told of them is cleared: nobody would look again before somebody frees in those slabs',
+    file: 'src/alloc/orphans.ts',
+    from: '    if (any === 0) return;\n    this.#runs.follow();\n',
+    to: '    if (any === 0) return;\n',
+    test: 'test/alloc/sharing.test.ts',
+    killer:
+      'a slab of nobody in a segment that came since is found by an owner that takes in all that nobody has',
+  },
 ];
