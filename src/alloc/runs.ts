@@ -34,7 +34,7 @@ const pagesMax: number = 2 ** 30;
 /** When growth failed for want of memory, so many exhausted requests pass before it is tried again. */
 const growthRetryInterval = 64;
 
-/** Instead of a run: a segment that was looked at is another by now, so all are to be looked at again. */
+/** No reference: a segment was dropped before it was looked at, so all are to be looked at again. */
 const gone = -1;
 
 /** What a RunSpace works for. */
@@ -232,7 +232,8 @@ export class RunSpace {
     return ref;
   }
 
-  #search(head: number, pages: number): Ref | typeof gone {
+  /** @returns 0 when none of the segments has room, or `gone` */
+  #search(head: number, pages: number): Ref {
     this.blocked = false;
     this.#refused = false;
     this.follow();
