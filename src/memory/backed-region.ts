@@ -23,13 +23,12 @@ import type { LockWait } from './lock.ts';
 import {
   abandonOwnerSlot,
   abandonSlotsOf,
-  freeAbandonedSlot,
+  freeOwnerSlot,
   ownerAbandoned,
   ownerFree,
   ownerLive,
   ownerSlot,
   ownerWord,
-  releaseOwnerSlot,
 } from './owners.ts';
 import { pageBytes } from './region.ts';
 import type { Region, RegionHandle, Segment } from './region.ts';
@@ -202,7 +201,7 @@ export class BackedRegion implements Region {
       if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster
       abandonOwnerSlot(this.#words, slot);
       clear();
-      freeAbandonedSlot(this.#words, slot);
+      freeOwnerSlot(this.#words, slot);
       return true;
     } finally {
       giveBack();
@@ -254,7 +253,7 @@ export class BackedRegion implements Region {
     if (this.#closed) return;
     this.#closed = true;
     try {
-      if (this.ownerSlot >= 0 && this.slotSettled) releaseOwnerSlot(this.#words, this.ownerSlot);
+      if (this.ownerSlot >= 0 && this.slotSettled) freeOwnerSlot(this.#words, this.ownerSlot);
       else if (this.ownerSlot >= 0) abandonOwnerSlot(this.#words, this.ownerSlot);
       for (const segment of this.#segments) this.#backing.release(segment);
     } finally {
@@ -275,7 +274,12 @@ export class BackedRegion implements Region {
     if (this.#stateOf(slot) !== ownerAbandoned) return undefined;
     const at = ownerWord(slot, ownerSlot.reclaimLock);
     const outcome = lock(this.#words, at, this.#token, { ...this.#wait, waitMs: 0 });
-    return outcome === 'busy' ? undefined : () => unlock(this.#words, at);
+    if (outcome === 'busy') return undefined;
+    const giveBack = (): void => unlock(this.#words, at);
+    // Another may have reclaimed it before that, and somebody have taken it since.
+    if (this.#stateOf(slot) === ownerAbandoned) return giveBack;
+    giveBack();
+    return undefined;
   }
 
   /** Runs `change` as the only owner who changes the region, on the region as it is now. @throws pool_busy */

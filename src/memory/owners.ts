@@ -125,27 +125,22 @@ export function abandonSlotsOf(words: Words, ownersMax: number, tid: number): nu
   return abandoned;
 }
 
-/** Gives a slot back, its intent cleared; the epoch stays, for the next owner to raise. */
-export function releaseOwnerSlot(words: Words, slot: number): void {
-  for (let field = wordsPerSlot - 1; field >= 0; field -= 1) {
-    if (field !== ownerSlot.epoch && field !== ownerSlot.reclaimLock)
-      store(words, ownerWord(slot, field), 0);
-  }
+/**
+ * Ends a slot that its owner gives back, or whose owner was recovered. The epoch stays, for the next owner to raise; so does the thread's id, by which the
+ * slot is found should it end right here, and what a dead owner intended, which nobody may have finished yet.
+ */
+export function freeOwnerSlot(words: Words, slot: number): void {
+  for (const field of [
+    ownerSlot.opened,
+    ownerSlot.startTimeHigh,
+    ownerSlot.startTimeLow,
+    ownerSlot.pid,
+    ownerSlot.state,
+  ])
+    store(words, ownerWord(slot, field), 0);
 }
 
 /** Leaves a slot as its owner's death would: whoever survives clears it. */
 export function abandonOwnerSlot(words: Words, slot: number): void {
   store(words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
-}
-
-/** Ends a slot whose owner was recovered. What it intended stays to be read, by those whom `clear` of a reclaim knows nothing of. */
-export function freeAbandonedSlot(words: Words, slot: number): void {
-  for (const field of [
-    ownerSlot.pid,
-    ownerSlot.tid,
-    ownerSlot.startTimeLow,
-    ownerSlot.startTimeHigh,
-  ])
-    store(words, ownerWord(slot, field), 0);
-  store(words, ownerWord(slot, ownerSlot.state), ownerFree);
 }

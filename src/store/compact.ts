@@ -68,13 +68,11 @@ function moveNearer(store: Store, { ref, words, at, payload }: Movable): number 
   if (to === 0) return 0;
   const given = chargeIfAllowed(store, kind, to, 0, blockBytes);
   if (given === undefined) return 0;
-  let isMoved = false;
   try {
-    isMoved = movePart(store, ref, words, at, to);
+    if (!movePart(store, ref, words, at, given)) return 0;
   } finally {
-    if (!isMoved) freePayload(store, { kind, sensitive: (traits & trait.sensitive) !== 0 }, given);
+    freePayload(store, { kind, sensitive: (traits & trait.sensitive) !== 0 }, given);
   }
-  if (!isMoved) return 0;
   bump(store.control, store.countersAt + counter.moves, 1);
   return blockBytes;
 }

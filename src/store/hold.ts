@@ -30,8 +30,13 @@ export function holdEntry(store: Store, ref: Ref): HeldPart {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   store.leases.take(words, at);
-  const bytes = bytesOfEntry(store.region, words, at);
-  return { ref, record: recordOf(store, ref), bytes, release: () => store.drop(ref) };
+  try {
+    const bytes = bytesOfEntry(store.region, words, at);
+    return { ref, record: recordOf(store, ref), bytes, release: () => store.drop(ref) };
+  } catch (error) {
+    store.drop(ref);
+    throw error;
+  }
 }
 
 /** Says in the entry of a part that the disk may have a record of it, whatever becomes of the part. */

@@ -12,6 +12,7 @@ import { bump, counter } from './counters.ts';
 import { byteOf, commitSlot, committed, field, movedSelector, segmentOf, trait } from './entry.ts';
 import { freeParked, leaveReplaced } from './parked.ts';
 import { bytesOfEntry } from './payload.ts';
+import type { Payload } from './publish.ts';
 import type { Store } from './store.ts';
 
 /** True for a part whose bytes nobody holds in their place. */
@@ -21,13 +22,20 @@ export function mayMove(store: Store, ref: Ref, words: Words, at: number): boole
 }
 
 /**
- * Copies the bytes of a live part to the block `to`, looks whether they are those that were written, and commits.
- * @returns false when they are not, or the part may not move: nothing has changed, and `to` is the caller's
+ * Copies the bytes of a live part to the block of `payload`, looks whether they are those that were written, and commits.
+ * @returns false when they are not, or the part may not move: nothing has changed, and the payload is the caller's
  * @throws pool_corrupt for a part that claims more than its block has
  */
-export function movePart(store: Store, ref: Ref, words: Words, at: number, to: Ref): boolean {
+export function movePart(
+  store: Store,
+  ref: Ref,
+  words: Words,
+  at: number,
+  payload: Payload,
+): boolean {
   if (!mayMove(store, ref, words, at)) return false;
   freeParked(store, words, at);
+  const to = payload.ref;
   const from = committed(words, at);
   const length = peek(words, from + commitSlot.length);
   const sum = peek(words, from + commitSlot.crc32);
@@ -47,6 +55,7 @@ export function movePart(store: Store, ref: Ref, words: Words, at: number, to: R
   }
   store.allocator.keep(to);
   commitBytes(words, at, to, length, sum, movedSelector(peek(words, at + field.selector)));
+  payload.ref = 0;
   leaveReplaced(store, ref, words, at);
   return true;
 }

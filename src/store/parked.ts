@@ -9,8 +9,13 @@ import type { Store } from './store.ts';
 
 /** Frees the bytes whose place others took, or lets them wait: to be called after the commit. */
 export function leaveReplaced(store: Store, ref: Ref, words: Words, at: number): void {
-  if (store.isLeased(words, at)) store.parked.add(ref, words, at);
-  else freeIdle(store, words, at);
+  if (store.isLeased(words, at)) return store.parked.add(ref, words, at);
+  try {
+    freeIdle(store, words, at);
+  } catch (error) {
+    store.pen.breaks();
+    throw error;
+  }
 }
 
 /** Frees the parked bytes of an entry that has no lease. Without such bytes nothing happens. */

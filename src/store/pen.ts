@@ -99,6 +99,12 @@ export class Pen {
     return peek(this.#words, lastWord) === this.#token ? this.#handOvers : -1;
   }
 
+  /** What is under way cannot be ended: whoever takes the pen next brings the store in order, as after a holder's death. By its holder. */
+  breaks(): void {
+    store(this.#words, brokenWord, 1);
+    poke(this.#words, lastWord, 0);
+  }
+
   /** What was broken is in order. */
   mended(): void {
     store(this.#words, brokenWord, 0);
@@ -129,9 +135,7 @@ export class Pen {
       fail('pool_busy', `Another owner has been changing the pool for ${this.#wait.waitMs} ms.`);
     }
     if (outcome === 'taken') return;
-    // Said before anything else: whoever finds the pen free after us must know it too.
-    store(words, brokenWord, 1);
-    poke(words, lastWord, 0);
+    this.breaks(); // before anything else: whoever finds the pen free after us must know it too
   }
 
   #handOver(): void {

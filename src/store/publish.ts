@@ -56,8 +56,8 @@ export interface Returning {
 
 /** Bytes that are in pool memory and not yet a part. */
 export interface Payload {
-  /** 0 for an empty part. */
-  readonly ref: Ref;
+  /** 0 for an empty part, and from when it is a part's. */
+  ref: Ref;
   readonly blockBytes: number;
   sizeBytes: number;
   /** undefined: no checksum is taken. */
@@ -176,7 +176,8 @@ export function freePayload(
 /**
  * Makes the payload the part that `store.key` names, in place of `old` (0: none). By who holds the pen.
  * @returns the version
- * @throws pool_full: nothing has changed, the payload is the caller's
+ * @throws pool_full: nothing has changed, the payload is the caller's; io_failed and whatever nobody expects behind the commit: the part is there, the
+ * payload is its own, and the store is brought in order with the next change
  */
 export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref): number {
   if (old !== 0) store.lowerTier?.replacing(old);
@@ -191,19 +192,30 @@ export function publish(store: Store, spec: PartSpec, payload: Payload, old: Ref
   keepTags(store, peek(words, at + field.tagRef));
   // The commit: recovery takes live entries for the truth, and of two with one key the higher version.
   storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
-  if (old === 0) {
-    store.parts.insert(store.key.low, entry);
-    linkContext(store, entry, store.key.contextTag());
-    countPart(store, 1, payload.sizeBytes, spec.pinned ? 1 : 0);
-  } else {
-    store.parts.replace(store.key.low, old, entry);
-    relinkContext(store, old, entry);
-    retireReplaced(store, old, payload.sizeBytes, spec.pinned);
+  payload.ref = 0;
+  try {
+    takeItsPlace(store, spec, payload.sizeBytes, old, entry);
+    linkTags(store, peek(words, at + field.tagRef));
+  } catch (error) {
+    store.pen.breaks();
+    throw error;
   }
-  linkTags(store, peek(words, at + field.tagRef));
   store.touch(words, at);
   bump(store.control, store.countersAt + counter.bytesWritten, payload.sizeBytes);
   return versionOf(words, at);
+}
+
+/** Puts a live entry into index, context and counts, in place of `old` (0: none). */
+function takeItsPlace(store: Store, spec: PartSpec, sizeBytes: number, old: Ref, entry: Ref): void {
+  if (old === 0) {
+    store.parts.insert(store.key.low, entry);
+    linkContext(store, entry, store.key.contextTag());
+    countPart(store, 1, sizeBytes, spec.pinned ? 1 : 0);
+    return;
+  }
+  store.parts.replace(store.key.low, old, entry);
+  relinkContext(store, old, entry);
+  retireReplaced(store, old, sizeBytes, spec.pinned);
 }
 
 /** A claimed entry with everything written that needs memory. @throws pool_full, pool_busy: nothing is left of it */

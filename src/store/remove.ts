@@ -47,8 +47,13 @@ export function retire(store: Store, ref: Ref, reason: RemovalReason): void {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
   setRetired(store, ref, words, at, reason);
-  unlink(store, ref, words, at);
-  settle(store, ref, words, at);
+  try {
+    unlink(store, ref, words, at);
+    settle(store, ref, words, at);
+  } catch (error) {
+    store.pen.breaks();
+    throw error;
+  }
 }
 
 /** Takes a part out of the index, its context and the counts. */

@@ -35,6 +35,7 @@ export function replaceInPlace(store: Store, spec: PartSpec, payload: Payload, o
   const growthBytes = payload.sizeBytes - peek(words, slot + commitSlot.length);
   store.allocator.keep(payload.ref);
   commitBytes(words, at, payload.ref, payload.sizeBytes, payload.crc32 ?? 0);
+  payload.ref = 0;
   poke(words, at + field.checkedEpoch, spec.checkedEpoch ?? store.epoch);
   poke(words, at + field.uses, 0);
   poke(words, at + field.hints, 0);

@@ -282,7 +282,7 @@ export class Store {
     const payload = this.#payload;
     const sizeBytes = this.#sizeBytes;
     const traits = peek(words, at + field.traits);
-    const segment = this.segmentAt(payload);
+    const segment = this.#segments[payload >>> this.#refShift] ?? this.#addedFor(ref, payload);
     if (segment === undefined) return this.#rejectPayload(ref, sizeBytes);
     const byte = (payload & this.#refMask) << granuleShift;
     if (sizeBytes >>> 0 > segment.sizeBytes - byte) this.#rejectPayload(ref, sizeBytes);
@@ -315,6 +315,16 @@ export class Store {
     if (segment !== undefined) return segment;
     this.region.refresh();
     return this.#segments[number];
+  }
+
+  /** The segment of bytes beyond those that this owner knows of. @throws io_failed when it cannot be mapped: the lease has ended */
+  #addedFor(ref: Ref, payload: Ref): Segment | undefined {
+    try {
+      return this.segmentAt(payload);
+    } catch (error) {
+      this.drop(ref);
+      throw error;
+    }
   }
 
   #rejectPayload(ref: Ref, sizeBytes: number): never {

@@ -116,8 +116,9 @@ describe.each(subjects)('a slot of a $name region', ({ name, create }) => {
     expect(fieldOf(region, 1, ownerSlot.intentOp)).toBe(7);
     const { region: next } = mortalJoin(region);
     expect([next.ownerSlot, fieldOf(region, 1, ownerSlot.intentOp)]).toEqual([1, 7]);
+    // Nor does one who could not open the store finish it.
     next.close();
-    expect(fieldOf(region, 1, ownerSlot.intentOp)).toBe(0);
+    expect([stateOf(region, 1), fieldOf(region, 1, ownerSlot.intentOp)]).toEqual([ownerFree, 7]);
   });
 
   it('is reclaimed by a survivor of the survivor, wherever that one dies', () => {
@@ -157,6 +158,25 @@ describe.each(subjects)('a slot of a $name region', ({ name, create }) => {
       reached = accessCount() >= k;
       disarm();
       expect([k, cleared, stateOf(region, 2)]).toEqual([k, 1, ownerFree]);
+    }
+  });
+
+  it('is not taken from who has it next, whenever a second survivor is interrupted', () => {
+    const region = create();
+    const { region: other } = mortalJoin(region);
+    for (let k = 1, reached = true; reached; k += 1) {
+      mortalJoin(region).die();
+      let next: Region | undefined;
+      let cleared = 0;
+      const clear = (): void => void (cleared += 1);
+      interrupt(k, () => {
+        if (other.reclaim?.(2, clear) === true) next = mortalJoin(region).region;
+      });
+      region.reclaim?.(2, clear);
+      reached = accessCount() >= k;
+      disarm();
+      expect([k, cleared, next === undefined || region.ownerLives(2)]).toEqual([k, 1, true]);
+      next?.close();
     }
   });
 

@@ -128,8 +128,11 @@ export const manyOwners = [
     name: 'a slot that is given back from its front',
     why: 'the state is the last word of it: from then on the slot is another owner\u2019s',
     file: 'src/memory/owners.ts',
-    from: 'for (let field = wordsPerSlot - 1; field >= 0; field -= 1) {',
-    to: 'for (let field = 0; field < wordsPerSlot; field += 1) {',
+    from: `  for (const field of [
+    ownerSlot.opened,`,
+    to: `  for (const field of [
+    ownerSlot.state,
+    ownerSlot.opened,`,
     test: slots,
     killer:
       'who takes a slot of a shared region has it to itself from then on, though its last owner is just leaving',
@@ -138,8 +141,8 @@ export const manyOwners = [
     name: 'a slot whose epoch starts again',
     why: 'tokens of earlier owners would be those of later ones',
     file: 'src/memory/owners.ts',
-    from: 'if (field !== ownerSlot.epoch && field !== ownerSlot.reclaimLock)',
-    to: 'if (field !== ownerSlot.reclaimLock)',
+    from: '    ownerSlot.pid,\n    ownerSlot.state,',
+    to: '    ownerSlot.pid,\n    ownerSlot.epoch,\n    ownerSlot.state,',
     test: slots,
     killer: "a slot of a 'shared' region has a higher epoch each time that it is taken",
   },

@@ -296,8 +296,8 @@ export const memory = [
     why: 'nobody may take the slot, and write where the dead one did, before it was cleared',
     file: 'src/memory/backed-region.ts',
     from: `      clear();
-      freeAbandonedSlot(this.#words, slot);`,
-    to: `      freeAbandonedSlot(this.#words, slot);
+      freeOwnerSlot(this.#words, slot);`,
+    to: `      freeOwnerSlot(this.#words, slot);
       clear();`,
     test: slots,
     killer:

@@ -69,4 +69,62 @@ export const failedOnTheWay = [
     test: 'test/pool/snapshot-frozen.test.ts',
     killer: 'is refused when another owner has grown the pool meanwhile',
   },
+  {
+    name: 'a slot that is reclaimed from who has it next',
+    why: 'between the look at its state and the lock another survivor may have freed it, and somebody have taken it',
+    file: 'src/memory/backed-region.ts',
+    from: '    if (this.#stateOf(slot) === ownerAbandoned) return giveBack;',
+    to: '    if (this.#token !== 0) return giveBack;',
+    test: 'test/memory/owners.test.ts',
+    killer:
+      "a slot of a 'shared' region is not taken from who has it next, whenever a second survivor is interrupted",
+  },
+  {
+    name: 'an intent that goes with a slot',
+    why: 'what a dead owner was at may be unfinished when the next one in its slot closes',
+    file: 'src/memory/owners.ts',
+    from: '    ownerSlot.opened,\n    ownerSlot.startTimeHigh,',
+    to: '    ownerSlot.opened,\n    ownerSlot.intentOp,\n    ownerSlot.startTimeHigh,',
+    test: owners,
+    killer: 'owners of one store leave what a dead one intended to who brings the store in order',
+  },
+  {
+    name: 'bytes of a live part that are freed with an error behind its commit',
+    why: 'from its commit on the payload is the part’s',
+    file: 'src/store/publish.ts',
+    from: '  payload.ref = 0;\n',
+    to: '',
+    test: busy,
+    killer:
+      'a free that fails behind a commit undoes nothing, and what was under way is brought in order',
+  },
+  {
+    name: 'a change that broke off and counts as made',
+    why: 'what is behind the commit is made up for by whoever takes the pen next',
+    file: 'src/store/publish.ts',
+    from: '    store.pen.breaks();\n',
+    to: '',
+    test: busy,
+    killer:
+      'a free that fails behind a commit undoes nothing, and what was under way is brought in order',
+  },
+  {
+    name: 'a retirement that broke off and counts as made',
+    why: 'a part that is retired and still in the index, or in no list, is for recovery',
+    file: 'src/store/remove.ts',
+    from: '    store.pen.breaks();\n',
+    to: '',
+    test: busy,
+    killer:
+      'a free that fails behind a commit undoes nothing, and what was under way is brought in order',
+  },
+  {
+    name: 'a lease on what could not be had',
+    why: 'nobody would give it back',
+    file: 'src/store/store.ts',
+    from: '      this.drop(ref);\n      throw error;',
+    to: '      throw error;',
+    test: owners,
+    killer: 'owners of one store hold nothing that they could not get at',
+  },
 ];

@@ -31,7 +31,7 @@ export const pens = [
     name: 'an heir who tells nobody',
     why: 'what a dead holder was at is brought in order before anything else',
     file: 'src/store/pen.ts',
-    from: '    store(words, brokenWord, 1);\n',
+    from: '    this.breaks();',
     to: '',
     test: beside,
     killer: 'killed beside another owner at every access put with tags',

@@ -39,10 +39,10 @@ export const storeCrashes = [
     why: 'a crash between the two must leave one of them',
     file: 'src/store/publish.ts',
     from: `  storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
-  if (old === 0) {`,
+  payload.ref = 0;`,
     to: `  if (old !== 0) retireReplaced(store, old, payload.sizeBytes, spec.pinned);
   storeWord(words, at + field.state, (peek(words, at + field.state) & ~stateMask) | state.live);
-  if (old === 0) {`,
+  payload.ref = 0;`,
     test: crash,
     killer: 'killed at every access put, replacing',
   },

@@ -103,11 +103,13 @@ export const store = [
     why: 'retire first, look afterwards: a reader that leased in between must be seen',
     file: 'src/store/remove.ts',
     from: `  setRetired(store, ref, words, at, reason);
-  unlink(store, ref, words, at);
-  settle(store, ref, words, at);`,
+  try {
+    unlink(store, ref, words, at);
+    settle(store, ref, words, at);`,
     to: `  const isLeased = store.isLeased(words, at);
   setRetired(store, ref, words, at, reason);
-  unlink(store, ref, words, at);
+  try {
+    unlink(store, ref, words, at);
   if (isLeased) settle(store, ref, words, at);
   else {
     dropTags(store, words, at);

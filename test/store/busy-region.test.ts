@@ -5,7 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { describe, expect, test } from 'vitest';
-import { fail } from '../../src/errors.ts';
+import type { Kind } from '../../src/alloc/kind.ts';
+import { fail, hasCode } from '../../src/errors.ts';
+import type { Ref } from '../../src/memory/region.ts';
 import type { Pool } from '../../src/pool/api.ts';
 import type { Store } from '../../src/store/store.ts';
 import {
@@ -26,6 +28,8 @@ const pointsMax: number = rounds(40, 120);
 
 /** Enough for each table, and the list of entries, to grow twice. */
 const parts = 1500;
+/** Enough for frees of each sort. */
+const fewParts = 120;
 
 function opened(): OwnedPool {
   return ownPool(ownRegion(newMemory({ capacityBytes: 16 * mib })), stillOptions);
@@ -55,27 +59,50 @@ function failCalls(
   return () => calls;
 }
 
+/** From call `n` on, one free of what is kept fails before it has freed anything: it is behind a commit. @returns how many there were */
+function failFree({ store: { allocator } }: OwnedPool, n: number): () => number {
+  const free = allocator.free.bind(allocator);
+  let frees = 0;
+  allocator.free = (ref: Ref, kind: Kind) => {
+    let isKept = false;
+    allocator.walk((block) => {
+      if (block.ref === ref) isKept = block.kept;
+    });
+    if (isKept && ++frees === n) fail('io_failed', 'no descriptor for a segment');
+    free(ref, kind);
+  };
+  return () => frees;
+}
+
 const idOf = (i: number): string => (i % 7 === 0 ? `${i}-${'x'.repeat(100)}` : `c-${i}`);
 
+/** As `unlessBusy`; a failure behind the commit undoes nothing. */
+function isDone(change: () => unknown): boolean {
+  try {
+    return unlessBusy(change);
+  } catch (error) {
+    if (hasCode(error, 'io_failed')) return true;
+    throw error;
+  }
+}
+
 /** Puts parts, replaces, extends and deletes some. @returns of those that are there the first byte and the size */
-function fill(pool: Pool): Map<number, readonly [first: number, sizeBytes: number]> {
+function fill(
+  pool: Pool,
+  count: number = parts,
+): Map<number, readonly [first: number, sizeBytes: number]> {
   const there = new Map<number, readonly [number, number]>();
   const put = (i: number, sizeBytes: number, tags: string[]): void => {
     const data = filled(sizeBytes, i & 0xff);
-    if (unlessBusy(() => pool.put(idOf(i), 'p', data, { tags })))
-      there.set(i, [i & 0xff, sizeBytes]);
+    if (isDone(() => pool.put(idOf(i), 'p', data, { tags }))) there.set(i, [i & 0xff, sizeBytes]);
   };
-  for (let i = 0; i < parts; i++) {
+  for (let i = 0; i < count; i++) {
     put(i, 60, i % 3 === 0 ? [`t-${i}`, `u-${i}`] : []);
     const other = i >> 1;
     const known = there.get(other);
-    if (i % 5 === 0 && unlessBusy(() => pool.delete(idOf(other), 'p'))) there.delete(other);
+    if (i % 5 === 0 && isDone(() => pool.delete(idOf(other), 'p'))) there.delete(other);
     else if (i % 4 === 0) put(other, 700, [`v-${i}`]);
-    else if (
-      i % 6 === 1 &&
-      known &&
-      unlessBusy(() => pool.append(idOf(other), 'p', filled(900, 1)))
-    )
+    else if (i % 6 === 1 && known && isDone(() => pool.append(idOf(other), 'p', filled(900, 1))))
       there.set(other, [known[0], known[1] + 900]);
   }
   return there;
@@ -105,4 +132,23 @@ describe.each(['commits', 'allocations'] as const)('a region that is busy for', 
         assert.deepEqual(seen(owned.pool, i), there.get(i), `${when}: part ${i}`);
     }
   });
+});
+
+test('a free that fails behind a commit undoes nothing, and what was under way is brought in order', () => {
+  const undisturbed = opened();
+  const frees = failFree(undisturbed, Infinity);
+  fill(undisturbed.pool, fewParts);
+  const all = frees();
+  expect(all).toBeGreaterThan(10);
+  for (const n of pointsOf(all, pointsMax)) {
+    const owned = opened();
+    failFree(owned, n);
+    const there = fill(owned.pool, fewParts);
+    owned.pool.put('last', 'p', 'x');
+    const when = `free ${n} of ${all}`;
+    assert.deepEqual(owned.pool.check().errors, [], when);
+    assert.deepEqual(leakedBlocks(owned.store), [], when);
+    for (let i = 0; i < fewParts; i++)
+      assert.deepEqual(seen(owned.pool, i), there.get(i), `${when}: part ${i}`);
+  }
 });

@@ -2,10 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { fail } from '../../src/errors.ts';
 import { control, controlByte, segmentLockWord } from '../../src/memory/layout.ts';
 import { lockTokenOf } from '../../src/memory/lock.ts';
+import { ownerSlot, ownerWord } from '../../src/memory/owners.ts';
 import type { Segment } from '../../src/memory/region.ts';
+import { attachSharedRegion } from '../../src/memory/shared.ts';
 import { store as storeWord } from '../../src/memory/words.ts';
+import { partOf } from '../../src/store/contexts.ts';
+import { segmentOf, wordOf } from '../../src/store/entry.ts';
 import { closeStore } from '../../src/store/open.ts';
 import { withPen } from '../../src/store/pen.ts';
 import { reapOwner } from '../../src/store/reap.ts';
@@ -187,6 +192,35 @@ describe('owners of one store', () => {
     first.pool.sweepExpired();
     expect(first.store.allocator.usedBytes).toBe(usedBytes);
     expect(first.pool.check().errors).toEqual([]);
+  });
+
+  it('hold nothing that they could not get at', () => {
+    const place = newMemory({ capacityBytes: 12 * 2 ** 20, segmentBytes: 4 * 2 ** 20 });
+    const one = ownPool(ownRegion(place), options);
+    one.pool.put('a', 'p', filled(2 ** 20, 1));
+    const other = anotherPool(place, options);
+    const ref = partOf(one.store, 'a', 'p');
+    const { words } = segmentOf(one.store.region, ref);
+    // In place, elsewhere: there is no room for both in the first segment.
+    other.pool.put('b', 'p', filled(2 * 2 ** 20, 2));
+    other.pool.put('a', 'p', filled(2 ** 20, 3));
+    const { region } = one.store;
+    const refresh = region.refresh.bind(region);
+    region.refresh = () => fail('io_failed', 'no descriptor');
+    refuses(() => one.pool.get('a', 'p'), 'io_failed');
+    region.refresh = refresh;
+    expect(one.store.isLeased(words, wordOf(region, ref))).toBe(false);
+    expect(read(one.pool, 'a', 'p')?.[0]).toBe(3);
+  });
+
+  it('leave what a dead one intended to who brings the store in order', () => {
+    const { words } = first.store.region.segments[0] as Segment;
+    const at = ownerWord(1, ownerSlot.intentOp);
+    abandon(memory, 1);
+    storeWord(words, at, 77);
+    expect(first.store.region.reclaim?.(1, () => undefined)).toBe(true);
+    attachSharedRegion(memory).close();
+    expect(words[at]).toBe(77);
   });
 
   it('hear of a segment that went, whatever failed after that', () => {

@@ -13,7 +13,7 @@ import {
   ownerSlot,
   ownerWord,
   raiseEpoch,
-  releaseOwnerSlot,
+  freeOwnerSlot,
 } from '../../../src/memory/owners.ts';
 import { load, store } from '../../../src/memory/words.ts';
 import { meetOutside } from '../../support/instrumented-words.ts';
@@ -213,7 +213,7 @@ export class SmallRegion implements Region {
     if (load(this.#words, ownerWord(slot, ownerSlot.state)) === ownerFree) return false;
     if (this.#kernel.lives.has(slot)) return false;
     clear();
-    releaseOwnerSlot(this.#words, slot);
+    freeOwnerSlot(this.#words, slot);
     return true;
   }
 
@@ -271,7 +271,7 @@ export class SmallRegion implements Region {
 
   close(): void {
     if (this.ownerSlot < 0) return;
-    releaseOwnerSlot(this.#words, this.ownerSlot);
+    freeOwnerSlot(this.#words, this.ownerSlot);
     this.die();
   }
 }
