@@ -64,13 +64,13 @@ describe('cenote inspect', () => {
     using scratch = new Scratch();
     const server = await Serving.start(['--http', '0', '--data', scratch.path]);
     const io = testIo();
+    // However long a reading takes: each comes a second after the one before.
+    let nowMs = 0;
+    io.clock.nowMs = () => (nowMs += 1000);
     const ended = main(['inspect', scratch.path, '--json', '--watch'], io);
     await expect.poll(() => io.stdout.text).toContain('\n');
     await server.request('PUT', '/v1/contexts/c/parts/p?type=utf8', 'hello');
-    io.clock.advance(1000);
-    await expect
-      .poll(() => io.stdout.text.split('\n').length, { timeout: 20_000 })
-      .toBeGreaterThan(2);
+    await expect.poll(() => io.stdout.text, { timeout: 20_000 }).toMatch(/"contexts":1\b.*\n$/);
     process.emit('SIGINT', 'SIGINT');
     expect(await ended).toBe(0);
     const lines = io.stdout.text
@@ -79,7 +79,8 @@ describe('cenote inspect', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(lines[0]).toMatchObject({ contexts: 0 });
     expect(lines[0]).not.toHaveProperty('operationsPerSecond');
-    expect(lines[1]).toMatchObject({ contexts: 1, operationsPerSecond: { puts: 1 } });
+    const first = lines.find(({ contexts }) => contexts === 1);
+    expect(first).toMatchObject({ operationsPerSecond: { puts: 1 } });
     await server.stop();
   });
 
