@@ -52,9 +52,12 @@ export class Demoter {
     if (this.#creditBytes > 0 || this.#running !== undefined || this.#stopped) return;
     this.#creditBytes = this.#reserveBytes / looksPerReserve;
     if (this.#shortBytes(this.#tier.store.allocator.usedBytes) <= 0) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    // No caller waits for its outcome: what one could not do the next look tries again, and what is evicted until then counts as lagged.
+    this.#running = this.#run()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#running = undefined;
+      });
   }
 
   /** True while parts are on their way to the disk. */
@@ -62,7 +65,7 @@ export class Demoter {
     return this.#running !== undefined;
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when nothing is on its way, whatever became of it. */
   async idle(): Promise<void> {
     await this.#running;
   }

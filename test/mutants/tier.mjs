@@ -204,4 +204,13 @@ export const tiers = [
     killer:
       'an owner that did nothing while another let the index grow appends to a part that the disk has too',
   },
+  {
+    name: 'a demoter that fails in the hands of nobody',
+    why: 'another owner may keep the pen longer than one waits for it: a rejection that nobody handles ends the process, and closing would end half-way',
+    file: 'src/tier/demoter.ts',
+    from: '      .catch(() => undefined)\n',
+    to: '',
+    test: demotes,
+    killer: 'a pool that demotes while another owner keeps the pen closes',
+  },
 ];

@@ -1,9 +1,19 @@
 /** A reserve is kept free by moving cold parts to the disk; nothing is lost as long as it keeps up, and what is lost is counted. */
 
 import { setImmediate as turn } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openMappedRegion } from '../../src/memory/mapped.ts';
 import type { Pool } from '../../src/pool/api.ts';
-import { expectSound, filled, freshPath, mib, pool, testClock } from '../pool/support/pools.ts';
+import { Pen } from '../../src/store/pen.ts';
+import {
+  expectSound,
+  filled,
+  freshPath,
+  mib,
+  pool,
+  refuses,
+  testClock,
+} from '../pool/support/pools.ts';
 import { loaded } from './support/pools.ts';
 import { until } from '../support/until.ts';
 
@@ -143,4 +153,64 @@ describe('a pool that demotes', () => {
     }
     expectSound(of);
   });
+
+  describe('while another owner keeps the pen', () => {
+    it('ends its round, and tries again with the next look', async () => {
+      const { of, pen, written } = await withheld();
+      const loading = of.load('nowhere', 'p');
+      await until(written);
+      pen.give();
+      expect(await loading).toBeUndefined();
+      expect(of.stats().operations.demotions).toBe(0);
+      await write(of, count);
+      expect(of.stats().operations.demotions).toBeGreaterThan(0);
+      expectSound(of);
+    });
+
+    it('ends no process', async () => {
+      const unhandled: unknown[] = [];
+      const note = (reason: unknown): void => void unhandled.push(reason);
+      process.on('unhandledRejection', note);
+      onTestFinished(() => void process.off('unhandledRejection', note));
+      const { pen, written } = await withheld();
+      await until(written);
+      pen.give();
+      // Node tells of it when the microtasks are done.
+      await turn();
+      expect(unhandled).toEqual([]);
+    });
+
+    it('closes', async () => {
+      const { of, pen, written } = await withheld();
+      const closing = of.close();
+      await until(written);
+      pen.give();
+      await closing;
+      refuses(() => of.put('a', 'p', 'x'), 'pool_closed');
+    });
+  });
 });
+
+/** A pool whose first round finds the pen in another owner's hand when its parts are to be written. */
+async function withheld(): Promise<{
+  readonly of: Pool;
+  readonly pen: Pen;
+  readonly written: () => boolean;
+}> {
+  const path = freshPath();
+  let pen: Pen | undefined;
+  let isWritten = false;
+  const onStep = (step: string): void => {
+    if (step === 'demote:written') isWritten = true;
+    if (step !== 'demote:chosen' || pen !== undefined) return;
+    const region = openMappedRegion(path, 'join');
+    onTestFinished(() => region.close());
+    pen = new Pen(region);
+    pen.withhold();
+  };
+  const tiers = { disk: { reserveBytes, onStep } };
+  const of = await pool({ path, capacityBytes, tiers, clock: testClock(), lockWaitMs: 0 });
+  for (let i = 0; i < count && pen === undefined; i++) of.put(name(i), 'p', filled(partBytes, i));
+  if (pen === undefined) throw new Error('nothing was demoted');
+  return { of, pen, written: () => isWritten };
+}
