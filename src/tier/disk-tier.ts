@@ -304,7 +304,7 @@ export class DiskTier implements LowerTier {
       writtenAtMs: Math.max(0, Math.floor(this.store.options.clock.nowMs())),
       tags: known.tags,
     };
-    if (this.disk.versionAt(key) < record.version) this.versions.archive(key);
+    if (this.disk.versionAt(key) < record.version) this.versions.archive(key, record);
     this.disk.putRecord(key, record);
     return record;
   }

@@ -198,7 +198,7 @@ export class Disk {
     const value = encodeRecord(key, record);
     const old = this.parts.get(key);
     const growth = cost(value) - (old === undefined ? 0 : cost(old));
-    this.#reserve(growth);
+    this.reserve(growth);
     if (old !== undefined) this.#dropParts(key, old, record.stowId);
     for (const tag of record.tags) this.tags.put(tagKey(tag, key), nothing);
     if (record.chunks > 0) this.#pending.remove(record.stowId);
@@ -214,7 +214,7 @@ export class Disk {
 
   /** Within a transaction: counts what a table beside these has grown by. @throws tier_full when it does not fit */
   grow(sizeBytes: number): void {
-    this.#reserve(sizeBytes);
+    this.reserve(sizeBytes);
     this.#added += sizeBytes;
   }
 
@@ -245,7 +245,7 @@ export class Disk {
 
   /** Within a transaction: a chunk that no record knows of yet. @throws tier_full: nothing was changed */
   putChunk(stowId: Uint8Array, number: number, value: Uint8Array, writer: string): void {
-    this.#reserve(cost(value));
+    this.reserve(cost(value));
     if (number === 0) this.#pending.put(stowId, Buffer.from(writer));
     this.chunks.put(chunkKey(stowId, number), value);
     this.#added += cost(value);
@@ -296,7 +296,8 @@ export class Disk {
     this.chunks.remove(key);
   }
 
-  #reserve(sizeBytes: number): void {
+  /** Within a transaction. @throws tier_full when so much more does not fit */
+  reserve(sizeBytes: number): void {
     const used = readNumber(this.#meta.get(metaUsed)) + this.#added;
     if (sizeBytes <= 0 || used + sizeBytes <= this.#maxBytes) return;
     fail(

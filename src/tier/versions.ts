@@ -15,7 +15,7 @@ import { namesOfKey, partKey } from './disk-key.ts';
 import type { DiskTier } from './disk-tier.ts';
 import type { DiskRecord, StowedBytes } from './record.ts';
 import { abandon, stow } from './stow.ts';
-import { prune, putVersion } from './version-rows.ts';
+import { archive, putVersion } from './version-rows.ts';
 
 /** Bytes of memory that wait to be written, and parts. */
 const waitingMaxBytes: number = 64 * 2 ** 20;
@@ -79,7 +79,7 @@ export class Versions {
     if (!isKept) await abandon(disk, stowed.stowId);
   }
 
-  /** Within a transaction. @returns false when the part was deleted meanwhile */
+  /** Within a transaction. @returns false when the part was deleted meanwhile, or this is none of the last so many versions */
   #commit(key: Buffer, { record }: HeldPart, stowed: StowedBytes): boolean {
     const { disk, store } = this.#tier;
     if (!this.#hasSuccessor(key, record.version)) return false;
@@ -94,9 +94,7 @@ export class Versions {
       writtenAtMs: Math.max(0, Math.floor(store.options.clock.nowMs())),
       tags: record.tags,
     };
-    putVersion(disk, key, row);
-    prune(disk, key, this.#keeps - 1);
-    return true;
+    return putVersion(disk, key, row, this.#keeps - 1);
   }
 
   #hasSuccessor(key: Buffer, version: number): boolean {
@@ -111,13 +109,8 @@ export class Versions {
     });
   }
 
-  /** Within a transaction that writes a later version: what is in its place becomes an earlier one. */
-  archive(key: Uint8Array): void {
-    if (this.#keeps < 2) return;
-    const { disk } = this.#tier;
-    const record = disk.detach(key);
-    if (record === undefined) return;
-    putVersion(disk, key, record);
-    prune(disk, key, this.#keeps - 1);
+  /** Within a transaction that writes `next`, a later version: what is in its place becomes an earlier one. @throws tier_full: nothing was changed */
+  archive(key: Uint8Array, next: DiskRecord): void {
+    if (this.#keeps > 1) archive(this.#tier.disk, key, next, this.#keeps - 1);
   }
 }

@@ -213,4 +213,22 @@ export const tiers = [
     test: demotes,
     killer: 'a pool that demotes while another owner keeps the pen closes',
   },
+  {
+    name: 'a record that makes way for one that does not fit',
+    why: 'who is told that the disk is full has changed nothing: what was persisted stays where it is found after a power loss',
+    file: 'src/tier/version-rows.ts',
+    from: '  disk.reserve(cost(encodeRecord(key, next)) - freedBy(going));\n',
+    to: '',
+    test: 'test/tier/versions.test.ts',
+    killer: 'the versions of a part stay as they are when there is no room for a later one',
+  },
+  {
+    name: 'versions that are in the way of the next one',
+    why: 'what goes makes room for what comes in the same transaction: a disk that is just large enough would be full for ever',
+    file: 'src/tier/version-rows.ts',
+    from: 'return sum + cost(value) + inChunks;',
+    to: 'return sum;',
+    test: 'test/tier/versions.test.ts',
+    killer: 'the versions of a part that are small make room for the next one',
+  },
 ];

@@ -2,14 +2,26 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Pool } from '../../src/pool/api.ts';
-import { expectSound, filled, freshPath, mib, pool, testClock } from '../pool/support/pools.ts';
+import {
+  expectSound,
+  filled,
+  freshPath,
+  mib,
+  pool,
+  read,
+  testClock,
+} from '../pool/support/pools.ts';
 import { losePower } from '../support/lose-power.ts';
 import { diskPool, evictAll } from './support/pools.ts';
 
 const clock = testClock();
 
-async function keeping(versions: number, path: string = freshPath()): Promise<Pool> {
-  return diskPool(path, { clock, tiers: { disk: { versions } } });
+async function keeping(
+  versions: number,
+  path: string = freshPath(),
+  maxBytes: number = mib * 64,
+): Promise<Pool> {
+  return diskPool(path, { clock, tiers: { disk: { versions, maxBytes } } });
 }
 
 async function text(of: Pool, version: number): Promise<string | undefined> {
@@ -109,6 +121,36 @@ describe('the versions of a part', () => {
     expect(plain.versions('a', 'p')).toEqual([{ version: only, sizeBytes: 1, place: 'hot' }]);
     expect((await plain.load('a', 'p', { version: only }))?.text()).toBe('x');
     expect(await plain.load('a', 'p', { version: 1 })).toBeUndefined();
+  });
+
+  it('stay as they are when there is no room for a later one', async () => {
+    const path = freshPath();
+    const first = await keeping(2, path, 20 * 1024);
+    const known = filled(10 * 1024, 1);
+    first.put('a', 'p', known);
+    await first.persist('a');
+    first.put('a', 'p', filled(15 * 1024, 2));
+    await expect(first.persist('a')).rejects.toMatchObject({ code: 'tier_full' });
+    await first.close();
+    losePower(path);
+    const second = await keeping(2, path);
+    expect(read(second, 'a', 'p')?.equals(known)).toBe(true);
+  });
+
+  it.each([
+    ['small', [6, 6, 6, 6], 14],
+    ['large', [60, 60, 12], 128],
+  ])('that are %s make room for the next one', async (_, sizesKib, maxKib) => {
+    const of = await keeping(2, freshPath(), maxKib * 1024);
+    for (const [i, sizeKib] of sizesKib.entries()) {
+      of.put('a', 'p', filled(sizeKib * 1024, i));
+      await of.persist('a');
+      // What is replaced in memory would be written once more.
+      evictAll(of);
+    }
+    expect(of.versions('a', 'p').map(({ sizeBytes }) => sizeBytes / 1024)).toEqual(
+      sizesKib.slice(-2).toReversed(),
+    );
   });
 
   it('that wait are bounded: what is too much is counted', async () => {
