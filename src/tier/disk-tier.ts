@@ -10,32 +10,26 @@
  * So neither place ever puts a lower version over a higher one, and nothing that was deleted comes back.
  */
 
-import { kinds } from '../alloc/kind.ts';
-import { fail } from '../errors.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
-import { partOf, type PartRecord, recordOf } from '../store/contexts.ts';
-import { elementCode } from '../store/element.ts';
-import { field, segmentOf, tierMask, versionOf, wordOf } from '../store/entry.ts';
-import { hold, type HeldPart, noteOnDisk } from '../store/hold.ts';
+import { partOf } from '../store/contexts.ts';
+import { field, tierMask, versionOf } from '../store/entry.ts';
 import type { LowerTier, RemovalReason } from '../store/hooks.ts';
 import { namesOf } from '../store/remove.ts';
-import { withPen } from '../store/pen.ts';
-import { partNamed, recordsOf } from '../store/stable.ts';
+import { partNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
 import type { Doomed } from './doomed.ts';
-import { decodeRecord, type DiskRecord, type StowedBytes } from './record.ts';
-import { abandon, type Sealing, stow } from './stow.ts';
-import { isPersisted, notePersisted, throwIfAborted } from './persisted.ts';
+import { PartWriter } from './part-writer.ts';
+import { isPersisted } from './persisted.ts';
+import { decodeRecord, type DiskRecord } from './record.ts';
+import type { Sealing } from './stow.ts';
 import { versionsOf } from './version-rows.ts';
 import { Versions } from './versions.ts';
 
 /** Parts of a context that are written at once. */
 const writesAtOnce = 8;
-/** Of a record without its bytes, for the bound of a transaction. */
-const recordCostBytes = 512;
 
 /** What has happened since the pool was opened. */
 export interface DiskCounts {
@@ -69,6 +63,7 @@ export class DiskTier implements LowerTier {
   readonly sealing: Sealing;
   readonly step: Step;
   readonly versions: Versions;
+  readonly writer: PartWriter;
   readonly counts: DiskCounts = {
     persisted: 0,
     promoted: 0,
@@ -78,8 +73,6 @@ export class DiskTier implements LowerTier {
     bytesWritten: 0,
     bytesRead: 0,
   };
-  /** Parts that are being written, by key. */
-  readonly #writing = new Map<string, Promise<void>>();
 
   constructor(store: Store, choices: DiskTierChoices) {
     this.store = store;
@@ -88,6 +81,7 @@ export class DiskTier implements LowerTier {
     this.sealing = choices.sealing;
     this.step = choices.step;
     this.versions = new Versions(this, choices.versions);
+    this.writer = new PartWriter(this);
   }
 
   /**
@@ -99,14 +93,18 @@ export class DiskTier implements LowerTier {
     part: string | undefined,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (this.doomed.hasLeftovers) await this.doomed.takeOver();
-    const names =
-      part === undefined ? recordsOf(this.store, id).map((record) => record.part) : [part];
-    const queue = names.values();
+    // All of them before anything is waited for: what is evicted before its turn comes would be nowhere.
+    const waiting = this.writer.hold(id, part).values();
     const write = async (): Promise<void> => {
-      for (const name of queue) await this.write(id, name, signal);
+      for (const held of waiting) await this.writer.write(id, held, signal);
     };
-    await Promise.all(Array.from({ length: Math.min(writesAtOnce, names.length) }, write));
+    try {
+      if (this.doomed.hasLeftovers) await this.doomed.takeOver();
+      const outcomes = await Promise.allSettled(Array.from({ length: writesAtOnce }, write));
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    } finally {
+      for (const held of waiting) held.release();
+    }
     await this.versions.idle();
     await this.doomed.flush();
   }
@@ -206,122 +204,8 @@ export class DiskTier implements LowerTier {
   }
 
   /** Writes a part, unless the disk has its version. @throws as `persist` */
-  async write(id: string, part: string, signal?: AbortSignal): Promise<void> {
-    const key = partKey(id, part);
-    const text = key.toString('latin1');
-    for (;;) {
-      throwIfAborted(signal);
-      const running = this.#writing.get(text);
-      if (running !== undefined) {
-        // Whether it succeeds or not: it may be of an older version.
-        await running.catch(() => undefined);
-        continue;
-      }
-      const held = hold(this.store, id, part);
-      if (held === undefined) return;
-      const { words } = segmentOf(this.store.region, held.ref);
-      if (isPersisted(words, wordOf(this.store.region, held.ref))) {
-        held.release();
-        return;
-      }
-      const write = this.#write(key, id, part, held, signal).finally(() => {
-        this.#writing.delete(text);
-        held.release();
-      });
-      this.#writing.set(text, write);
-      await write;
-      return;
-    }
-  }
-
-  async #write(
-    key: Buffer,
-    id: string,
-    part: string,
-    held: HeldPart,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const { bytes, record } = held;
-    const { version } = record;
-    this.step('persist:begin');
-    const stowed = await stow(
-      this.disk,
-      this.sealing,
-      { key, version, sizeBytes: bytes.length, bytes, writer: this.doomed.name },
-      () => throwIfAborted(signal),
-    );
-    if (record.crc32 !== undefined && record.crc32 !== stowed.crc32 >>> 0) {
-      await abandon(this.disk, stowed.stowId);
-      fail('part_corrupt', `Version ${version} does not match its checksum.`);
-    }
-    this.step('persist:stowed');
-    const cost = recordCostBytes + stowed.inline.length;
-    let written: DiskRecord | undefined;
-    try {
-      written = await this.disk.commit(cost, () =>
-        this.#commitRecord(key, id, part, record, stowed),
-      );
-    } catch (error) {
-      await abandon(this.disk, stowed.stowId);
-      throw error;
-    }
-    this.step('persist:durable');
-    if (written === undefined) {
-      await abandon(this.disk, stowed.stowId);
-      return;
-    }
-    this.counts.persisted++;
-    this.counts.bytesWritten += bytes.length;
-    this.#notePersisted(id, part, written);
-  }
-
-  /** Within a transaction. @returns what was written; undefined when the part went, or the disk has a later version */
-  #commitRecord(
-    key: Buffer,
-    id: string,
-    part: string,
-    held: PartRecord,
-    stowed: StowedBytes,
-  ): DiskRecord | undefined {
-    if (this.disk.versionAt(key) > held.version) return undefined;
-    const now = withPen(this.store, () => {
-      const ref = partOf(this.store, id, part);
-      if (ref === 0) return undefined;
-      // Before the record is there: who deletes the part from now on dooms it, in a transaction after this one.
-      noteOnDisk(this.store, ref);
-      return recordOf(this.store, ref);
-    });
-    if (now === undefined || now.version < held.version) return undefined;
-    const known = now.version === held.version ? now : held;
-    const record: DiskRecord = {
-      ...stowed,
-      kind: kinds.indexOf(known.kind),
-      element: elementCode(known.elementType),
-      pinned: known.pinned,
-      sensitive: known.sensitive,
-      version: known.version,
-      expiresAtMs: known.expiresAtMs ?? 0,
-      writtenAtMs: Math.max(0, Math.floor(this.store.options.clock.nowMs())),
-      tags: known.tags,
-    };
-    if (this.disk.versionAt(key) < record.version) this.versions.archive(key, record);
-    this.disk.putRecord(key, record);
-    return record;
-  }
-
-  /** Notes in the entry that the disk has what it is now. */
-  #notePersisted(id: string, part: string, written: DiskRecord): void {
-    if (this.store.closed) return;
-    withPen(this.store, () => {
-      const ref = partOf(this.store, id, part);
-      if (ref === 0) return;
-      const now = recordOf(this.store, ref);
-      const isSame =
-        now.version === written.version &&
-        (now.expiresAtMs ?? 0) === written.expiresAtMs &&
-        now.pinned === written.pinned;
-      if (isSame) notePersisted(this.store, ref);
-    });
+  async write(id: string, part: string): Promise<void> {
+    for (const held of this.writer.hold(id, part)) await this.writer.write(id, held);
   }
 
   /** True when there is a record of the part, or one is on its way. */

@@ -14,7 +14,7 @@ export const tiers = [
   {
     name: 'a record of a part that is gone',
     why: 'a record is written only while its part is in memory: one that was deleted meanwhile would come back',
-    file: 'src/tier/disk-tier.ts',
+    file: 'src/tier/part-writer.ts',
     from: 'if (now === undefined || now.version < held.version) return undefined;\n    const known = now.version === held.version ? now : held;',
     to: 'const known = now?.version === held.version ? now : held;',
     test: persist,
@@ -23,8 +23,8 @@ export const tiers = [
   {
     name: 'a deletion that does not know of a record on its way',
     why: 'the entry says that the disk may have the part before the record is there, and so whoever deletes it dooms that',
-    file: 'src/tier/disk-tier.ts',
-    from: '      noteOnDisk(this.store, ref);\n      return recordOf',
+    file: 'src/tier/part-writer.ts',
+    from: '      noteOnDisk(this.#tier.store, ref);\n      return recordOf',
     to: '      return recordOf',
     test: many,
     killer:
@@ -188,9 +188,9 @@ export const tiers = [
   {
     name: 'a context that is persisted from tables of before',
     why: 'another owner may have grown the index since: in the table that this one has of before is nothing any more, and nothing would be persisted',
-    file: 'src/store/stable.ts',
-    from: 'return store.follower.settled(() => {\n    store.key.setContext(id);',
-    to: 'return ((look: () => PartRecord[]) => look())(() => {\n    store.key.setContext(id);',
+    file: 'src/tier/part-writer.ts',
+    from: '      withPen(store, () => {\n        for (const ref',
+    to: '      ((look: () => void) => look())(() => {\n        for (const ref',
     test: idle,
     killer: 'an owner that did nothing while another let the index grow persists a context',
   },
@@ -230,5 +230,23 @@ export const tiers = [
     to: 'return sum;',
     test: 'test/tier/versions.test.ts',
     killer: 'the versions of a part that are small make room for the next one',
+  },
+  {
+    name: 'a part that is held when its turn comes',
+    why: 'what is evicted before it is written is lost, and its persist would resolve: all parts are held before the first is written',
+    file: 'src/tier/disk-tier.ts',
+    from: '      for (const held of waiting) await this.writer.write(id, held, signal);',
+    to: '      for (const held of waiting) {\n        held.release();\n        await this.write(id, held.record.part);\n      }',
+    test: persist,
+    killer: 'a part that was persisted is there though memory was filled before its turn came',
+  },
+  {
+    name: 'parts that stay held when the disk is full',
+    why: 'whatever a persist ends with, the parts that it did not come to can be evicted again',
+    file: 'src/tier/disk-tier.ts',
+    from: '      for (const held of waiting) held.release();\n',
+    to: '',
+    test: persist,
+    killer: 'a part that was persisted is not held any more when others did not fit the disk',
   },
 ];

@@ -6,7 +6,11 @@ import { describe, expect, it } from 'vitest';
 import type { pool } from '../pool/support/pools.ts';
 import { expectSound, filled, freshPath, mib, read, testClock } from '../pool/support/pools.ts';
 import { losePower } from '../support/lose-power.ts';
-import { diskPool, loaded } from './support/pools.ts';
+import { diskPool, evictAll, loaded } from './support/pools.ts';
+
+/** More than are written at once. */
+const parts = 30;
+const partBytes = 100_000;
 
 describe('a part that was persisted', () => {
   it('is back after a power loss, with everything that is known of it', async () => {
@@ -83,6 +87,35 @@ describe('a part that was persisted', () => {
     await one.persist('a');
     expect(one.stats().disk?.persisted).toBe(3);
     expect(one.stats().disk?.usedBytes).toBeLessThan(1000);
+  });
+
+  it('is there though memory was filled before its turn came', async () => {
+    const path = freshPath();
+    let fill: (() => void) | undefined;
+    const onStep = (step: string): void => {
+      if (step !== 'persist:begin') return;
+      fill?.();
+      fill = undefined;
+    };
+    const first = await diskPool(path, { tiers: { disk: { onStep } } });
+    for (let i = 0; i < parts; i++) first.put('a', `p${i}`, filled(partBytes, i));
+    fill = () => evictAll(first);
+    await first.persist('a');
+    await first.close();
+    losePower(path);
+    const second = await diskPool(path);
+    for (let i = 0; i < parts; i++) {
+      const found = await loaded(second, 'a', `p${i}`);
+      expect(found?.equals(filled(partBytes, i)), `p${i}`).toBe(true);
+    }
+  });
+
+  it('is not held any more when others did not fit the disk', async () => {
+    const of = await diskPool(freshPath(), { tiers: { disk: { maxBytes: mib } } });
+    for (let i = 0; i < parts; i++) of.put('a', `p${i}`, filled(partBytes, i));
+    await expect(of.persist('a')).rejects.toMatchObject({ code: 'tier_full' });
+    evictAll(of);
+    for (let i = 0; i < parts; i++) expect(of.where('a', `p${i}`), `p${i}`).not.toBe('hot');
   });
 
   it('stays what it was when it is replaced while it is written', async () => {
