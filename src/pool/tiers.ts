@@ -63,7 +63,8 @@ export class Tiers {
         `${JSON.stringify(id)} cannot be persisted: the pool has no disk tier.`,
       );
     }
-    await abortable(disk.persist(id, part, signal), signal);
+    const work = disk.underWay.run(() => disk.persist(id, part, signal));
+    await abortable(work, signal);
   }
 
   /** @throws tier_unavailable, and as `load` of the disk tier */
@@ -77,7 +78,7 @@ export class Tiers {
     if (disk !== undefined) {
       // What comes back must not push out what has no record yet: a load can wait for the demoter, as a put cannot.
       if (this.#demoter?.isRunning === true) await this.#demoter.idle();
-      const lease = await load(disk, id, part, signal);
+      const lease = await disk.underWay.run(() => load(disk, id, part, signal));
       // It may have come back to memory.
       if (lease !== undefined) this.#demoter?.wrote(lease.sizeBytes);
       return lease;
@@ -101,9 +102,8 @@ export class Tiers {
     const lease = this.#store.get(id, part);
     if (lease?.version === version) return lease;
     lease?.release();
-    return this.disk === undefined
-      ? undefined
-      : loadVersion(this.disk, partKey(id, part), version, signal);
+    const { disk } = this;
+    return disk?.underWay.run(() => loadVersion(disk, partKey(id, part), version, signal));
   }
 
   /** The current version first. */
@@ -193,7 +193,7 @@ export class Tiers {
     const disk = this.disk;
     if (disk === undefined) return closeStore();
     try {
-      await this.#demoter?.stop();
+      await Promise.all([this.#demoter?.stop(), disk.underWay.end()]);
       await disk.versions.idle();
       await disk.doomed.flush().catch(() => undefined);
       await disk.disk.belongTo(shapeOf(this.#store.region)).catch(() => undefined);

@@ -25,6 +25,7 @@ import { PartWriter } from './part-writer.ts';
 import { isPersisted } from './persisted.ts';
 import { decodeRecord, type DiskRecord } from './record.ts';
 import type { Sealing } from './stow.ts';
+import { UnderWay } from './under-way.ts';
 import { versionsOf } from './version-rows.ts';
 import { Versions } from './versions.ts';
 
@@ -64,6 +65,7 @@ export class DiskTier implements LowerTier {
   readonly step: Step;
   readonly versions: Versions;
   readonly writer: PartWriter;
+  readonly underWay: UnderWay = new UnderWay();
   readonly counts: DiskCounts = {
     persisted: 0,
     promoted: 0,
@@ -86,7 +88,7 @@ export class DiskTier implements LowerTier {
 
   /**
    * Resolves when what the context (or the part) is now is on the disk: its parts, and that others are deleted.
-   * @throws part_corrupt, tier_full, io_failed, key_unavailable, aborted
+   * @throws part_corrupt, tier_full, io_failed, key_unavailable, aborted, pool_closed
    */
   async persist(
     id: string,

@@ -54,6 +54,7 @@ export class PartWriter {
     try {
       for (;;) {
         throwIfAborted(signal);
+        this.#tier.underWay.check();
         const running = this.#writing.get(text);
         if (running === undefined) break;
         // Whether it succeeds or not: it may be of an older version.

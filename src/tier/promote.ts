@@ -26,7 +26,7 @@ const attemptsMax = 100;
 
 /**
  * A lease on a part, wherever it is; undefined when it is nowhere. Aborting ends the wait, and leaves memory as it was.
- * @throws part_corrupt, key_unavailable, io_failed, aborted
+ * @throws part_corrupt, key_unavailable, io_failed, aborted, pool_closed
  */
 export async function load(
   tier: DiskTier,
@@ -37,6 +37,7 @@ export async function load(
   const key = partKey(id, part);
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     throwIfAborted(signal);
+    tier.underWay.check();
     const hot = tier.store.get(id, part);
     if (hot !== undefined) return hot;
     const record = find(tier, key);
@@ -99,7 +100,7 @@ export async function bringBack(
   try {
     const whole = await read(tier, found, signal, (bytes) => draft.write(bytes));
     step('load:read');
-    if (store.closed) fail('pool_closed', 'This pool was closed.');
+    tier.underWay.check();
     if (!whole) {
       draft.abort();
       return 'changed';

@@ -6,6 +6,7 @@ const many = 'test/tier/many.test.ts';
 const demotes = 'test/tier/demote.test.ts';
 const leftovers = 'test/tier/leftovers.test.ts';
 const idle = 'test/tier/idle.test.ts';
+const closing = 'test/tier/closing.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
@@ -235,8 +236,8 @@ export const tiers = [
     name: 'a part that is held when its turn comes',
     why: 'what is evicted before it is written is lost, and its persist would resolve: all parts are held before the first is written',
     file: 'src/tier/disk-tier.ts',
-    from: '      for (const held of waiting) await this.writer.write(id, held, signal);',
-    to: '      for (const held of waiting) {\n        held.release();\n        await this.write(id, held.record.part);\n      }',
+    from: 'const waiting = this.writer.hold(id, part).values();',
+    to: 'const waiting = this.writer.hold(id, part).values();\n    for (const held of this.writer.hold(id, part)) {\n      held.release();\n      held.release();\n    }',
     test: persist,
     killer: 'a part that was persisted is there though memory was filled before its turn came',
   },
@@ -248,5 +249,24 @@ export const tiers = [
     to: '',
     test: persist,
     killer: 'a part that was persisted is not held any more when others did not fit the disk',
+  },
+  {
+    name: 'a pool that closes under what is written',
+    why: 'what is written is read from memory that closing gives back',
+    file: 'src/pool/tiers.ts',
+    from: 'await Promise.all([this.#demoter?.stop(), disk.underWay.end()]);',
+    to: 'await this.#demoter?.stop();',
+    test: closing,
+    killer:
+      'a pool that is closed while parts are written has written a part or not, and holds none of them',
+  },
+  {
+    name: 'a lease on a part that came back to a pool that closes',
+    why: 'its memory is about to go: who waits is told instead',
+    file: 'src/tier/promote.ts',
+    from: '    tier.underWay.check();\n    const hot =',
+    to: '    const hot =',
+    test: closing,
+    killer: 'a pool that is closed while a part comes back, at load:promoted, gives no lease on it',
   },
 ];
