@@ -1,6 +1,7 @@
 /** Changing the bound of a pool in use, and giving back what it does not use. */
 
 import { fail } from '../errors.ts';
+import { roundCapacity } from '../memory/geometry.ts';
 import { withPen } from '../store/pen.ts';
 import type { Store } from '../store/store.ts';
 import { sweepRetired } from '../store/remove.ts';
@@ -22,6 +23,13 @@ export function resize(store: Store, capacityBytes: number): void {
   region.commit({ capacityBytes });
   dropEmptySegments(store);
   allocator.setLimitBytes(limitFor(store, capacityBytes));
+}
+
+/** At an opening that asks for another bound: when whatever must hear of what is evicted is there. @throws pool_full */
+export function resizeAsAsked(store: Store, capacityBytes: number | undefined): void {
+  if (capacityBytes === undefined || capacityBytes === store.region.superblock.capacityBytes)
+    return;
+  resize(store, roundCapacity(capacityBytes));
 }
 
 /** Others must hear of it before anything is published in a segment that is made anew: nobody can, as long as we have the pen. */

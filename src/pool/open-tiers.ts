@@ -6,12 +6,14 @@ import { fail, hasCode } from '../errors.ts';
 import { machineWasDown } from '../memory/mapped.ts';
 import { diskFolderName } from '../memory/pool-files.ts';
 import type { Region } from '../memory/region.ts';
+import { closeStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import { Disk, type DiskIdentity } from '../tier/disk.ts';
 import { DiskTier } from '../tier/disk-tier.ts';
 import { Doomed } from '../tier/doomed.ts';
 import { rebuild } from '../tier/rebuild.ts';
 import type { DiskHandle, OpenOptions } from './api.ts';
+import { resizeAsAsked } from './capacity.ts';
 import { shapeOf, Tiers } from './tiers.ts';
 
 const defaultMaxBytes: number = 64 * 2 ** 30;
@@ -154,7 +156,6 @@ export async function attachDisk(
   restoring: Restoring,
   options: OpenOptions,
 ): Promise<Tiers> {
-  const { capacityBytes } = store.region.superblock;
   // Once more: whoever was closing it may have noted it just before this owner began.
   await disk.setWhole(undefined);
   await disk.belongTo(shapeOf(store.region));
@@ -163,18 +164,34 @@ export async function attachDisk(
   const doomed = new Doomed(store, disk, choice.diskPath);
   const tier = new DiskTier(store, { disk, doomed, sealing, step, versions: choice.versions });
   store.lowerTier = tier;
-  await tier.cleanUp();
-  const reserveBytes = choice.reserveBytes ?? Math.floor(capacityBytes / defaultReserveShare);
-  if (restoring !== 'nothing') {
-    if (restoring === 'all') await disk.setRebuild('filling');
-    await rebuild(tier, {
-      roomBytes: Math.max(0, roomOf(store) - reserveBytes),
-      onlyStale: restoring === 'stale',
-      onProgress: options.onProgress,
-    });
-    await disk.setRebuild(undefined);
+  try {
+    await tier.cleanUp();
+    // Not before: what is evicted for it would leave older versions on the disk.
+    resizeAsAsked(store, options.capacityBytes);
+    await disk.belongTo(shapeOf(store.region));
+    const { capacityBytes } = store.region.superblock;
+    const reserveBytes = choice.reserveBytes ?? Math.floor(capacityBytes / defaultReserveShare);
+    await restore(tier, restoring, reserveBytes, options);
+    return new Tiers(store, tier, { ...choice, reserveBytes, sealed: keys !== undefined, tenant });
+  } catch (error) {
+    // As one that was open: what went by then has to go from the disk, and its journal with it.
+    await new Tiers(store, tier).close(() => closeStore(store)).catch(() => undefined);
+    throw error;
   }
-  return new Tiers(store, tier, { ...choice, reserveBytes, sealed: keys !== undefined, tenant });
+}
+
+/** Brings back what memory has lost, as far as it leaves the reserve. */
+async function restore(
+  tier: DiskTier,
+  restoring: Restoring,
+  reserveBytes: number,
+  { onProgress }: OpenOptions,
+): Promise<void> {
+  if (restoring === 'nothing') return;
+  if (restoring === 'all') await tier.disk.setRebuild('filling');
+  const roomBytes = Math.max(0, roomOf(tier.store) - reserveBytes);
+  await rebuild(tier, { roomBytes, onlyStale: restoring === 'stale', onProgress });
+  await tier.disk.setRebuild(undefined);
 }
 
 /** What memory could take yet, segments included that are not there. */

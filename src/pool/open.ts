@@ -3,7 +3,6 @@
 import { systemClock, systemWaiter } from '../base/clock.ts';
 import { freshSeed } from '../base/random.ts';
 import { fail, hasCode } from '../errors.ts';
-import { roundCapacity } from '../memory/geometry.ts';
 import { freshIdentity } from '../memory/identity.ts';
 import { defaultLockWaitMs, type Patience } from '../memory/lock.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
@@ -16,7 +15,7 @@ import { othersHaveOpened } from '../store/opened.ts';
 import type { StoreOptions } from '../store/options.ts';
 import type { Store } from '../store/store.ts';
 import type { DiskHandle, Lease, OpenOptions, Pool, PoolHandle } from './api.ts';
-import { limitFor, resize } from './capacity.ts';
+import { limitFor, resizeAsAsked } from './capacity.ts';
 import {
   attachDisk,
   diskOf,
@@ -65,18 +64,18 @@ function own(options: OpenOptions): Pool {
 
 /** A pool for an owner of the region. */
 function openOver(region: Region, options: OpenOptions, path: string | undefined): Pool {
-  return closingOnError(region, () => new StorePool(storeOver(region, options), path));
+  return closingOnError(region, () => {
+    const store = storeOver(region, options);
+    resizeAsAsked(store, options.capacityBytes);
+    return new StorePool(store, path);
+  });
 }
 
 function storeOver(region: Region, options: OpenOptions): Store {
   const { exclusive, lockWaitMs } = options;
   const choices = { zeroKinds: zeroKindsOf(options), exclusive, lockWaitMs };
   const { store, isFirst } = openStore(region, choices, storeOptions(options));
-  const { capacityBytes } = region.superblock;
-  if (isFirst) store.allocator.setLimitBytes(limitFor(store, capacityBytes));
-  if (options.capacityBytes !== undefined && options.capacityBytes !== capacityBytes) {
-    resize(store, roundCapacity(options.capacityBytes));
-  }
+  if (isFirst) store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));
   return store;
 }
 

@@ -8,6 +8,7 @@ const leftovers = 'test/tier/leftovers.test.ts';
 const idle = 'test/tier/idle.test.ts';
 const closing = 'test/tier/closing.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
+const smaller = 'test/tier/smaller.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
@@ -117,8 +118,8 @@ export const tiers = [
     name: 'a pool that is made anew by half',
     why: 'who dies over it has said so beforehand, and the next one goes on',
     file: 'src/pool/open-tiers.ts',
-    from: "if (restoring === 'all') await disk.setRebuild('filling');",
-    to: "if (restoring === 'all') await disk.setRebuild(undefined);",
+    from: "if (restoring === 'all') await tier.disk.setRebuild('filling');",
+    to: "if (restoring === 'all') await tier.disk.setRebuild(undefined);",
     test: 'test/tier/rebuild.test.ts',
     killer: 'a pool that is made anew goes on where the one before it died',
   },
@@ -268,5 +269,24 @@ export const tiers = [
     to: '    const hot =',
     test: closing,
     killer: 'a pool that is closed while a part comes back, at load:promoted, gives no lease on it',
+  },
+  {
+    name: 'an opening with less memory that the disk is not told of',
+    why: 'what is evicted before the tier is attached leaves its older versions on the disk, which would be loaded',
+    file: 'src/pool/open.ts',
+    from: '  if (isFirst) store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));\n',
+    to: '  if (isFirst) store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));\n  resizeAsAsked(store, options.capacityBytes);\n',
+    test: smaller,
+    killer: 'what is evicted at an opening with less memory does not come back in an older version',
+  },
+  {
+    name: 'an opening that fails and leaves its journal behind',
+    why: 'once the tier is attached an opening ends as a pool does: with what it doomed gone from the disk',
+    file: 'src/pool/open-tiers.ts',
+    from: '    await new Tiers(store, tier).close(() => closeStore(store)).catch(() => undefined);\n',
+    to: '',
+    test: smaller,
+    killer:
+      'an opening that finds no room for what is pinned leaves no journal, and the bound as it was',
   },
 ];
