@@ -77,9 +77,26 @@ export function removeParts(
 ): number {
   const refs = partsOf(store, id, part);
   if (part !== undefined) checkVersion(store, refs[0] ?? 0, ifVersion);
-  if (refs.length > 1) removeContext(store, refs);
-  else for (const ref of refs) retire(store, ref, 'deleted');
+  if (refs.length > 1) {
+    announceRemoval(store);
+    removeContext(store, refs);
+  } else {
+    for (const ref of refs) retire(store, ref, 'deleted');
+  }
   return refs.length;
+}
+
+/**
+ * Tells the tier below of all parts of the context that `store.key` names, before the first one goes: whoever completes the deletion after a crash may have
+ * none yet. Also of those whose time is over, which go with the others then. Told again of each that does go, the tier has nothing to add.
+ */
+function announceRemoval(store: Store): void {
+  const { lowerTier } = store;
+  if (lowerTier === undefined) return;
+  for (const ref of chainOf(store).refs) {
+    const { words } = segmentOf(store.region, ref);
+    lowerTier.leaving(ref, words, wordOf(store.region, ref), 'deleted');
+  }
 }
 
 /** All parts or, after a crash and recovery, all parts: the intent names the context by its last part to go. */

@@ -8,6 +8,7 @@ const leftovers = 'test/tier/leftovers.test.ts';
 const idle = 'test/tier/idle.test.ts';
 const closing = 'test/tier/closing.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
+const cutShort = 'test/tier/cut-short.test.ts';
 const smaller = 'test/tier/smaller.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
@@ -288,5 +289,23 @@ export const tiers = [
     test: smaller,
     killer:
       'an opening that finds no room for what is pinned leaves no journal, and the bound as it was',
+  },
+  {
+    name: 'a deletion that the disk is told of part by part',
+    why: 'whoever completes a deletion that was cut short may have no disk tier yet: it is told of all parts before the first one goes',
+    file: 'src/store/contexts.ts',
+    from: '    announceRemoval(store);\n',
+    to: '',
+    test: cutShort,
+    killer: 'a context whose deletion was cut short in its midst does not come back from the disk',
+  },
+  {
+    name: 'a deletion that the disk is told of as far as parts are fresh',
+    why: 'whoever completes a deletion takes all parts of the context, those whose time is over too',
+    file: 'src/store/contexts.ts',
+    from: '  for (const ref of chainOf(store).refs) {\n    const',
+    to: '  for (const ref of chainOf(store).refs.filter((each) => isFresh(store, each))) {\n    const',
+    test: cutShort,
+    killer: 'nor does a part of it whose time was over in memory only',
   },
 ];
