@@ -289,8 +289,8 @@ export interface Pool extends AsyncDisposable {
    */
   load(id: string, part: string, options?: LoadOptions): Promise<Lease | undefined>;
   /**
-   * Removes parts whose time is over, at most `limit` entries looked at, and lets other owners have what this one need not hold. To be called now and
-   * then. Returns how many parts went.
+   * Removes parts whose time is over, at most `limit` entries looked at, and of those that are on the disk only a few; lets other owners have what this one
+   * need not hold. To be called now and then: each call goes on where the one before ended. Returns how many parts went.
    */
   sweepExpired(limit?: number): number;
   /** Changes the bound while in use; evicts when it shrinks. @throws pool_full when what is pinned or leased does not fit */

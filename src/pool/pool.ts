@@ -244,9 +244,10 @@ export class StorePool implements Pool {
   sweepExpired(limit: number = sweepDefault): number {
     const store = this.#writable();
     store.allocator.notice();
-    const { removed, next } = sweepExpired(store, this.#sweepFrom, wholeFrom(0, limit, 'limit'));
+    const looks = wholeFrom(0, limit, 'limit');
+    const { removed, next } = sweepExpired(store, this.#sweepFrom, looks);
     this.#sweepFrom = next;
-    return removed;
+    return removed + this.#tiers.sweepExpired(looks);
   }
 
   setCapacity(capacityBytes: number): void {

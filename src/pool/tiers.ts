@@ -5,6 +5,7 @@ import type { Region } from '../memory/region.ts';
 import { withPen } from '../store/pen.ts';
 import { partNamed, recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
+import { coldParts, ColdSweep, deleteCold, invalidateCold } from '../tier/cold.ts';
 import type { Disk, DiskIdentity } from '../tier/disk.ts';
 import { Demoter } from '../tier/demoter.ts';
 import { partKey } from '../tier/disk-key.ts';
@@ -29,6 +30,7 @@ export class Tiers {
   /** For those who join: where the disk is. */
   readonly choice: DiskHandle | undefined;
   readonly #demoter: Demoter | undefined;
+  readonly #sweep: ColdSweep | undefined;
 
   /** `disk`: undefined where there is none. */
   constructor(
@@ -39,6 +41,7 @@ export class Tiers {
     this.#store = store;
     this.disk = disk;
     this.choice = choice;
+    this.#sweep = disk && new ColdSweep(disk);
     const reserveBytes = choice?.reserveBytes ?? 0;
     if (disk === undefined || reserveBytes === 0) return;
     this.#demoter = new Demoter(disk, reserveBytes);
@@ -129,19 +132,24 @@ export class Tiers {
 
   coldParts(id: string): string[] {
     this.#store.key.setContext(id);
-    return this.disk?.coldParts(id) ?? [];
+    return this.disk === undefined ? [] : coldParts(this.disk, id);
   }
 
   /** Deletes what is on the disk only. @returns how many parts */
   delete(id: string, part: string | undefined): number {
-    return this.disk?.delete(id, part) ?? 0;
+    return this.disk === undefined ? 0 : deleteCold(this.disk, id, part);
   }
 
   /** @returns how many parts that are on the disk only carried the tag */
   invalidate(tag: string): number {
     const { disk } = this;
     if (disk === undefined) return 0;
-    return withPen(this.#store, () => disk.invalidate(textGiven(tag, 'tag')));
+    return withPen(this.#store, () => invalidateCold(disk, textGiven(tag, 'tag')));
+  }
+
+  /** Looks at some records on the disk, at most `limit`. @returns how many went because their time is over */
+  sweepExpired(limit: number): number {
+    return this.#sweep?.sweep(limit) ?? 0;
   }
 
   /** What is on the disk only has a version as well. @throws version_conflict, part_on_disk */

@@ -12,18 +12,16 @@
 
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
-import { partOf } from '../store/contexts.ts';
 import { field, tierMask, versionOf } from '../store/entry.ts';
 import type { LowerTier, RemovalReason } from '../store/hooks.ts';
 import { namesOf } from '../store/remove.ts';
-import { partNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
-import { contextPrefix, namesOfKey, partKey, prefixEnd, tagPrefix } from './disk-key.ts';
+import { partKey } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
 import type { Doomed } from './doomed.ts';
 import { PartWriter } from './part-writer.ts';
 import { isPersisted } from './persisted.ts';
-import { decodeRecord, type DiskRecord } from './record.ts';
+import { claimedExpiry, decodeRecord, type DiskRecord } from './record.ts';
 import type { Sealing } from './stow.ts';
 import { UnderWay } from './under-way.ts';
 import { versionsOf } from './version-rows.ts';
@@ -118,23 +116,36 @@ export class DiskTier implements LowerTier {
 
   /** The record under a key that is neither doomed nor over. @throws part_corrupt */
   find(key: Uint8Array): DiskRecord | undefined {
-    const version = this.versionOf(key);
     // Before it is looked at any closer: a damaged record can be deleted.
-    if (version === 0) return undefined;
+    if (this.undoomedVersion(key) === 0) return undefined;
     const record = this.disk.record(key);
-    if (record === undefined) return undefined;
-    const { expiresAtMs } = record;
-    return expiresAtMs !== 0 && expiresAtMs <= this.store.options.clock.nowMs()
-      ? undefined
-      : record;
+    return record === undefined || this.#isPast(record.expiresAtMs) ? undefined : record;
   }
 
-  /** The version of the record under a key, unless it is doomed. 0: there is none. */
+  /** The version of the record under a key, unless it is doomed or over. 0: there is none. */
   versionOf(key: Uint8Array): number {
+    const version = this.undoomedVersion(key);
+    return version === 0 || this.isOver(key) ? 0 : version;
+  }
+
+  /** The same of a record whose time may be over. */
+  undoomedVersion(key: Uint8Array): number {
     const doomedByOthers = this.doomed.byOthers(key);
     this.disk.refresh();
     const version = this.disk.versionAt(key);
     return version <= doomedByOthers || this.doomed.has(key, version) ? 0 : version;
+  }
+
+  /** True for a record whose time is over. A damaged one has no time: who asks for it is to be told. */
+  isOver(key: Uint8Array): boolean {
+    const value = this.disk.parts.get(key);
+    // Most are told by one field, without a checksum of the whole.
+    if (value === undefined || !this.#isPast(claimedExpiry(value))) return false;
+    return decodeRecord(key, value) !== undefined;
+  }
+
+  #isPast(expiresAtMs: number): boolean {
+    return expiresAtMs !== 0 && expiresAtMs <= this.store.options.clock.nowMs();
   }
 
   /** Cleans up after owners that died: what they doomed, and chunks that no record will know of. */
@@ -153,38 +164,10 @@ export class DiskTier implements LowerTier {
     const value = this.disk.parts.get(key);
     const current = value === undefined ? undefined : decodeRecord(key, value);
     const all = [...(current === undefined ? [] : [current]), ...versionsOf(this.disk, key)];
-    const nowMs = this.store.options.clock.nowMs();
     return all
       .filter(({ version }) => version > doomedByOthers && !this.doomed.has(key, version))
-      .filter(({ expiresAtMs }) => expiresAtMs === 0 || expiresAtMs > nowMs)
+      .filter(({ expiresAtMs }) => !this.#isPast(expiresAtMs))
       .sort((a, b) => b.version - a.version);
-  }
-
-  /** Names of the parts of a context that are on the disk and not in memory. */
-  coldParts(id: string): string[] {
-    this.disk.refresh();
-    const start = contextPrefix(id);
-    const keys = [...this.disk.parts.getKeys({ start, end: prefixEnd(start) })];
-    const names = keys.map((key) => namesOfKey(key).part);
-    return names.filter(
-      (part) => partNamed(this.store, id, part) === 0 && this.versionOf(partKey(id, part)) > 0,
-    );
-  }
-
-  /** Deletes what the disk has of a part, or of a context. @returns how many parts */
-  delete(id: string, part: string | undefined): number {
-    this.disk.refresh();
-    if (part !== undefined) return this.#doom(partKey(id, part));
-    const start = contextPrefix(id);
-    return this.#doomAll(this.disk.parts.getKeys({ start, end: prefixEnd(start) }));
-  }
-
-  /** Deletes every record that carries the tag. @returns how many */
-  invalidate(tag: string): number {
-    this.disk.refresh();
-    const start = tagPrefix(tag);
-    const keys = [...this.disk.tags.getKeys({ start, end: prefixEnd(start) })];
-    return this.#doomAll(keys.map((key) => Uint8Array.from(key.subarray(start.length))));
   }
 
   leaving(_ref: Ref, words: Words, at: number, reason: RemovalReason): void {
@@ -215,22 +198,5 @@ export class DiskTier implements LowerTier {
     if ((peek(words, at + field.origin) & tierMask.disk) !== 0) return true;
     this.disk.refresh();
     return this.disk.versionAt(key) > 0;
-  }
-
-  #doomAll(keys: Iterable<Uint8Array>): number {
-    let count = 0;
-    for (const key of [...keys].map((each) => Uint8Array.from(each))) count += this.#doom(key);
-    return count;
-  }
-
-  /** @returns 1 when there was a record that counted */
-  #doom(key: Uint8Array): number {
-    const version = this.versionOf(key);
-    if (version === 0) return 0;
-    const { id, part } = namesOfKey(key);
-    // What is in memory goes on its own, and takes its records with it.
-    if (partOf(this.store, id, part) !== 0) return 0;
-    this.doomed.add(key, version);
-    return 1;
   }
 }

@@ -168,9 +168,18 @@ export function decodeRecord(key: Uint8Array, value: Uint8Array): DiskRecord | u
 
 /** The version that a record claims, without looking at the rest. 0: it is none. */
 export function claimedVersion(value: Uint8Array): number {
+  return claimed(value, at.version);
+}
+
+/** When a record claims to be over, likewise. 0: never, or it is none. */
+export function claimedExpiry(value: Uint8Array): number {
+  return claimed(value, at.expiresAt);
+}
+
+function claimed(value: Uint8Array, field: number): number {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   if (bytes.length < headerBytes || bytes.readUInt32LE(at.magic) !== magic) return 0;
-  return readWide(bytes, at.version);
+  return readWide(bytes, field);
 }
 
 /** A chunk with its checksum behind it. */

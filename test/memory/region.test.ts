@@ -209,9 +209,9 @@ describe.each(subjects)('$name region', ({ name, create, join: joinRegion }) => 
     expect(words[ownerWord(1, ownerSlot.pid)]).toBe(process.pid);
     expect(words[ownerWord(1, ownerSlot.startTimeLow)]).toBeGreaterThan(0);
     expect(codeOf(() => joinRegion(region))).toBe('too_many_owners');
-    segmentOf(first, 0).words[ownerWord(1, ownerSlot.intentOp)] = 5;
+    segmentOf(first, 0).words[ownerWord(1, ownerSlot.intentOp)] = 5; // of somebody before, perhaps
     first.close();
-    expect([stateOf(1), words[ownerWord(1, ownerSlot.intentOp)]]).toEqual([ownerFree, 0]);
+    expect([stateOf(1), words[ownerWord(1, ownerSlot.intentOp)]]).toEqual([ownerFree, 5]);
     expect([0, 1, 2].map((slot) => region.ownerLives(slot))).toEqual([true, false, true]);
     expect(second.ownerLives(0)).toBe(true);
     for (const slot of [-1, 3, 0.5])

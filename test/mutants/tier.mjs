@@ -9,6 +9,7 @@ const idle = 'test/tier/idle.test.ts';
 const closing = 'test/tier/closing.test.ts';
 const sealed = 'test/tier/sealed.test.ts';
 const cutShort = 'test/tier/cut-short.test.ts';
+const expired = 'test/tier/expired.test.ts';
 const smaller = 'test/tier/smaller.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
@@ -307,5 +308,50 @@ export const tiers = [
     to: '  for (const ref of chainOf(store).refs.filter((each) => isFresh(store, each))) {\n    const',
     test: cutShort,
     killer: 'nor does a part of it whose time was over in memory only',
+  },
+  {
+    name: 'a record that is over and is told of',
+    why: 'on the disk as in memory a part whose time is over is nowhere, before anybody has removed it',
+    file: 'src/tier/disk-tier.ts',
+    from: 'return version === 0 || this.isOver(key) ? 0 : version;',
+    to: 'return version;',
+    test: expired,
+    killer: 'a part whose time is over on the disk is neither told of nor counted',
+  },
+  {
+    name: 'a record that is over and counts as deleted',
+    why: 'to whoever deletes it the part was gone before',
+    file: 'src/tier/cold.ts',
+    from: '    if (!tier.isOver(key)) count++;\n',
+    to: '    count++;\n',
+    test: expired,
+    killer: 'a part whose time is over on the disk is neither told of nor counted',
+  },
+  {
+    name: 'a record that is swept away from under its part',
+    why: 'a part in memory may have been given more time than its record has, and is noted as persisted in the version that it has',
+    file: 'src/tier/cold.ts',
+    from: 'if (isInMemory(tier, key) || !tier.isOver(key)) continue;',
+    to: 'if (!tier.isOver(key)) continue;',
+    test: expired,
+    killer: 'the record of a part that is in memory with more time stays until it is written anew',
+  },
+  {
+    name: 'a sweep that looks at the first records again and again',
+    why: 'a call looks at a few records, so the next one has to go on behind them',
+    file: 'src/tier/cold.ts',
+    from: '    this.#next = keys[looks];\n',
+    to: '',
+    test: expired,
+    killer: 'a few records are looked at in a call, and all of them in some',
+  },
+  {
+    name: 'a damaged record that goes when it says so',
+    why: 'a record that is damaged may say anything: it stays, and whoever asks for it is told',
+    file: 'src/tier/disk-tier.ts',
+    from: '    return decodeRecord(key, value) !== undefined;\n',
+    to: '    return true;\n',
+    test: expired,
+    killer: 'a damaged record is not over, whatever it says: who asks for it is told',
   },
 ];

@@ -44,7 +44,7 @@ it('nor does a part of it whose time was over in memory only', async () => {
   await first.persist('a');
   first.expire('a', 1000, 'q');
   clock.advance(2000);
-  first.delete('a');
+  expect(first.delete('a')).toBe(2);
   const of = await diskPool(left, { clock });
   for (const part of parts) expect(await loaded(of, 'a', part), part).toBeUndefined();
 });
