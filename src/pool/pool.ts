@@ -102,7 +102,6 @@ export class StorePool implements Pool {
     const bytes = bytesOf(data);
     const spec = specFor(store, data, options);
     assertWhole(bytes.length, spec.element);
-    this.#tiers.checkVersion(id, part, spec.ifVersion);
     store.key.set(id, part);
     const version = put(store, spec, bytes);
     this.#tiers.written('put', id, part, version, bytes.length);
@@ -113,7 +112,6 @@ export class StorePool implements Pool {
     const store = this.#writable();
     wholeFrom(0, sizeBytes, 'sizeBytes');
     const spec = specFor(store, undefined, options);
-    this.#tiers.checkVersion(id, part, spec.ifVersion);
     const draft = new PartDraft(store, id, part, spec, sizeBytes);
     return checkedDraft(draft, {
       beforeChange: () => void this.#writable(),
@@ -129,7 +127,6 @@ export class StorePool implements Pool {
     const store = this.#writable();
     const bytes = bytesOf(data);
     const spec = appendSpecFor(store, data, options);
-    this.#tiers.mustBeHot(id, part);
     store.key.set(id, part);
     const version = append(store, spec, bytes);
     this.#tiers.written('append', id, part, version, bytes.length);
@@ -157,7 +154,6 @@ export class StorePool implements Pool {
     if (part === undefined && ifVersion !== undefined) {
       fail('invalid_argument', 'ifVersion goes with a part: a context has no version.');
     }
-    if (part !== undefined) this.#tiers.checkVersion(id, part, ifVersion);
     return withPen(
       store,
       () => removeParts(store, id, part, ifVersion) + this.#tiers.delete(id, part),

@@ -127,7 +127,7 @@ export class Tiers {
   /** @throws part_corrupt */
   where(id: string, part: string): Place | undefined {
     if (partNamed(this.#store, id, part) !== 0) return 'hot';
-    return this.disk?.has(id, part) === true ? 'disk' : undefined;
+    return (this.disk?.versionBelow(id, part) ?? 0) > 0 ? 'disk' : undefined;
   }
 
   coldParts(id: string): string[] {
@@ -150,23 +150,6 @@ export class Tiers {
   /** Looks at some records on the disk, at most `limit`. @returns how many went because their time is over */
   sweepExpired(limit: number): number {
     return this.#sweep?.sweep(limit) ?? 0;
-  }
-
-  /** What is on the disk only has a version as well. @throws version_conflict, part_on_disk */
-  checkVersion(id: string, part: string, ifVersion: number | undefined): void {
-    if (ifVersion === undefined || this.disk === undefined) return;
-    const version = this.#coldVersion(id, part);
-    if (version === 0) return;
-    if (version === ifVersion) onDisk(id, part);
-    fail(
-      'version_conflict',
-      `Expected version ${ifVersion}, but the current version is ${version}.`,
-    );
-  }
-
-  /** @throws part_on_disk */
-  mustBeHot(id: string, part: string): void {
-    if (this.disk !== undefined && this.#coldVersion(id, part) !== 0) onDisk(id, part);
   }
 
   stats(): DiskStats | undefined {
@@ -214,13 +197,6 @@ export class Tiers {
       await disk.disk.close();
     }
   }
-
-  /** The version of a part that is on the disk only; 0: there is none. */
-  #coldVersion(id: string, part: string): number {
-    const disk = this.disk as DiskTier;
-    if (partNamed(this.#store, id, part) !== 0) return 0;
-    return disk.find(partKey(id, part))?.version ?? 0;
-  }
 }
 
 /** Puts memory that was closed in order into its files, and notes that it is there, unless somebody opens it meanwhile. */
@@ -239,10 +215,6 @@ async function noteWhole(disk: Disk, region: Region): Promise<void> {
 export function shapeOf({ superblock, segmentShift }: Region): Omit<DiskIdentity, 'format'> {
   const { poolUuid, capacityBytes, ownersMax } = superblock;
   return { poolUuid, capacityBytes, ownersMax, segmentBytes: 2 ** segmentShift };
-}
-
-function onDisk(id: string, part: string): never {
-  fail('part_on_disk', `Part ${JSON.stringify(part)} of ${JSON.stringify(id)} is on the disk.`);
 }
 
 /** Ends the wait with the signal, not the work. @throws aborted */

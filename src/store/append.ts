@@ -27,6 +27,7 @@ import {
   type Payload,
   publish,
   reservePayload,
+  versionBelow,
 } from './publish.ts';
 import { fillPayload } from './put.ts';
 import { bytesOfEntry, checksumOfCopy } from './payload.ts';
@@ -47,7 +48,7 @@ const asideAttempts = 3;
  * Extends the part that `store.key` names; creates it by `spec` when absent. The bytes are copied under the pen, since where they go depends on
  * what is there; but what a large part holds already is copied to its larger block before, and again if it changes meanwhile.
  * @returns the version
- * @throws element_type_mismatch, version_conflict, value_too_large, pool_full, pool_busy: nothing has changed
+ * @throws element_type_mismatch, version_conflict, part_on_disk, value_too_large, pool_full, pool_busy: nothing has changed
  */
 export function append(store: Store, spec: PartSpec, bytes: Uint8Array): number {
   for (let attempt = 0; attempt < asideAttempts; attempt++) {
@@ -124,7 +125,9 @@ export function appendHeld(store: Store, spec: PartSpec, bytes: Uint8Array): num
   return ref === 0 ? create(store, spec, bytes) : extendPart(store, spec, ref, bytes);
 }
 
+/** What is on the disk is not absent: it would be lost under a part that has the added bytes only. */
 function create(store: Store, spec: PartSpec, bytes: Uint8Array): number {
+  if (versionBelow(store) !== 0) fail('part_on_disk', 'The part is on the disk.');
   admitContext(store, 0);
   const payload = reservePayload(store, spec.kind, bytes.length);
   try {

@@ -61,4 +61,6 @@ export interface LowerTier {
   leaving(ref: Ref, words: Words, at: number, reason: RemovalReason): void;
   /** Told of a part that gets another version, before it has. Likewise. */
   replacing(ref: Ref): void;
+  /** The version of a part that is not in memory; 0: it is not here either. Asked under the pen. @throws part_corrupt */
+  versionBelow(id: string, part: string): number;
 }

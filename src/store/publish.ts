@@ -24,7 +24,7 @@ import {
   versionOf,
   wordOf,
 } from './entry.ts';
-import { inlineKeyWords } from './keys.ts';
+import { inlineKeyWords, readNames } from './keys.ts';
 import { wipe } from './payload.ts';
 import { countPart, retireReplaced } from './remove.ts';
 import { needsEntry, replaceInPlace } from './replace.ts';
@@ -70,15 +70,27 @@ export const versionsPerMs = 2048;
 /** Parts evicted at most for room in an index that cannot grow. */
 const indexEvictions = 128;
 
-/** @throws version_conflict when the current version of `ref` (0: no part) is not the one asked for */
+/**
+ * What `store.key` names may be below memory: whatever was asked before the pen was taken, it may have gone there since. By who holds the pen.
+ * @throws version_conflict when the current version of `ref` (0: not in memory) is not the one asked for; part_corrupt
+ */
 export function checkVersion(store: Store, ref: Ref, ifVersion: number | undefined): void {
   if (ifVersion === undefined) return;
   const current =
-    ref === 0 ? 0 : versionOf(segmentOf(store.region, ref).words, wordOf(store.region, ref));
+    ref === 0
+      ? versionBelow(store)
+      : versionOf(segmentOf(store.region, ref).words, wordOf(store.region, ref));
   if (current === ifVersion) return;
   bump(store.control, store.countersAt + counter.versionConflicts, 1);
   const found = current === 0 ? 'there is no such part' : `the current version is ${current}`;
   fail('version_conflict', `Expected version ${ifVersion}, but ${found}.`);
+}
+
+/** The version that the tier below has of the part that `store.key` names, which is not in memory; 0: none. By who holds the pen. @throws part_corrupt */
+export function versionBelow({ key, lowerTier }: Store): number {
+  if (lowerTier === undefined) return 0;
+  const { id, part } = readNames(key.words, key.bytes, 0);
+  return lowerTier.versionBelow(id, part);
 }
 
 /** Asks the budget when the part that `store.key` names, which is not there, would make a context. @throws budget_exceeded */

@@ -109,9 +109,9 @@ export class DiskTier implements LowerTier {
     await this.doomed.flush();
   }
 
-  /** True when the disk has a record of the part that counts. @throws part_corrupt */
-  has(id: string, part: string): boolean {
-    return this.find(partKey(id, part)) !== undefined;
+  /** The version of the record of a part that counts; 0: there is none. @throws part_corrupt */
+  versionBelow(id: string, part: string): number {
+    return this.find(partKey(id, part))?.version ?? 0;
   }
 
   /** The record under a key that is neither doomed nor over. @throws part_corrupt */

@@ -11,10 +11,30 @@ const sealed = 'test/tier/sealed.test.ts';
 const cutShort = 'test/tier/cut-short.test.ts';
 const expired = 'test/tier/expired.test.ts';
 const smaller = 'test/tier/smaller.test.ts';
+const ifVersion = 'test/tier/if-version.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const tiers = [
+  {
+    name: 'a part on the disk that is taken for absent',
+    why: 'what was there when a draft began, or came since, may have gone to the disk when it is committed: memory alone cannot say',
+    file: 'src/store/publish.ts',
+    from: '      ? versionBelow(store)\n',
+    to: '      ? 0\n',
+    test: ifVersion,
+    killer:
+      'a part that goes to the disk while another is written for its place is not taken for absent',
+  },
+  {
+    name: 'an append that makes a part anew',
+    why: 'what was in memory before the pen was taken may have gone to the disk: a part of the added bytes would hide it',
+    file: 'src/store/append.ts',
+    from: "  if (versionBelow(store) !== 0) fail('part_on_disk', 'The part is on the disk.');\n",
+    to: '',
+    test: ifVersion,
+    killer: 'a part on the disk is not extended in the version it has',
+  },
   {
     name: 'a record of a part that is gone',
     why: 'a record is written only while its part is in memory: one that was deleted meanwhile would come back',
