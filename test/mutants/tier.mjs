@@ -12,10 +12,29 @@ const cutShort = 'test/tier/cut-short.test.ts';
 const expired = 'test/tier/expired.test.ts';
 const smaller = 'test/tier/smaller.test.ts';
 const ifVersion = 'test/tier/if-version.test.ts';
+const cold = 'test/server/resp/cold.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const tiers = [
+  {
+    name: 'a key that is too large and is looked for',
+    why: 'its bytes are nowhere: the command would be refused for a key without any',
+    file: 'src/server/resp/cold.ts',
+    from: '    if (args.sink(i) !== undefined) continue;\n',
+    to: '',
+    test: cold,
+    killer: 'a large value for the place of one on the disk is no key',
+  },
+  {
+    name: 'a large value that does not look at the disk',
+    why: 'it is on its way into memory before NX, XX, GET or KEEPTTL are read: they mean what is on the disk as well',
+    file: 'src/server/resp/cold.ts',
+    from: 'first === 0 || overwriting',
+    to: 'first === 0 || args.hasSinks || overwriting',
+    test: cold,
+    killer: 'a large value for the place of one on the disk is set with ["NX"] by what is there',
+  },
   {
     name: 'a part on the disk that is taken for absent',
     why: 'what was there when a draft began, or came since, may have gone to the disk when it is committed: memory alone cannot say',

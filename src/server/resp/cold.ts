@@ -22,12 +22,13 @@ const ofStrings: ReadonlySet<string> = new Set([
 /** What has to come to memory before the command runs. Empty for nearly all. */
 export function coldParts(pool: Pool, command: Command, args: Arguments): Place[] {
   const [first, last, step] = command.keys;
-  // Large values are on their way into memory: they replace what was there.
-  if (first === 0 || args.hasSinks || overwriting.has(command.name)) return [];
+  if (first === 0 || overwriting.has(command.name)) return [];
   if (command.name === 'set' && args.count === 3) return [];
   const end = last < 0 ? args.count + last : last;
   const found: Place[] = [];
   for (let i = first; i <= Math.min(end, args.count - 1); i += step) {
+    // Too large for a name: the command is refused.
+    if (args.sink(i) !== undefined) continue;
     const id = args.name(i);
     for (const part of coldOf(pool, id, ofStrings.has(command.name))) found.push({ id, part });
   }

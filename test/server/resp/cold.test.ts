@@ -57,6 +57,73 @@ const lines: readonly (readonly [string, unknown])[] = [
   ['HLEN h8', 0],
 ];
 
+/** Above what is gathered: on its way into the pool before the command is known whole. */
+const large = pattern(20_000);
+
+describe('a large value for the place of one on the disk', () => {
+  it.each([
+    [['NX'], null, 'string 0'],
+    [['XX'], 'OK', large],
+    [['GET'], '"string 0"', large],
+    [['NX', 'GET'], '"string 0"', 'string 0'],
+  ] as const)('is set with %j by what is there', async (options, reply, value) => {
+    const server = await withCold();
+    const client = await server.connect();
+    expect(plain(await client.call('SET', 's0', large, ...options))).toEqual(reply);
+    expect((await client.call('GET', 's0')) as Buffer).toEqual(Buffer.from(value));
+    expect(server.errors).toEqual([]);
+  });
+
+  it('is set by SETNX where there is none', async () => {
+    const server = await withCold();
+    const client = await server.connect();
+    expect(await client.call('SETNX', 's0', large)).toBe(0);
+    expect(await client.call('SETNX', 'nothing', large)).toBe(1);
+    expect(plain(await client.call('GET', 's0'))).toBe('"string 0"');
+  });
+
+  it('keeps its time with KEEPTTL, and as a field of a hash that is not new', async () => {
+    const server = await serveDisk();
+    const { pool } = server;
+    pool.put('s', 'value', 'old', { ttlMs: 1_000_000 });
+    pool.put('h', 'a', 'old', { ttlMs: 1_000_000 });
+    await Promise.all([pool.persist('s'), pool.persist('h')]);
+    evictAll(pool);
+    const client = await server.connect();
+    expect(await client.call('SET', 's', large, 'KEEPTTL')).toBe('OK');
+    expect(await client.call('HSET', 'h', 'a', large, 'b', 'new')).toBe(1);
+    expect(await client.call('TTL', 's')).toBeGreaterThan(900);
+    expect(pool.describe('h', 'a')?.expiresAtMs).toBeDefined();
+    expect(pool.describe('h', 'b')?.expiresAtMs).toBeUndefined();
+    expect(server.errors).toEqual([]);
+  });
+
+  it.each([999, 100_000])('waits for it in its place, in pieces of %i bytes', async (size) => {
+    const server = await withCold();
+    const client = await server.connect();
+    const all = Buffer.concat([
+      encode('SET', 's0', large, 'NX'),
+      encode('GET', 's0'),
+      encode('SET', 's1', large, 'XX', 'GET'),
+      encode('HSET', 'h0', 'a', large, 'b', large, 'c', large),
+      encode('HLEN', 'h0'),
+      encode('PING'),
+    ]);
+    for (let at = 0; at < all.length; at += size) client.send(all.subarray(at, at + size));
+    const replies = (await client.replies(6)).map(plain);
+    expect(replies).toEqual([null, '"string 0"', '"string 1"', 1, 3, 'PONG']);
+    expect(server.errors).toEqual([]);
+  });
+
+  it('is no key', async () => {
+    const server = await withCold();
+    const client = await server.connect();
+    expect(await client.call('PING')).toBe('PONG');
+    expect(await client.call('SET', large, 'x', 'NX')).toMatchObject({ code: 'value_too_large' });
+    expect(await client.call('PING')).toBe('PONG');
+  });
+});
+
 describe('parts on the disk', () => {
   it('are found, one command after the other', async () => {
     const server = await withCold();
