@@ -84,10 +84,10 @@ export interface Draft {
   wrote(sizeBytes: number): void;
   /**
    * Publishes atomically; returns the version.
-   * @param ttlMs in place of the option, for those who learn it after the bytes
-   * @throws version_conflict (the draft is then aborted), invalid_argument for the time (it is not)
+   * @param ttlMs in place of the option, for those who learn it after the bytes; `ifVersion` likewise
+   * @throws version_conflict (the draft is then aborted, unless the version was given here), invalid_argument for the time or the version (it is not)
    */
-  commit(ttlMs?: number): number;
+  commit(ttlMs?: number, ifVersion?: number): number;
   /** Gives the memory back. Idempotent, and harmless after commit. */
   abort(): void;
 }

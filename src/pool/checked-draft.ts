@@ -4,6 +4,7 @@ import { show } from '../base/show.ts';
 import { fail } from '../errors.ts';
 import type { PartDraft } from '../store/draft.ts';
 import type { Draft } from './api.ts';
+import { versionAsked } from './options.ts';
 
 interface DraftRules {
   /** @throws when the pool cannot be changed now */
@@ -38,9 +39,10 @@ export function checkedDraft(draft: PartDraft, rules: DraftRules): Draft {
       rules.beforeChange();
       draft.wrote(sizeBytes);
     },
-    commit: (ttlMs) => {
+    commit: (ttlMs, ifVersion) => {
       rules.beforeChange();
-      const version = draft.commit(ttlMs === undefined ? undefined : rules.expiryAt(ttlMs));
+      const expiresAtMs = ttlMs === undefined ? undefined : rules.expiryAt(ttlMs);
+      const version = draft.commit(expiresAtMs, versionAsked(ifVersion));
       rules.committed(version);
       return version;
     },

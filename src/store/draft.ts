@@ -1,6 +1,6 @@
 /** A part being streamed straight into pool memory, invisible until commit. */
 
-import { fail } from '../errors.ts';
+import { fail, hasCode } from '../errors.ts';
 import { copyTargetOf } from '../memory/region.ts';
 import { copyInto } from '../memory/words.ts';
 import { byteOf, segmentOf } from './entry.ts';
@@ -96,11 +96,11 @@ export class PartDraft {
     this.#sizeBytes += sizeBytes;
   }
 
-  /** @param expiresAtMs in place of what it began with */
-  commit(expiresAtMs: number = this.#spec.expiresAtMs): number {
+  /** @param expiresAtMs in place of what it began with; `ifVersion` likewise */
+  commit(expiresAtMs: number = this.#spec.expiresAtMs, ifVersion?: number): number {
     if (!this.#open) fail('invalid_argument', closedMessage);
     const store = this.#store;
-    const spec = { ...this.#spec, expiresAtMs };
+    const spec = { ...this.#spec, expiresAtMs, ifVersion: ifVersion ?? this.#spec.ifVersion };
     try {
       assertWhole(this.#sizeBytes, this.#spec.element);
       this.#trim();
@@ -112,7 +112,8 @@ export class PartDraft {
       this.#finish();
       return version;
     } catch (error) {
-      this.abort();
+      // Who names the version only now can look again, and has the bytes nowhere else.
+      if (ifVersion === undefined || !hasCode(error, 'version_conflict')) this.abort();
       throw error;
     }
   }

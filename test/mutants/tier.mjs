@@ -12,11 +12,52 @@ const cutShort = 'test/tier/cut-short.test.ts';
 const expired = 'test/tier/expired.test.ts';
 const smaller = 'test/tier/smaller.test.ts';
 const ifVersion = 'test/tier/if-version.test.ts';
+const conditions = 'test/server/resp/conditions.test.ts';
 const cold = 'test/server/resp/cold.test.ts';
 const online = 'test/pool/online-snapshot.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const tiers = [
+  {
+    name: 'a lock that two win',
+    why: 'between the look of SETNX and its store another worker may have stored: the store itself asks',
+    file: 'src/server/resp/commands/strings.ts',
+    from: 'const ifVersion = before?.version ?? 0;',
+    to: 'const ifVersion = undefined;',
+    test: conditions,
+    killer:
+      'a small value whose key another worker changes meanwhile is not stored by SETNX where there is one now',
+  },
+  {
+    name: 'a large value that is lost with its first look',
+    why: 'its bytes are in the draft only: what was refused for a version that was named at the end is stored after another look',
+    file: 'src/store/draft.ts',
+    from: "if (ifVersion === undefined || !hasCode(error, 'version_conflict')) this.abort();",
+    to: 'this.abort();',
+    test: conditions,
+    killer:
+      'a large value whose key another worker changes meanwhile is stored by XX in the place of another',
+  },
+  {
+    name: 'two looks of one SET that differ',
+    why: 'the condition and what GET tells are of one version, also where nothing is stored',
+    file: 'src/server/resp/commands/strings.ts',
+    from: 'old !== undefined && old.take(id, valuePart)?.version !== before?.version',
+    to: 'old !== undefined && old.take(id, valuePart) === null',
+    test: conditions,
+    killer:
+      'a small value whose key another worker changes meanwhile tells with NX and GET what is there, and that there was nothing where it is stored',
+  },
+  {
+    name: 'a value that is absent since memory has no room for it',
+    why: 'what cannot be brought to memory is there all the same',
+    file: 'src/server/resp/commands/strings.ts',
+    from: 'const isThere = isCold || before !== undefined;',
+    to: 'const isThere = before !== undefined;',
+    test: cold,
+    killer:
+      'a large value for the place of one on the disk is not absent where memory has no room for it',
+  },
   {
     name: 'a key that is too large and is looked for',
     why: 'its bytes are nowhere: the command would be refused for a key without any',

@@ -115,6 +115,20 @@ describe('ifVersion', () => {
     expect(of.stats().memory.liveBytes).toBe(idle);
   });
 
+  it('may be named when a draft is committed, which can then be committed again', async () => {
+    const of = await pool();
+    const draft = of.beginPut('a', 'p', 5000);
+    draft.write(Buffer.from('new'));
+    const first = of.put('a', 'p', 'one');
+    refuses(() => draft.commit(undefined, 0), 'version_conflict');
+    refuses(() => draft.commit(undefined, -1), 'invalid_argument');
+    expect(read(of, 'a', 'p')?.toString()).toBe('one');
+    expect(draft.commit(undefined, first)).toBeGreaterThan(first);
+    expect(read(of, 'a', 'p')?.toString()).toBe('new');
+    refuses(() => draft.commit(undefined, first), 'invalid_argument');
+    expect(of.draftBytes).toBe(0);
+  });
+
   it('goes with a part, and is a whole number', async () => {
     const of = await pool();
     of.put('a', 'p', 'x');

@@ -70,10 +70,13 @@ export class DraftSink implements BulkSink {
     if (this.error === undefined) this.#try(() => this.#draft.write(chunk));
   }
 
-  /** Publishes what was received. @throws what has gone wrong on the way; pool_full, invalid_argument for the time to live */
-  commit(ttlMs: number | undefined): void {
+  /**
+   * Publishes what was received.
+   * @throws what has gone wrong on the way; pool_full, invalid_argument for the time to live, version_conflict (it may be committed again)
+   */
+  commit(ttlMs: number | undefined, ifVersion: number | undefined): void {
     if (this.error !== undefined) throw this.error;
-    this.#draft.commit(ttlMs);
+    this.#draft.commit(ttlMs, ifVersion);
   }
 
   close(): void {

@@ -11,15 +11,18 @@ export interface StoredValue extends Place {
   /** Of the argument. */
   readonly index: number;
   readonly ttlMs: number | undefined;
+  /** Only in place of this version; 0: of none. */
+  readonly ifVersion?: number;
 }
 
 const noOptions: PutOptions = {};
 
-function optionsOf({ ttlMs }: StoredValue): PutOptions {
-  return ttlMs === undefined ? noOptions : { ttlMs };
+function optionsOf({ ttlMs, ifVersion }: StoredValue): PutOptions {
+  if (ttlMs === undefined && ifVersion === undefined) return noOptions;
+  return { ...(ttlMs !== undefined && { ttlMs }), ...(ifVersion !== undefined && { ifVersion }) };
 }
 
-/** Stores one value. @throws pool_full, invalid_argument: nothing has changed */
+/** Stores one value. @throws pool_full, invalid_argument, version_conflict: nothing has changed, and it can be stored again */
 export function storeValue(session: Session, args: Arguments, value: StoredValue): void {
   const sink = args.sink(value.index);
   if (sink !== undefined) publishLarge(sink, value);
@@ -63,8 +66,8 @@ export function storeValues(
   }
 }
 
-/** A large value is in the pool already. Its time to live came behind it. */
-function publishLarge(sink: unknown, { ttlMs }: StoredValue): void {
+/** A large value is in the pool already. What becomes of it came behind it. */
+function publishLarge(sink: unknown, { ttlMs, ifVersion }: StoredValue): void {
   if (!(sink instanceof DraftSink)) fail('invalid_argument', 'such a value is not taken here');
-  sink.commit(ttlMs);
+  sink.commit(ttlMs, ifVersion);
 }

@@ -1,7 +1,7 @@
 /** Over RESP, parts that are on the disk only are found as if they were in memory; connections go on in step, however their bytes are cut. */
 
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { evictAll } from '../../tier/support/pools.ts';
 import { temporaryFolder } from '../support/serve.ts';
 import { encode, plain, type Word } from './support/client.ts';
@@ -115,6 +115,26 @@ describe('a large value for the place of one on the disk', () => {
     expect(server.errors).toEqual([]);
   });
 
+  it.each([large, Buffer.from('small')])(
+    'is not absent where memory has no room for it',
+    async (bytes) => {
+      const server = await withCold();
+      const client = await server.connect();
+      await client.call('PING');
+      // As it is where a copy is all that can be had.
+      vi.spyOn(server.pool, 'load').mockResolvedValue(undefined);
+      expect(await client.call('SET', 's0', bytes, 'NX')).toBeNull();
+      expect(await client.call('SETNX', 's0', bytes)).toBe(0);
+      for (const options of [['XX'], ['GET'], ['NX', 'GET'], ['KEEPTTL']]) {
+        const reply = await client.call('SET', 's0', bytes, ...options);
+        expect(reply, String(options)).toMatchObject({ code: 'part_on_disk' });
+      }
+      vi.restoreAllMocks();
+      expect(plain(await client.call('GET', 's0'))).toBe('"string 0"');
+      expect(server.errors).toEqual([]);
+    },
+  );
+
   it('is no key', async () => {
     const server = await withCold();
     const client = await server.connect();
@@ -149,13 +169,13 @@ describe('parts on the disk', () => {
   it('wait for one another on their own connection only', async () => {
     const server = await withCold();
     const [one, other] = [await server.connect(), await server.connect()];
-    const large = pattern(300_000);
+    const longer = pattern(300_000);
     one.send(
-      Buffer.concat([encode('GET', 's0'), encode('SET', 'large', large), encode('GET', 'large')]),
+      Buffer.concat([encode('GET', 's0'), encode('SET', 'large', longer), encode('GET', 'large')]),
     );
     expect(await other.call('PING')).toBe('PONG');
     const replies = await one.replies(3);
     expect(plain(replies[0] as Buffer)).toBe('"string 0"');
-    expect((replies[2] as Buffer).equals(large)).toBe(true);
+    expect((replies[2] as Buffer).equals(longer)).toBe(true);
   });
 });

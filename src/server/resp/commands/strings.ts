@@ -56,33 +56,70 @@ function setOptions(session: Session, args: Arguments): SetOptions {
 }
 
 function set(session: Session, args: Arguments): void {
-  const { mode, atMs, keepTtl, returnsOld } = setOptions(session, args);
-  const id = args.name(1);
-  if (args.count === 3) {
-    storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: undefined });
+  const options = setOptions(session, args);
+  const { mode, atMs, keepTtl, returnsOld } = options;
+  if (mode === undefined && !keepTtl && !returnsOld) {
+    const ttlMs = atMs === undefined ? undefined : ttlFrom(atMs, session.service.clock.nowMs());
+    storeValue(session, args, { index: 2, ...valuePlace(args, 1), ttlMs });
     session.out.simple('OK');
     return;
   }
-  const pool = poolOf(session);
-  const before = pool.describe(id, valuePart);
-  const isThere = before !== undefined;
-  const stores = mode === undefined || isThere === (mode === 'xx');
-  const old = new Leases(session);
-  if (returnsOld) old.take(id, valuePart);
-  try {
-    const until = keepTtl ? before?.expiresAtMs : atMs;
-    if (returnsOld) old.reserve();
-    if (stores) {
-      const now = session.service.clock.nowMs();
-      storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: ttlFrom(until, now) });
-    }
-  } catch (error) {
-    old.giveBack();
-    throw error;
-  }
-  if (returnsOld) old.send(0);
+  const { stores, old } = setBySight(session, args, options);
+  if (old !== undefined) old.send(0);
   else if (stores) session.out.simple('OK');
   else session.out.none();
+}
+
+/** How often a key is looked at that changes between the look and the store. */
+const looksMax = 100;
+
+interface Sight {
+  /** False where the condition did not hold. */
+  readonly stores: boolean;
+  /** What was there, for GET. */
+  readonly old: Leases | undefined;
+}
+
+/** A look and a store in one step: where another worker has come between the two, both again. */
+function setBySight(session: Session, args: Arguments, options: SetOptions): Sight {
+  for (let look = 1; ; look++) {
+    try {
+      return lookAndSet(session, args, options);
+    } catch (error) {
+      if (look === looksMax || !hasCode(error, 'version_conflict')) throw error;
+    }
+  }
+}
+
+/** @throws version_conflict when what is there is not what was looked at; part_on_disk when that is not in memory, which has no room for it */
+function lookAndSet(session: Session, args: Arguments, options: SetOptions): Sight {
+  const { mode, atMs, keepTtl, returnsOld } = options;
+  const pool = poolOf(session);
+  const id = args.name(1);
+  const before = pool.describe(id, valuePart);
+  const isCold = before === undefined && pool.hasDisk && pool.where(id, valuePart) === 'disk';
+  const isThere = isCold || before !== undefined;
+  const stores = mode === undefined || isThere === (mode === 'xx');
+  if (isCold && (stores || returnsOld)) {
+    fail('part_on_disk', 'the value is on the disk, and memory has no room for it');
+  }
+  const old = returnsOld ? new Leases(session) : undefined;
+  try {
+    if (old !== undefined && old.take(id, valuePart)?.version !== before?.version) {
+      fail('version_conflict', 'the value changed at each look');
+    }
+    old?.reserve();
+    if (stores) {
+      const until = keepTtl ? before?.expiresAtMs : atMs;
+      const ttlMs = ttlFrom(until, session.service.clock.nowMs());
+      const ifVersion = before?.version ?? 0;
+      storeValue(session, args, { index: 2, id, part: valuePart, ttlMs, ifVersion });
+    }
+  } catch (error) {
+    old?.giveBack();
+    throw error;
+  }
+  return { stores, old };
 }
 
 function setEx(session: Session, args: Arguments, unitMs: number): void {
@@ -95,13 +132,8 @@ function setEx(session: Session, args: Arguments, unitMs: number): void {
 }
 
 function setNx(session: Session, args: Arguments): void {
-  const id = args.name(1);
-  if (poolOf(session).where(id, valuePart) !== undefined) {
-    session.out.integer(0);
-    return;
-  }
-  storeValue(session, args, { index: 2, id, part: valuePart, ttlMs: undefined });
-  session.out.integer(1);
+  const { stores } = setBySight(session, args, { ...plain, mode: 'nx' });
+  session.out.integer(stores ? 1 : 0);
 }
 
 function mget(session: Session, args: Arguments): void {
