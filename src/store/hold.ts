@@ -2,10 +2,9 @@
 
 import type { Ref } from '../memory/region.ts';
 import { or } from '../memory/words.ts';
-import { partOf, type PartRecord, recordOf } from './contexts.ts';
+import { type PartRecord, recordOf } from './contexts.ts';
 import { field, segmentOf, tierMask, wordOf } from './entry.ts';
 import { bytesOfEntry } from './payload.ts';
-import { withPen } from './pen.ts';
 import type { Store } from './store.ts';
 
 /** The bytes of one version of a part: they stay until `release`. */
@@ -16,16 +15,7 @@ export interface HeldPart {
   release(): void;
 }
 
-/** Holds the part of that name; undefined when there is none. @throws pool_busy */
-export function hold(store: Store, id: string, part: string): HeldPart | undefined {
-  // Under the pen: record and bytes are of one moment, and nobody retires the entry before the bit is set.
-  return withPen(store, () => {
-    const ref = partOf(store, id, part);
-    return ref === 0 ? undefined : holdEntry(store, ref);
-  });
-}
-
-/** Holds a live entry. By who holds the pen. */
+/** Holds a live entry. Under the pen: record and bytes are of one moment, and nobody retires the entry before the bit is set. */
 export function holdEntry(store: Store, ref: Ref): HeldPart {
   const { words } = segmentOf(store.region, ref);
   const at = wordOf(store.region, ref);
