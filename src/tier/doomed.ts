@@ -54,7 +54,8 @@ export class Doomed {
   #journalBytes = 0;
   /** Keys as latin1 text → the highest version that must go. */
   readonly #versions = new Map<string, number>();
-  #flushing: Promise<void> | undefined;
+  #isRemoving = false;
+  #isClosed = false;
   /** No other owner has doomed anything since the pen was handed over so often: they doom under it. */
   #emptySince = -1;
 
@@ -134,7 +135,9 @@ export class Doomed {
   /** Called in the middle of a change, which a full disk must not stop: the record goes all the same, unless the process dies first. */
   #journal(frame: Buffer): void {
     try {
-      writeSync(this.#file, frame, 0, frame.length, this.#journalBytes);
+      const written = writeSync(this.#file, frame, 0, frame.length, this.#journalBytes);
+      // Less than that, on a full disk: the next one is written over it, or nobody would read any behind it.
+      if (written < frame.length) throw new Error(`${written} of ${frame.length} bytes`);
       this.#journalBytes += frame.length;
     } catch (error) {
       const detail = error instanceof Error ? error.message : String(error);
@@ -176,40 +179,48 @@ export class Doomed {
     });
   }
 
-  /** Resolves when everything that was doomed before is gone from the disk. @throws tier_full, io_failed */
+  /** Resolves when everything that was doomed before is gone from the disk, whatever is doomed meanwhile. @throws tier_full, io_failed */
   async flush(): Promise<void> {
-    await this.#flushing;
-    if (this.#versions.size === 0) return;
-    await this.#remove();
+    const before = [...this.#versions];
+    for (let at = 0; at < before.length; at += batchMax) {
+      // What has gone since goes on its own.
+      const batch = before.slice(at, at + batchMax).filter(([text]) => this.#versions.has(text));
+      if (batch.length > 0) await this.#removeBatch(batch);
+    }
   }
 
   /** Leaves a journal behind where something could not be removed: the next opening takes it over. */
   close(): void {
+    this.#isClosed = true; // what is still being removed in the background leaves the file alone
     closeSync(this.#file);
     if (this.#versions.size === 0) rmSync(join(this.#folder, this.name), { force: true });
   }
 
   /** Removes in the background; what fails is tried again with what is doomed next, by `flush`, or at the next opening. */
   #begin(): void {
-    this.#flushing ??= Promise.resolve()
+    if (this.#isRemoving) return;
+    this.#isRemoving = true;
+    void Promise.resolve()
       .then(() => this.#remove())
       .catch(() => undefined)
       .finally(() => {
-        this.#flushing = undefined;
+        this.#isRemoving = false;
       });
   }
 
   async #remove(): Promise<void> {
-    while (this.#versions.size > 0) {
-      const batch = [...firstOf(this.#versions, batchMax)];
-      await this.#disk.commit(batch.length * keyCostBytes, () => {
-        for (const [text, version] of batch) this.#removeOne(Buffer.from(text, 'latin1'), version);
-      });
-      // A part may have been doomed again meanwhile, in a later version.
-      for (const [text, version] of batch) {
-        if (this.#versions.get(text) === version) this.#versions.delete(text);
-      }
+    while (this.#versions.size > 0) await this.#removeBatch([...firstOf(this.#versions, batchMax)]);
+  }
+
+  async #removeBatch(batch: readonly (readonly [text: string, version: number])[]): Promise<void> {
+    await this.#disk.commit(batch.length * keyCostBytes, () => {
+      for (const [text, version] of batch) this.#removeOne(Buffer.from(text, 'latin1'), version);
+    });
+    // A part may have been doomed again meanwhile, in a later version.
+    for (const [text, version] of batch) {
+      if (this.#versions.get(text) === version) this.#versions.delete(text);
     }
+    if (this.#versions.size > 0 || this.#isClosed) return;
     ftruncateSync(this.#file, 0);
     this.#journalBytes = 0;
   }

@@ -434,4 +434,13 @@ export const tiers = [
     test: expired,
     killer: 'a damaged record is not over, whatever it says: who asks for it is told',
   },
+  {
+    name: 'a persist that waits for what is deleted meanwhile',
+    why: 'under steady deletions nothing would ever be durable',
+    file: 'src/tier/doomed.ts',
+    from: '    const before = [...this.#versions];\n',
+    to: '    await this.#remove();\n    const before = [...this.#versions];\n',
+    test: persist,
+    killer: 'a part that was persisted is told of, though others are deleted without end',
+  },
 ];

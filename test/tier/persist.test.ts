@@ -46,6 +46,21 @@ describe('a part that was persisted', () => {
     expectSound(second);
   });
 
+  it('is told of, though others are deleted without end', async () => {
+    let deleted = parts;
+    const onStep = (step: string): void => {
+      if (step === 'disk:committed' && deleted < parts) of.delete('others', `${deleted++}`);
+    };
+    const of = await diskPool(freshPath(), { tiers: { disk: { onStep } } });
+    for (let i = 0; i < parts; i++) of.put('others', `${i}`, 'x');
+    await of.persist('others');
+    of.put('a', 'p', 'one');
+    deleted = 0;
+    await of.persist('a');
+    expect(deleted).toBeGreaterThan(0);
+    expect(deleted).toBeLessThan(parts / 2);
+  });
+
   it('is back when the files of the memory are gone', async () => {
     const path = freshPath();
     const first = await diskPool(path);
