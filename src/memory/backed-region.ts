@@ -198,7 +198,10 @@ export class BackedRegion implements Region {
       this.#backing.hold === undefined ? this.#holdByWord(slot) : this.#backing.hold(slot);
     if (giveBack === undefined) return false;
     try {
-      if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster
+      // Only now: another survivor may have been faster, and somebody have the slot since. Whose lock in a mapped region we have is dead.
+      const state = this.#stateOf(slot);
+      if (this.#backing.hold === undefined ? state !== ownerAbandoned : state === ownerFree)
+        return false;
       abandonOwnerSlot(this.#words, slot);
       clear();
       freeOwnerSlot(this.#words, slot);
@@ -269,17 +272,11 @@ export class BackedRegion implements Region {
     return segment.number < block.segmentCount && this.#backing.isCurrent(segment, block);
   }
 
-  /** Keeps other survivors from reclaiming a slot that is known to be abandoned. */
+  /** Keeps other survivors from reclaiming a slot. */
   #holdByWord(slot: number): (() => void) | undefined {
-    if (this.#stateOf(slot) !== ownerAbandoned) return undefined;
     const at = ownerWord(slot, ownerSlot.reclaimLock);
     const outcome = lock(this.#words, at, this.#token, { ...this.#wait, waitMs: 0 });
-    if (outcome === 'busy') return undefined;
-    const giveBack = (): void => unlock(this.#words, at);
-    // Another may have reclaimed it before that, and somebody have taken it since.
-    if (this.#stateOf(slot) === ownerAbandoned) return giveBack;
-    giveBack();
-    return undefined;
+    return outcome === 'busy' ? undefined : () => unlock(this.#words, at);
   }
 
   /** Runs `change` as the only owner who changes the region, on the region as it is now. @throws pool_busy */

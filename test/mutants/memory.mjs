@@ -285,7 +285,9 @@ export const memory = [
     name: 'a slot that is reclaimed twice',
     why: 'of two survivors one is faster: the other must look again when it has the slot',
     file: 'src/memory/backed-region.ts',
-    from: 'if (this.#stateOf(slot) === ownerFree) return false; // another survivor was faster',
+    from: `      if (this.#backing.hold === undefined ? state !== ownerAbandoned : state === ownerFree)
+        return false;
+`,
     to: '',
     test: slots,
     killer:

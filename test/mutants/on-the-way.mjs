@@ -73,8 +73,8 @@ export const failedOnTheWay = [
     name: 'a slot that is reclaimed from who has it next',
     why: 'between the look at its state and the lock another survivor may have freed it, and somebody have taken it',
     file: 'src/memory/backed-region.ts',
-    from: '    if (this.#stateOf(slot) === ownerAbandoned) return giveBack;',
-    to: '    if (this.#token !== 0) return giveBack;',
+    from: 'this.#backing.hold === undefined ? state !== ownerAbandoned : state === ownerFree',
+    to: 'this.#backing.hold !== undefined && state === ownerFree',
     test: 'test/memory/owners.test.ts',
     killer:
       "a slot of a 'shared' region is not taken from who has it next, whenever a second survivor is interrupted",

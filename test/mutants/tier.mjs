@@ -74,7 +74,7 @@ export const tiers = [
     from: 'first === 0 || overwriting',
     to: 'first === 0 || args.hasSinks || overwriting',
     test: cold,
-    killer: 'a large value for the place of one on the disk is set with ["NX"] by what is there',
+    killer: 'a large value for the place of one on the disk is set with ["XX"] by what is there',
   },
   {
     name: 'a part on the disk that is taken for absent',
@@ -286,7 +286,7 @@ export const tiers = [
     to: 'return partOf(store, id, part);',
     test: idle,
     killer:
-      'an owner that did nothing while another let the index grow appends to a part that the disk has too',
+      'an owner that did nothing while another let the index grow tells no part that is in memory for one that is on the disk only',
   },
   {
     name: 'a demoter that fails in the hands of nobody',
@@ -340,8 +340,7 @@ export const tiers = [
     from: 'await Promise.all([this.#demoter?.stop(), disk.underWay.end()]);',
     to: 'await this.#demoter?.stop();',
     test: closing,
-    killer:
-      'a pool that is closed while parts are written has written a part or not, and holds none of them',
+    killer: 'a pool that is closed while a part comes back, at load:read, gives no lease on it',
   },
   {
     name: 'a lease on a part that came back to a pool that closes',
