@@ -36,6 +36,8 @@ import { shared } from '../test/mutants/sharing.mjs';
 import { storeCrashes } from '../test/mutants/store-crash.mjs';
 import { storePlaces } from '../test/mutants/store-places.mjs';
 import { store } from '../test/mutants/store.mjs';
+import { coldParts } from '../test/mutants/tier-cold.mjs';
+import { tierLives } from '../test/mutants/tier-life.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
 import { TestTree } from './mutant-tests.mjs';
 import { root } from './setup.mjs';
@@ -74,6 +76,8 @@ const ours = [
   ...evictions,
   ...proofs,
   ...tiers,
+  ...coldParts,
+  ...tierLives,
   ...chats,
   ...batcherQueues,
   ...batchedSequences,

@@ -1,6 +1,7 @@
 /**
  * Who changes the store holds the pen, not the lock of the region: each time that the index or the list of entries grows, another owner may just be
- * adding a segment, and this one is told that the pool is busy. What was told so has not happened, and all else has.
+ * adding a segment, and this one is told that the pool is busy. What was told so has not happened, and all else has;
+ * a failure behind a commit undoes nothing.
  */
 
 import assert from 'node:assert/strict';

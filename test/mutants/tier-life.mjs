@@ -1,0 +1,168 @@
+/** What may not be missing while parts come to the disk and go from it: persisting beside others, opening, closing, deleting, the end of their time. */
+
+const persist = 'test/tier/persist.test.ts';
+const demotes = 'test/tier/demote.test.ts';
+const idle = 'test/tier/idle.test.ts';
+const closing = 'test/tier/closing.test.ts';
+const cutShort = 'test/tier/cut-short.test.ts';
+const expired = 'test/tier/expired.test.ts';
+const smaller = 'test/tier/smaller.test.ts';
+
+/** @type {import('../../scripts/mutants.mjs').Mutant[]} */
+export const tierLives = [
+  {
+    name: 'a context that is persisted from tables of before',
+    why: 'another owner may have grown the index since: in the table that this one has of before is nothing any more, and nothing would be persisted',
+    file: 'src/tier/part-writer.ts',
+    from: '      withPen(store, () => {\n        for (const ref',
+    to: '      ((look: () => void) => look())(() => {\n        for (const ref',
+    test: idle,
+    killer: 'an owner that did nothing while another let the index grow persists a context',
+  },
+  {
+    name: 'a part that is looked for in tables of before',
+    why: 'what is in memory and on the disk would be told to be on the disk only',
+    file: 'src/store/stable.ts',
+    from: 'return store.follower.settled(() => partOf(store, id, part));',
+    to: 'return partOf(store, id, part);',
+    test: idle,
+    killer:
+      'an owner that did nothing while another let the index grow tells no part that is in memory for one that is on the disk only',
+  },
+  {
+    name: 'a demoter that fails in the hands of nobody',
+    why: 'another owner may keep the pen longer than one waits for it: a rejection that nobody handles ends the process, and closing would end half-way',
+    file: 'src/tier/demoter.ts',
+    from: '      .catch(() => undefined)\n',
+    to: '',
+    test: demotes,
+    killer: 'a pool that demotes while another owner keeps the pen closes',
+  },
+  {
+    name: 'a part that is held when its turn comes',
+    why: 'what is evicted before it is written is lost, and its persist would resolve: all parts are held before the first is written',
+    file: 'src/tier/disk-tier.ts',
+    from: 'const waiting = this.writer.hold(id, part).values();',
+    to: 'const waiting = this.writer.hold(id, part).values();\n    for (const held of this.writer.hold(id, part)) {\n      held.release();\n      held.release();\n    }',
+    test: persist,
+    killer: 'a part that was persisted is there though memory was filled before its turn came',
+  },
+  {
+    name: 'parts that stay held when the disk is full',
+    why: 'whatever a persist ends with, the parts that it did not come to can be evicted again',
+    file: 'src/tier/disk-tier.ts',
+    from: '      for (const held of waiting) held.release();\n',
+    to: '',
+    test: persist,
+    killer: 'a part that was persisted is not held any more when others did not fit the disk',
+  },
+  {
+    name: 'a pool that closes under what is written',
+    why: 'what is written is read from memory that closing gives back',
+    file: 'src/pool/tiers.ts',
+    from: 'await Promise.all([this.#demoter?.stop(), disk.underWay.end()]);',
+    to: 'await this.#demoter?.stop();',
+    test: closing,
+    killer: 'a pool that is closed while a part comes back, at load:read, gives no lease on it',
+  },
+  {
+    name: 'a lease on a part that came back to a pool that closes',
+    why: 'its memory is about to go: who waits is told instead',
+    file: 'src/tier/promote.ts',
+    from: '    tier.underWay.check();\n    const hot =',
+    to: '    const hot =',
+    test: closing,
+    killer: 'a pool that is closed while a part comes back, at load:promoted, gives no lease on it',
+  },
+  {
+    name: 'an opening with less memory that the disk is not told of',
+    why: 'what is evicted before the tier is attached leaves its older versions on the disk, which would be loaded',
+    file: 'src/pool/open.ts',
+    from: '  if (isFirst) store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));\n',
+    to: '  if (isFirst) store.allocator.setLimitBytes(limitFor(store, region.superblock.capacityBytes));\n  resizeAsAsked(store, options.capacityBytes);\n',
+    test: smaller,
+    killer: 'what is evicted at an opening with less memory does not come back in an older version',
+  },
+  {
+    name: 'an opening that fails and leaves its journal behind',
+    why: 'once the tier is attached an opening ends as a pool does: with what it doomed gone from the disk',
+    file: 'src/pool/open-tiers.ts',
+    from: '    await new Tiers(store, tier).close(() => closeStore(store)).catch(() => undefined);\n',
+    to: '',
+    test: smaller,
+    killer:
+      'an opening that finds no room for what is pinned leaves no journal, and the bound as it was',
+  },
+  {
+    name: 'a deletion that the disk is told of part by part',
+    why: 'whoever completes a deletion that was cut short may have no disk tier yet: it is told of all parts before the first one goes',
+    file: 'src/store/contexts.ts',
+    from: '    announceRemoval(store);\n',
+    to: '',
+    test: cutShort,
+    killer: 'a context whose deletion was cut short in its midst does not come back from the disk',
+  },
+  {
+    name: 'a deletion that the disk is told of as far as parts are fresh',
+    why: 'whoever completes a deletion takes all parts of the context, those whose time is over too',
+    file: 'src/store/contexts.ts',
+    from: '  for (const ref of chainOf(store).refs) {\n    const',
+    to: '  for (const ref of chainOf(store).refs.filter((each) => isFresh(store, each))) {\n    const',
+    test: cutShort,
+    killer: 'nor does a part of it whose time was over in memory only',
+  },
+  {
+    name: 'a record that is over and is told of',
+    why: 'on the disk as in memory a part whose time is over is nowhere, before anybody has removed it',
+    file: 'src/tier/disk-tier.ts',
+    from: 'return version === 0 || this.isOver(key) ? 0 : version;',
+    to: 'return version;',
+    test: expired,
+    killer: 'a part whose time is over on the disk is neither told of nor counted',
+  },
+  {
+    name: 'a record that is over and counts as deleted',
+    why: 'to whoever deletes it the part was gone before',
+    file: 'src/tier/cold.ts',
+    from: '    if (!tier.isOver(key)) count++;\n',
+    to: '    count++;\n',
+    test: expired,
+    killer: 'a part whose time is over on the disk is neither told of nor counted',
+  },
+  {
+    name: 'a record that is swept away from under its part',
+    why: 'a part in memory may have been given more time than its record has, and is noted as persisted in the version that it has',
+    file: 'src/tier/cold.ts',
+    from: 'if (isInMemory(tier, key) || !tier.isOver(key)) continue;',
+    to: 'if (!tier.isOver(key)) continue;',
+    test: expired,
+    killer: 'the record of a part that is in memory with more time stays until it is written anew',
+  },
+  {
+    name: 'a sweep that looks at the first records again and again',
+    why: 'a call looks at a few records, so the next one has to go on behind them',
+    file: 'src/tier/cold.ts',
+    from: '    this.#next = keys[looks];\n',
+    to: '',
+    test: expired,
+    killer: 'a few records are looked at in a call, and all of them in some',
+  },
+  {
+    name: 'a damaged record that goes when it says so',
+    why: 'a record that is damaged may say anything: it stays, and whoever asks for it is told',
+    file: 'src/tier/disk-tier.ts',
+    from: '    return decodeRecord(key, value) !== undefined;\n',
+    to: '    return true;\n',
+    test: expired,
+    killer: 'a damaged record is not over, whatever it says: who asks for it is told',
+  },
+  {
+    name: 'a persist that waits for what is deleted meanwhile',
+    why: 'under steady deletions nothing would ever be durable',
+    file: 'src/tier/doomed.ts',
+    from: '    const before = [...this.#versions];\n',
+    to: '    await this.#remove();\n    const before = [...this.#versions];\n',
+    test: persist,
+    killer: 'a part that was persisted is told of, though others are deleted without end',
+  },
+];
