@@ -9,7 +9,7 @@ import {
   type SizeQuantiles,
   toRow,
 } from '../harness/row.ts';
-import { ratioOfMedians } from '../harness/stats.ts';
+import { ratioByRounds } from '../harness/stats.ts';
 import type { Latencies } from './house.ts';
 import { memoryOf } from './memory.ts';
 import { baseName } from './names.ts';
@@ -36,7 +36,7 @@ export function ratioBetween(
   const roundsOf = (who: string): readonly number[] | undefined =>
     played.find((it) => it.name === who)?.roundsNs;
   const [ours, theirs] = [roundsOf(name), roundsOf(other)];
-  return ours === undefined || theirs === undefined ? undefined : ratioOfMedians(ours, theirs);
+  return ours === undefined || theirs === undefined ? undefined : ratioByRounds(ours, theirs);
 }
 
 function histogramOf(lists: readonly (readonly number[])[]): Histogram {

@@ -18,7 +18,7 @@ const mib = 2 ** 20;
 function planOf(operations: number, fillOperations: number, { quick, log }: Context): TurnsPlan {
   return {
     operations: quick ? Math.ceil(operations / 20) : operations,
-    rounds: quick ? 3 : 7,
+    rounds: quick ? 3 : 15,
     warmupRoundsMax: quick ? 1 : 12,
     roundMsMax: quick ? 50 : 500,
     fillOperations,

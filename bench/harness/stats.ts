@@ -32,3 +32,15 @@ export function scatter(values: readonly number[]): number {
 export function ratioOfMedians(ours: readonly number[], theirs: readonly number[]): number {
   return median(ours) / median(theirs);
 }
+
+/**
+ * The same of rounds that took turns: the middle one of their ratios. A machine that changes its pace for seconds changes
+ * it for both of a round, but not for as many rounds of one as of the other.
+ * @throws RangeError when one has other rounds than the other
+ */
+export function ratioByRounds(ours: readonly number[], theirs: readonly number[]): number {
+  if (ours.length !== theirs.length) {
+    throw new RangeError(`${ours.length} rounds against ${theirs.length}`);
+  }
+  return median(ours.map((value, round) => value / (theirs[round] as number)));
+}

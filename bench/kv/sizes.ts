@@ -3,7 +3,7 @@
 import type { PolicyName } from 'cenote/kv';
 import { measure, type Measured, type Plan, type Subject } from '../harness/rounds.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
-import { ratioOfMedians } from '../harness/stats.ts';
+import { ratioByRounds } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { Load, Prompts, promptTokens, requestOperations } from './load.ts';
 import type { PolicyCase } from './policies.ts';
@@ -68,7 +68,7 @@ function barsOf(policy: PolicyCase, blocks: number, measured: readonly Measured[
     return [{ what: 'M block operations/s', value, limit, direction: 'atLeast' }];
   }
   if (blocks !== largest) return [];
-  const value = ratioOfMedians(last.roundsNs, first.roundsNs);
+  const value = ratioByRounds(last.roundsNs, first.roundsNs);
   const what = `× the time with ${sizeName(smallest)} blocks`;
   return [{ what, value, limit: growthBar, direction: 'atMost' }];
 }

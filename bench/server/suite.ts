@@ -3,7 +3,7 @@
 import { neighbourScenario } from './neighbour.ts';
 import { Histogram } from '../../src/base/histogram.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
-import { median, ratioOfMedians } from '../harness/stats.ts';
+import { median, ratioByRounds } from '../harness/stats.ts';
 import type { Context, Scenario, Suite } from '../harness/suite.ts';
 import { type Load, runLoad } from './load.ts';
 import { hasRedisBenchmark, runRedisBenchmark } from './redis-benchmark.ts';
@@ -128,7 +128,7 @@ async function compare(
   return states.map((state) => {
     const { peer, roundsNs, histogram } = state;
     const isOurs = state === ours && redis !== undefined;
-    const ratio = isOurs ? 1 / ratioOfMedians(roundsNs, redis.roundsNs) : 0;
+    const ratio = isOurs ? 1 / ratioByRounds(roundsNs, redis.roundsNs) : 0;
     const limit = load.sizeBytes >= mib ? floorAtLarge : goal;
     const bars: Bar[] = isOurs
       ? [{ what: '× redis', value: ratio, limit, direction: 'atLeast' }]

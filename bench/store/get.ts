@@ -9,7 +9,7 @@ import { fitting } from '../harness/machine.ts';
 import { randomOrder } from '../harness/random.ts';
 import { measure, type Measured, type Subject } from '../harness/rounds.ts';
 import { type Bar, type Row, toRow } from '../harness/row.ts';
-import { median, ratioOfMedians } from '../harness/stats.ts';
+import { median, ratioByRounds } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { conversationIds, uuidIds } from './ids.ts';
 import { fillLmdb, lmdbGet, openLmdb } from './lmdb.ts';
@@ -99,7 +99,7 @@ function toRows(
     });
   }
   if (!it.hot) {
-    const value = ratioOfMedians(lmdb.roundsNs, ours.roundsNs);
+    const value = ratioByRounds(lmdb.roundsNs, ours.roundsNs);
     bars.push({ what: '× faster than lmdb', value, limit: lmdbBarRatio, direction: 'atLeast' });
   }
   const note = it.hot ? `1 of ${count} ids` : `${count} ids at random`;

@@ -10,7 +10,7 @@ import { crc32 } from '../../src/base/checksum.ts';
 import type { Lease, Pool } from 'cenote';
 import { measure, type Measured, type Subject } from '../harness/rounds.ts';
 import { type Bar, type Row, type RowExtras, toRow } from '../harness/row.ts';
-import { ratioOfMedians } from '../harness/stats.ts';
+import { ratioByRounds } from '../harness/stats.ts';
 import type { Context, Scenario } from '../harness/suite.ts';
 import { conversationIds } from './ids.ts';
 import { fillLmdb, lmdbPut, openLmdb } from './lmdb.ts';
@@ -89,7 +89,7 @@ function toRows(
     measured.find((one) => one.name === name)?.roundsNs ?? [];
   const bar = (what: string, ours: string, base: string, limit: number): Bar[] =>
     it.withBars
-      ? [{ what, value: ratioOfMedians(find(ours), find(base)), limit, direction: 'atMost' }]
+      ? [{ what, value: ratioByRounds(find(ours), find(base)), limit, direction: 'atMost' }]
       : [];
   const extras: Record<string, RowExtras> = {
     'cenote-plain': {

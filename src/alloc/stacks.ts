@@ -19,7 +19,7 @@ export const stackCells = 2;
  * log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of
  * themselves in stacks.
  */
-const stackShiftLarge = 6;
+const stackShiftLarge = 7;
 const stackShiftSmall = 4;
 const largeSlabShift = 16;
 

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { agree, median, quantile, ratioOfMedians, scatter } from '../../bench/harness/stats.ts';
+import {
+  agree,
+  median,
+  quantile,
+  ratioByRounds,
+  ratioOfMedians,
+  scatter,
+} from '../../bench/harness/stats.ts';
 
 describe('median and quantile', () => {
   it('take the middle, or the mean of the middle two', () => {
@@ -51,5 +58,18 @@ describe('scatter', () => {
 describe('ratioOfMedians', () => {
   it('says how many times longer the first takes', () => {
     expect(ratioOfMedians([30, 10, 20], [10, 5, 900])).toBe(2);
+  });
+});
+
+describe('ratioByRounds', () => {
+  it('is not moved by a machine that is slow for other rounds of one than of the other', () => {
+    const ours = [20, 20, 20, 30, 30];
+    const theirs = [10, 10, 10, 15, 10];
+    expect(ratioByRounds(ours, theirs)).toBe(2);
+    expect(ratioByRounds([30, 20, 30, 20, 30], [15, 10, 10, 10, 15])).toBe(2);
+  });
+
+  it('takes rounds in pairs', () => {
+    expect(() => ratioByRounds([1, 2], [1])).toThrow('2 rounds against 1');
   });
 });
