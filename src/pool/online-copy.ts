@@ -15,7 +15,7 @@ import { holdEntry } from '../store/hold.ts';
 import { withPen } from '../store/pen.ts';
 import type { PartSpec } from '../store/publish.ts';
 import { namesOf, retire } from '../store/remove.ts';
-import { partNamed, recordNamed } from '../store/stable.ts';
+import { recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { encodeTag } from '../store/tags.ts';
 
@@ -38,6 +38,8 @@ const turnEntries = 2048;
 /** A round that has copied no more than this may be followed by the last one. */
 const fewBytes: number = 2 * 2 ** 20;
 const fewParts = 256;
+/** Where the copy has no more room than this for others, it is rid of what is gone first: it must not evict. */
+const roomBytes: number = 2 * 2 ** 20;
 /** Where writers are so quick that no round is short, the last one takes what is left after so many. */
 const roundsMax = 16;
 /** What marks the traits that make a part another one: how it is stored is the copy's own. */
@@ -134,6 +136,7 @@ export class OnlineCopy {
     }: Names & { readonly record: PartRecord; readonly bytes: Uint8Array },
   ): Generator<void> {
     const target = this.#target;
+    if (target.allocator.freeBytes < bytes.length + roomBytes) this.#dropGone();
     const draft = new PartDraft(target, id, part, specOf(target, record), bytes.length);
     try {
       for (let from = 0; from < bytes.length; from += turnBytes) {
@@ -163,7 +166,18 @@ export class OnlineCopy {
     this.#seen[ordinal * wordsEach + copyLife] = life;
   }
 
-  /** Removes the copy of a part that the source has no more. Where it came back in another entry, that entry's copy has taken its place. */
+  /** Removes the copies of all that has changed since: the source has filled their room anew. What is still there is copied again in its turn. */
+  #dropGone(): void {
+    const source = this.#source;
+    for (let ordinal = 0; ordinal * wordsEach < this.#seen.length; ordinal++) {
+      if (this.#seen[ordinal * wordsEach + copyAt] === 0) continue;
+      const ref = source.entries.at(ordinal);
+      const { words } = segmentOf(source.region, ref);
+      if (!this.#isSame(ordinal, words, wordOf(source.region, ref))) this.#drop(ordinal);
+    }
+  }
+
+  /** Removes the copy of a part that is not in its entry any more. Where it came back in another, its copy may have taken the place of this one. */
   #drop(ordinal: number): void {
     const at = ordinal * wordsEach;
     const ref = this.#seen[at + copyAt] as number;
@@ -173,8 +187,6 @@ export class OnlineCopy {
     const { words } = segmentOf(target.region, ref);
     const life = peek(words, wordOf(target.region, ref));
     if (life !== this.#seen[at + copyLife] || (life & stateMask) !== state.live) return;
-    const { id, part } = namesOf(target, ref);
-    if (partNamed(this.#source, id, part) !== 0) return;
     withPen(target, () => retire(target, ref, 'deleted'));
   }
 

@@ -197,7 +197,7 @@ export class StorePool implements Pool {
   invalidate(what: { readonly tag: string }): number {
     const store = this.#writable();
     checkOptions(what);
-    return invalidate(store, encodeTag(store, what.tag)) + this.#tiers.invalidate(what.tag);
+    return invalidate(store, encodeTag(store, what.tag), () => this.#tiers.invalidate(what.tag));
   }
 
   where(id: string, part: string): Place | undefined {

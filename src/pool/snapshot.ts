@@ -11,6 +11,7 @@ import { show } from '../base/show.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import { lockFileName, segmentPath, diskFolderName } from '../memory/pool-files.ts';
+import { capacityStepBytes, minCapacityBytes, roundCapacity } from '../memory/geometry.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
 import { pageBytes, type Region } from '../memory/region.ts';
 import { closeStore, openStore } from '../store/open.ts';
@@ -108,7 +109,7 @@ async function copyOnline(
       copy.finish();
       return disk === undefined ? undefined : diskMoment(disk);
     });
-    resize(target, store.region.superblock.capacityBytes);
+    resize(target, capacityFor(target, store.region.superblock.capacityBytes));
     if (countOf(target) !== copy.parts) {
       fail('pool_full', `A copy of ${copy.parts} parts has room for ${countOf(target)} only.`);
     }
@@ -136,6 +137,13 @@ async function copyOnline(
     moment?.end();
     close();
   }
+}
+
+/** That of the source. Of a full pool the copy may need a little more, for the tables of larger segments. */
+function capacityFor(target: Store, capacityBytes: number): number {
+  const { usedBytes, metadataBytes } = target.allocator.stats();
+  const neededBytes = usedBytes + metadataBytes + capacityStepBytes - 1;
+  return Math.max(capacityBytes, roundCapacity(Math.max(neededBytes, minCapacityBytes)));
 }
 
 function finished<T>(progress: Progress, files: T): T {

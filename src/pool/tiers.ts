@@ -2,7 +2,6 @@
 
 import { fail } from '../errors.ts';
 import type { Region } from '../memory/region.ts';
-import { withPen } from '../store/pen.ts';
 import { partNamed, recordNamed } from '../store/stable.ts';
 import type { Store } from '../store/store.ts';
 import { coldParts, ColdSweep, deleteCold, invalidateCold } from '../tier/cold.ts';
@@ -140,11 +139,9 @@ export class Tiers {
     return this.disk === undefined ? 0 : deleteCold(this.disk, id, part);
   }
 
-  /** @returns how many parts that are on the disk only carried the tag */
+  /** By who holds the pen. @returns how many parts that are on the disk only carried the tag */
   invalidate(tag: string): number {
-    const { disk } = this;
-    if (disk === undefined) return 0;
-    return withPen(this.#store, () => invalidateCold(disk, textGiven(tag, 'tag')));
+    return this.disk === undefined ? 0 : invalidateCold(this.disk, textGiven(tag, 'tag'));
   }
 
   /** Looks at some records on the disk, at most `limit`. @returns how many went because their time is over */

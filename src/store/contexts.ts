@@ -116,14 +116,23 @@ export function removeContext(store: Store, refs: readonly Ref[]): void {
 /** Parts of one tag that go before others get a turn. */
 const invalidatedAtOnce = 64;
 
-/** Takes the pen itself, several times where many parts go. @returns how many parts went whose time was not over before @throws pool_busy */
-export function invalidate(store: Store, tag: Tag): number {
+/**
+ * Takes the pen itself, several times where many parts go.
+ * @param below invalidates what lower tiers have, and counts it: while the pen is held under which memory had none left, or a part
+ * that comes from there or goes there meanwhile would be met in neither
+ * @returns how many parts went whose time was not over before
+ * @throws pool_busy
+ */
+export function invalidate(store: Store, tag: Tag, below: () => number): number {
   let count = 0;
   for (let isDone = false; !isDone;) {
     isDone = withPen(store, () => {
       for (let i = 0; i < invalidatedAtOnce; i++) {
         const ref = firstWithTag(store, tag);
-        if (ref === 0) return true;
+        if (ref === 0) {
+          count += below();
+          return true;
+        }
         if (invalidatePart(store, ref)) count++;
       }
       return false;

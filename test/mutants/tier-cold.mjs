@@ -1,8 +1,9 @@
-/** What may not be missing where a part is on the disk only and is asked for by its version, or over RESP. */
+/** What may not be missing where a part is on the disk only and is asked for by its version, by a tag or over RESP, or where a pool is copied while it changes. */
 
 const ifVersion = 'test/tier/if-version.test.ts';
 const conditions = 'test/server/resp/conditions.test.ts';
 const cold = 'test/server/resp/cold.test.ts';
+const snapshot = 'test/pool/online-snapshot.test.ts';
 
 /** @type {import('../../scripts/mutants.mjs').Mutant[]} */
 export const coldParts = [
@@ -82,5 +83,61 @@ export const coldParts = [
     to: '',
     test: ifVersion,
     killer: 'a part on the disk is not extended in the version it has',
+  },
+  {
+    name: 'a lower tier that is asked for a tag without the pen',
+    why: 'what comes up between the look at memory and that below is met in neither',
+    file: 'src/store/contexts.ts',
+    from: '          count += below();\n',
+    to: '          store.pen.give();\n          count += below();\n          store.pen.take();\n',
+    test: 'test/store/invalidate-beside.test.ts',
+    killer: 'a part that another brings up before the lower tier is asked is invalidated in memory',
+  },
+  {
+    name: 'a value on the disk that memory has no room for',
+    why: 'a command that looks at memory takes it for absent',
+    file: 'src/server/resp/connection.ts',
+    from: '      if (missing !== undefined) this.#runner.goWithout(missing, this.#parser.args);\n',
+    to: '',
+    test: cold,
+    killer:
+      'parts on the disk that memory has no room for are told of, where MGET would find them absent',
+  },
+  {
+    name: 'a refusal of what needs no room',
+    why: 'SET with a condition looks at the disk itself',
+    file: 'src/server/resp/cold.ts',
+    from: '  if (asking.has(command.name)) return undefined;\n',
+    to: '',
+    test: cold,
+    killer:
+      'a large value for the place of one on the disk is not absent where memory has no room for it',
+  },
+  {
+    name: 'a snapshot that keeps what has changed until it meets it',
+    why: 'it evicts what it has copied, and is refused at its end',
+    file: 'src/pool/online-copy.ts',
+    from: '    if (target.allocator.freeBytes < bytes.length + roomBytes) this.#dropGone();\n',
+    to: '',
+    test: snapshot,
+    killer: 'a snapshot beside writers fits though small parts grow large and large ones shrink',
+  },
+  {
+    name: 'the snapshot of a full pool without room for its tables',
+    why: 'it evicts what it has copied, and is refused',
+    file: 'src/pool/snapshot.ts',
+    from: 'resize(target, capacityFor(target, store.region.superblock.capacityBytes));',
+    to: 'resize(target, store.region.superblock.capacityBytes);',
+    test: snapshot,
+    killer: 'a snapshot beside writers has all of a pool that is full',
+  },
+  {
+    name: "the copy of a part that is another entry's by now",
+    why: 'when that one goes before it is looked at, the old copy stays in the snapshot',
+    file: 'src/pool/online-copy.ts',
+    from: "    withPen(target, () => retire(target, ref, 'deleted'));",
+    to: "    const { id, part } = namesOf(target, ref);\n    if (partOf(this.#source, id, part) === 0) withPen(target, () => retire(target, ref, 'deleted'));",
+    test: snapshot,
+    killer: 'a snapshot beside writers has not what was replaced and deleted while it ran',
   },
 ];

@@ -89,6 +89,68 @@ describe('a snapshot beside writers', () => {
     expect(contents(again)).toEqual(before);
   });
 
+  it('has not what was replaced and deleted while it ran', async () => {
+    const of = await pool({ path: freshPath(), capacityBytes: 48 * mib });
+    of.put('a', 'p', 'first');
+    of.put('next', 'p', filled(9 * mib, 1));
+    of.put('free', 'p', 'an entry for the other kind');
+    of.put('last', 'p', filled(9 * mib, 1));
+    of.delete('free');
+    const copy = freshPath();
+    const done: string[] = [];
+    const once = (name: string, act: () => unknown): void => {
+      if (done.includes(name)) return;
+      done.push(name);
+      act();
+    };
+    const onProgress = (doneBytes: number): void => {
+      // While the last is copied: it goes to an entry that was looked at.
+      if (doneBytes > 14 * mib) once('replaced', () => of.put('a', 'p', '2', { kind: 'tokens' }));
+      if (doneBytes > 14 * mib) once('written', () => of.put('next', 'p', filled(9 * mib, 2)));
+      // While the next is copied again: its first entry was looked at once more, and the other was not.
+      if (doneBytes > 20 * mib) once('deleted', () => of.delete('a'));
+    };
+    await of.snapshot(copy, { onProgress });
+    expect(done).toEqual(['replaced', 'written', 'deleted']);
+    const again = await pool({ path: copy });
+    expect(contents(again)).toEqual(contents(of));
+  });
+
+  it('fits though small parts grow large and large ones shrink', async () => {
+    const of = await pool({ path: freshPath(), capacityBytes: 32 * mib });
+    const put = (name: string, sizeBytes: number): void => {
+      for (let i = 0; i < 10; i++) of.put(`${name}${i}`, 'p', filled(sizeBytes, i));
+    };
+    // What stays is copied first, and would have to make room.
+    put('stays', 300_000);
+    put('a', 100);
+    put('b', 2 * mib);
+    const copy = freshPath();
+    let isSwapped = false;
+    const onProgress = (doneBytes: number): void => {
+      if (isSwapped || doneBytes < 22 * mib) return;
+      isSwapped = true;
+      put('b', 100);
+      put('a', 2 * mib);
+    };
+    await of.snapshot(copy, { onProgress });
+    expect(isSwapped).toBe(true);
+    expect(of.contextCount).toBe(30);
+    const again = await pool({ path: copy });
+    expect(contents(again)).toEqual(contents(of));
+    expectSound(again);
+  });
+
+  it('has all of a pool that is full', async () => {
+    const of = await pool({ path: freshPath(), capacityBytes: 24 * mib });
+    for (let i = 0; i < 300; i++) of.put(`${i}`, 'p', filled(100_000, i));
+    const copy = freshPath();
+    await of.snapshot(copy);
+    const again = await pool({ path: copy });
+    expect(contents(again)).toEqual(contents(of));
+    expect(again.stats().capacityBytes / of.stats().capacityBytes).toBeLessThan(1.02);
+  });
+
   it('tells of a part that is damaged, and leaves nothing behind', async () => {
     const of = await pool({ capacityBytes: 8 * mib });
     of.put('a', 'p', filled(10_000, 1));

@@ -1,5 +1,7 @@
 /** Parts that a command asks for and that are on the disk only: they come to memory before it runs, since commands run at once or not at all. */
 
+import { show } from '../../base/show.ts';
+import { CenoteError } from '../../errors.ts';
 import type { Pool } from '../../pool/api.ts';
 import type { Arguments } from './arguments.ts';
 import type { Command, Place } from './command.ts';
@@ -18,6 +20,9 @@ const ofStrings: ReadonlySet<string> = new Set([
   'getrange',
   'append',
 ]);
+
+/** They look at the disk themselves, and do what is right, or refuse. */
+const asking: ReadonlySet<string> = new Set(['set', 'setnx', 'append']);
 
 /** What has to come to memory before the command runs. Empty for nearly all. */
 export function coldParts(pool: Pool, command: Command, args: Arguments): Place[] {
@@ -43,4 +48,13 @@ function coldOf(pool: Pool, id: string, isString: boolean): readonly string[] {
 /** @throws part_corrupt, key_unavailable */
 export async function bringToMemory(pool: Pool, places: readonly Place[]): Promise<void> {
   for (const { id, part } of places) (await pool.load(id, part))?.release();
+}
+
+/** Why a command cannot run that would take for absent what stays on the disk; undefined where it can. */
+export function refusalOf(command: Command, { id, part }: Place): CenoteError | undefined {
+  if (asking.has(command.name)) return undefined;
+  return new CenoteError(
+    'pool_full',
+    `Part ${show(part)} of ${show(id)} is on the disk, and memory has no room for all that the command needs.`,
+  );
 }

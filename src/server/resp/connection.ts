@@ -51,8 +51,8 @@ export class Connection implements Session {
   /** Bytes that came while no command could run. */
   #kept: Buffer | undefined;
   #isOpening = false;
-  /** What the next command asks for was brought to memory, as far as there is room. */
-  #isWarm = false;
+  /** How often what the next command asks for was brought to memory. */
+  #loads = 0;
   #hasEnded = false;
   /** The next read goes straight into a pool. */
   #isDirect = false;
@@ -183,12 +183,14 @@ export class Connection implements Session {
         this.#runner.countRead(at - from);
       }
       if (!this.#parser.isComplete) continue;
-      const cold = this.#isWarm ? nothingCold : this.#runner.coldParts(this.#parser.args);
-      if (cold.length > 0) {
+      const cold = this.#runner.coldParts(this.#parser.args);
+      const [missing] = cold;
+      if (missing !== undefined && ++this.#loads <= loadsMax) {
         this.#loadFirst(cold, chunk, start, at, end);
         return;
       }
-      this.#isWarm = false;
+      this.#loads = 0;
+      if (missing !== undefined) this.#runner.goWithout(missing, this.#parser.args);
       const isQuick = this.#runner.execute(this.#parser.args);
       this.#parser.next();
       if (this.service.phase === 'closing') this.isEnding = true;
@@ -245,7 +247,6 @@ export class Connection implements Session {
     this.#isOpening = true;
     const goOn = (error?: unknown): void => {
       this.#isOpening = false;
-      this.#isWarm = true;
       this.#runner.loadError = error === undefined ? undefined : asError(error);
       this.#resume();
     };
@@ -334,7 +335,8 @@ export class Connection implements Session {
   };
 }
 
-const nothingCold: readonly Place[] = [];
+/** How often what a command needs is brought to memory before it runs: others may let it go again meanwhile. */
+const loadsMax = 2;
 
 /** The clock is looked at after so many quick commands: after each it would cost a tenth of them. */
 const untimedMax = 16;

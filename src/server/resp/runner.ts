@@ -3,7 +3,7 @@
 import { CenoteError, errorTable } from '../../errors.ts';
 import type { Caller, Scope } from '../../guard/api.ts';
 import type { Arguments, BulkSink } from './arguments.ts';
-import { coldParts } from './cold.ts';
+import { coldParts, refusalOf } from './cold.ts';
 import { type Command, type Place, takesCount } from './command.ts';
 import { commands } from './commands/index.ts';
 import { RespError } from './commands/sessions.ts';
@@ -60,10 +60,10 @@ export class Runner {
     return command?.isQuick === true;
   }
 
-  /** What has to come from the disk before the command runs. */
+  /** What has to come from the disk before the command runs; nothing where it is known already why that cannot be. */
   coldParts(args: Arguments): readonly Place[] {
     const pool = this.#session.caller?.pool;
-    if (pool?.hasDisk !== true) return [];
+    if (pool?.hasDisk !== true || this.loadError !== undefined) return [];
     const command = commands.find(args);
     try {
       return command === undefined ? [] : coldParts(pool, command, args);
@@ -72,6 +72,12 @@ export class Runner {
       this.loadError = asError(error);
       return [];
     }
+  }
+
+  /** A command that cannot wait any longer for what is not in memory. */
+  goWithout(missing: Place, args: Arguments): void {
+    const command = commands.find(args);
+    if (command !== undefined) this.loadError = refusalOf(command, missing);
   }
 
   /** Where a large argument goes. @throws unauthorized: the connection cannot go on */

@@ -179,3 +179,40 @@ describe('parts on the disk', () => {
     expect((replies[2] as Buffer).equals(longer)).toBe(true);
   });
 });
+
+describe('parts on the disk that memory has no room for', () => {
+  /** Two values of 6 MiB on the disk, and all memory but 8 MiB pinned. */
+  async function withoutRoom(): Promise<RespTestServer> {
+    const server = await serveDisk();
+    const { pool } = server;
+    for (const id of ['one', 'two']) {
+      pool.put(id, 'value', new Uint8Array(6 * 2 ** 20));
+      await pool.persist(id);
+    }
+    evictAll(pool);
+    pool.put('pinned', 'p', new Uint8Array(5 * 2 ** 20), { pinned: true });
+    return server;
+  }
+
+  it.each([
+    ['MGET', 'one', 'two'],
+    ['EXISTS', 'one', 'two'],
+  ])('are told of, where %s would find them absent', async (...command) => {
+    const server = await withoutRoom();
+    const client = await server.connect();
+    await client.call('PING');
+    expect(plain(await client.call(...command))).toBe('-OOM pool_full');
+    expect(await client.call('STRLEN', 'two')).toBe(6 * 2 ** 20);
+    expect(server.errors).toEqual([]);
+  });
+
+  it('are told of one by one, too', async () => {
+    const server = await withoutRoom();
+    server.pool.put('pinned', 'q', new Uint8Array(5 * 2 ** 20), { pinned: true });
+    const client = await server.connect();
+    await client.call('PING');
+    expect(plain(await client.call('GET', 'one'))).toBe('-OOM pool_full');
+    expect(plain(await client.call('APPEND', 'one', '!'))).toBe('-ERR part_on_disk');
+    expect(server.pool.where('one', 'value')).toBe('disk');
+  });
+});
