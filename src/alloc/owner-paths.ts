@@ -183,7 +183,7 @@ export abstract class OwnerPaths extends Inspector {
     return ref;
   }
 
-  /** Frees a run that this owner has allocated; all else goes the slow way. */
+  /** Frees a run or an extent that this owner has allocated; all else goes the slow way. */
   protected freeRun(ref: Ref, kind: Kind, view: SegmentView): void {
     const granule = ref & this.granuleMask;
     const page = granule >> layout.pageGranuleShift;
@@ -194,7 +194,8 @@ export abstract class OwnerPaths extends Inspector {
     const { slot } = this.owner;
     const head = table.head(page);
     const pages = layout.lengthOf(head);
-    const live = layout.packHead(layout.stateRun, kind, layout.headLive, pages);
+    const state = pages <= layout.runPagesLimit ? layout.stateRun : layout.stateExtent;
+    const live = layout.packHead(state, kind, layout.headLive, pages);
     const isMine = (head & ~layout.headKept) === live && table.owner(page) === slot;
     if (!isMine || layout.kindOfHead(head) !== kind) return this.freeSlowly(ref, kind);
     // As in `claim`, where the label is ours already.
