@@ -77,7 +77,8 @@ function heapFor(
 function planOf(shape: Shape, play: Play, { quick, log }: Context): TurnsPlan {
   return {
     operations: shape === 'burst' ? burstRoundOperations / (quick ? 10 : 1) : roundOperations,
-    rounds: quick ? 3 : 21,
+    // Only a steady load is held to bars.
+    rounds: quick ? 3 : shape === 'steady' ? 21 : 7,
     warmupRoundsMax: quick ? 1 : 12,
     // Without the nine times as long at rest.
     roundMsMax: (quick ? 10 : 400) / (shape === 'burst' ? 10 : 1),

@@ -71,3 +71,8 @@ function withLength(text: Buffer): Buffer {
   length.writeUInt16BE(text.length);
   return Buffer.concat([length, text]);
 }
+
+/** A key as the key of a Map. */
+export function textOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+}

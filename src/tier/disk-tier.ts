@@ -3,7 +3,8 @@
  *
  * The rules that keep the two in order:
  * 1. A version is reserved in memory before it is written to the disk, and a transaction writes a record only while its part is in memory in that version
- *    or a later one, and no later version is on the disk. So a part that was deleted meanwhile is not written.
+ *    or a later one, and no later version is on the disk. So a part that was deleted meanwhile is not written; nor where another has come
+ *    under its name since, as far as this owner has deleted it.
  * 2. A part that leaves memory other than by becoming a record dooms what the disk has of it, up to its version, before it is gone (doomed.ts).
  * 3. What is doomed is not read, even while it is still there. What is read comes back to memory only while there is nothing in memory, and the
  *    record is still there when it does, in the same turn.
@@ -180,6 +181,7 @@ export class DiskTier implements LowerTier {
     if (reason === 'evicted') this.counts.lagged++;
     const { id, part } = namesOf(this.store, _ref);
     const key = partKey(id, part);
+    this.writer.left(key, versionOf(words, at));
     if (!this.#mayHave(key, words, at)) return;
     this.doomed.add(key, versionOf(words, at));
   }

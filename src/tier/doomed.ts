@@ -30,7 +30,7 @@ import { segmentOf, versionOf, wordOf } from '../store/entry.ts';
 import { hasOpened } from '../store/opened.ts';
 import { withPen } from '../store/pen.ts';
 import type { Store } from '../store/store.ts';
-import { namesOfKey } from './disk-key.ts';
+import { namesOfKey, textOf } from './disk-key.ts';
 import type { Disk } from './disk.ts';
 import { decodeRecord } from './record.ts';
 import { removeVersions } from './version-rows.ts';
@@ -277,10 +277,6 @@ function* firstOf<T>(all: Iterable<T>, limit: number): Generator<T> {
     if (left-- === 0) return;
     yield each;
   }
-}
-
-function textOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
 }
 
 /** Whoever took it over may have removed it meanwhile. */

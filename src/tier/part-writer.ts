@@ -10,7 +10,7 @@ import { elementCode } from '../store/element.ts';
 import { segmentOf, wordOf } from '../store/entry.ts';
 import { type HeldPart, holdEntry, noteOnDisk } from '../store/hold.ts';
 import { withPen } from '../store/pen.ts';
-import { partKey } from './disk-key.ts';
+import { partKey, textOf } from './disk-key.ts';
 import type { DiskTier } from './disk-tier.ts';
 import { isPersisted, notePersisted, throwIfAborted } from './persisted.ts';
 import type { DiskRecord, StowedBytes } from './record.ts';
@@ -19,10 +19,20 @@ import { abandon, stow } from './stow.ts';
 /** Of a record without its bytes, for the bound of a transaction. */
 const recordCostBytes = 512;
 
+/** Who waits for one name. */
+interface Waiting {
+  /** How many. */
+  count: number;
+  /** Version up to which what had the name has left memory, as this owner knows. */
+  leftVersion: number;
+}
+
 export class PartWriter {
   readonly #tier: DiskTier;
   /** Parts that are being written, by key. */
   readonly #writing = new Map<string, Promise<void>>();
+  /** Parts that are held to be written, by key. */
+  readonly #waiting = new Map<string, Waiting>();
 
   constructor(tier: DiskTier) {
     this.#tier = tier;
@@ -36,7 +46,8 @@ export class PartWriter {
       withPen(store, () => {
         for (const ref of partsOf(store, id, part)) {
           const { words } = segmentOf(store.region, ref);
-          if (!isPersisted(words, wordOf(store.region, ref))) held.push(holdEntry(store, ref));
+          if (isPersisted(words, wordOf(store.region, ref))) continue;
+          held.push(this.#await(id, holdEntry(store, ref)));
         }
       });
     } catch (error) {
@@ -46,11 +57,29 @@ export class PartWriter {
     return held;
   }
 
+  /** Notes that a part went, up to a version: should another come under its name before the record is written, it is not the one that was held. */
+  left(key: Buffer, version: number): void {
+    const waiting = this.#waiting.size > 0 && this.#waiting.get(textOf(key));
+    if (waiting) waiting.leftVersion = version;
+  }
+
+  #await(id: string, held: HeldPart): HeldPart {
+    const text = textOf(partKey(id, held.record.part));
+    const waiting = this.#waiting.get(text) ?? { count: 0, leftVersion: 0 };
+    waiting.count++;
+    this.#waiting.set(text, waiting);
+    const release = (): void => {
+      held.release();
+      if (--waiting.count === 0) this.#waiting.delete(text);
+    };
+    return { ...held, release };
+  }
+
   /** Writes a part that is held, unless the disk has its version by then, and releases it. @throws as `persist` */
   async write(id: string, held: HeldPart, signal?: AbortSignal): Promise<void> {
     const { part } = held.record;
     const key = partKey(id, part);
-    const text = key.toString('latin1');
+    const text = textOf(key);
     try {
       for (;;) {
         throwIfAborted(signal);
@@ -127,6 +156,7 @@ export class PartWriter {
     stowed: StowedBytes,
   ): DiskRecord | undefined {
     if (this.#tier.disk.versionAt(key) > held.version) return undefined;
+    if ((this.#waiting.get(textOf(key))?.leftVersion ?? 0) >= held.version) return undefined;
     const now = withPen(this.#tier.store, () => {
       const ref = partOf(this.#tier.store, id, part);
       if (ref === 0) return undefined;

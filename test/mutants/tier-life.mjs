@@ -165,4 +165,14 @@ export const tierLives = [
     test: persist,
     killer: 'a part that was persisted is told of, though others are deleted without end',
   },
+  {
+    name: 'a part of the same name as one that was deleted before it was written',
+    why: 'what is written is the deleted one: it would come back after power loss',
+    file: 'src/tier/part-writer.ts',
+    from: '    if (waiting) waiting.leftVersion = version;\n',
+    to: '',
+    test: 'test/tier/many.test.ts',
+    killer:
+      'a part that is deleted while it waits to be written is not written for another of its name',
+  },
 ];

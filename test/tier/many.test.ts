@@ -79,6 +79,26 @@ it('a part that one owner deletes while another writes it to the disk does not c
   expect(await loaded(again, 'a', 'p')).toBeUndefined();
 });
 
+it.each([
+  ['a part', 'a', 'p'],
+  ['a context', 'a', undefined],
+])(
+  '%s that is deleted while it waits to be written is not written for another of its name',
+  async (_, id, part) => {
+    const path = freshPath();
+    const of = await diskPool(path, { capacityBytes: 8 * mib });
+    of.put('a', 'p', 'deleted');
+    const persisting = of.persist('a');
+    of.delete(id, part);
+    of.put('a', 'p', 'never persisted');
+    await persisting;
+    await of.close();
+    losePower(path);
+    const again = await diskPool(path);
+    expect(await loaded(again, 'a', 'p')).toBeUndefined();
+  },
+);
+
 it('a part that one owner deletes while its record is on the way to the disk does not come back', async () => {
   const path = freshPath();
   let other: Pool | undefined;
