@@ -140,4 +140,14 @@ export const coldParts = [
     test: snapshot,
     killer: 'a snapshot beside writers has not what was replaced and deleted while it ran',
   },
+  {
+    name: 'what went wrong for a command that was refused anyway',
+    why: 'the next command is told of it',
+    file: 'src/server/resp/runner.ts',
+    from: '    this.loadError = undefined; // also where the command was refused for another reason\n',
+    to: '',
+    test: cold,
+    killer:
+      'parts on the disk are told of to the command that asks for them only, when they cannot be read',
+  },
 ];

@@ -57,6 +57,7 @@ export class Runner {
       if (this.#isTerse) this.end(error, 'refused');
       else this.reply(error);
     }
+    this.loadError = undefined; // also where the command was refused for another reason
     return command?.isQuick === true;
   }
 
@@ -173,9 +174,7 @@ export class Runner {
   #demand(caller: Caller, scope: Scope): void {
     if (this.openError !== undefined) throw this.openError;
     caller.demand(scope);
-    const { loadError } = this;
-    this.loadError = undefined;
-    if (loadError !== undefined) throw loadError;
+    if (this.loadError !== undefined) throw this.loadError;
   }
 
   /** @throws unauthorized */

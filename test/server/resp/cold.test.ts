@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { CenoteError } from '../../../src/errors.ts';
 import { evictAll } from '../../tier/support/pools.ts';
 import { temporaryFolder } from '../support/serve.ts';
 import { encode, plain, type Word } from './support/client.ts';
@@ -164,6 +165,20 @@ describe('parts on the disk', () => {
       expect(replies[i], command).toEqual(reply);
     }
     expect(server.errors).toEqual([]);
+  });
+
+  it('are told of to the command that asks for them only, when they cannot be read', async () => {
+    const server = await withCold();
+    server.pool.put('hot', 'value', Buffer.from('here'));
+    const client = await server.connect();
+    await client.call('PING');
+    const load = vi.spyOn(server.pool, 'load');
+    load.mockRejectedValue(new CenoteError('part_corrupt', 'damaged'));
+    expect(plain(await client.call('GET', 's0'))).toBe('-ERR part_corrupt');
+    expect(plain(await client.call('GET', 's0', 'one too many'))).toMatch(/^-ERR (?!part_corrupt)/);
+    expect(plain(await client.call('GET', 'hot'))).toBe('"here"');
+    vi.restoreAllMocks();
+    expect(plain(await client.call('GET', 's0'))).toBe('"string 0"');
   });
 
   it('wait for one another on their own connection only', async () => {
