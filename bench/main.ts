@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Args, readArgs, usage } from './args.ts';
 import { describeMachine, machineLine, scratchRoot } from './harness/machine.ts';
-import { toTable, writeReport } from './harness/report.ts';
+import { barText, toTable, writeReport } from './harness/report.ts';
 import { sinkValue } from './harness/rounds.ts';
 import { isMet, type Row } from './harness/row.ts';
 import type { Scenario, Suite } from './harness/suite.ts';
@@ -131,6 +131,9 @@ async function runSuite(suite: Suite, args: Args, failed: string[]): Promise<Row
       const result = await runInChild(suite, scenario, args, shared);
       if (result === undefined) failed.push(`${suite.name}/${scenario.name}`);
       else rows.push(...result);
+      for (const { workload, bars = [] } of result ?? []) {
+        for (const bar of bars) log(`  ${workload}: ${barText(bar)}`);
+      }
     }
   } finally {
     rmSync(shared, { recursive: true, force: true });

@@ -31,6 +31,8 @@ const watched = [
 const copyAt: number = watched.length;
 const copyLife: number = copyAt + 1;
 const wordsEach: number = copyLife + 1;
+/** State word of an entry that nobody ever had. */
+const neverSeen = 0;
 
 /** Bytes and entries between two turns of the event loop. */
 const turnBytes: number = 2 * 2 ** 20;
@@ -38,8 +40,8 @@ const turnEntries = 2048;
 /** A round that has copied no more than this may be followed by the last one. */
 const fewBytes: number = 2 * 2 ** 20;
 const fewParts = 256;
-/** Where the copy has no more room than this for others, it is rid of what is gone first: it must not evict. */
-const roomBytes: number = 2 * 2 ** 20;
+/** Of its capacity so much is for tables and for what does not fit together: a copy that has no more room is rid of what has changed first. It must not evict. */
+const sparePart: number = 1 / 16;
 /** Where writers are so quick that no round is short, the last one takes what is left after so many. */
 const roundsMax = 16;
 /** What marks the traits that make a part another one: how it is stored is the copy's own. */
@@ -52,6 +54,8 @@ export class OnlineCopy {
   #seen = new Int32Array(0);
   #copiedParts = 0;
   #copiedBytes = 0;
+  /** What had been copied of the round when all entries were looked at for what is gone. */
+  #droppedAtBytes = -turnBytes;
 
   /** `onBytes` is told of bytes copied, and may throw to end it. */
   constructor(source: Store, target: Store, onBytes: (sizeBytes: number) => void) {
@@ -74,6 +78,7 @@ export class OnlineCopy {
     for (let round = 0; round < roundsMax; round++) {
       this.#copiedParts = 0;
       this.#copiedBytes = 0;
+      this.#droppedAtBytes = -turnBytes;
       for (const _ of this.#round()) await new Promise((resolve) => void setImmediate(resolve));
       if (this.#copiedBytes <= fewBytes && this.#copiedParts <= fewParts) return;
     }
@@ -136,7 +141,7 @@ export class OnlineCopy {
     }: Names & { readonly record: PartRecord; readonly bytes: Uint8Array },
   ): Generator<void> {
     const target = this.#target;
-    if (target.allocator.freeBytes < bytes.length + roomBytes) this.#dropGone();
+    if (this.#isShortFor(bytes.length)) this.#dropGone();
     const draft = new PartDraft(target, id, part, specOf(target, record), bytes.length);
     try {
       for (let from = 0; from < bytes.length; from += turnBytes) {
@@ -166,14 +171,26 @@ export class OnlineCopy {
     this.#seen[ordinal * wordsEach + copyLife] = life;
   }
 
+  /** Asked again only after a turn's bytes: a look at all entries takes as long as copying some of those. */
+  #isShortFor(sizeBytes: number): boolean {
+    if (this.#copiedBytes - this.#droppedAtBytes < turnBytes) return false;
+    const { capacityBytes } = this.#target.region.superblock;
+    const roomBytes = capacityBytes * (1 - sparePart) - this.#target.allocator.usedBytes;
+    return roomBytes < sizeBytes + turnBytes;
+  }
+
   /** Removes the copies of all that has changed since: the source has filled their room anew. What is still there is copied again in its turn. */
   #dropGone(): void {
     const source = this.#source;
+    this.#droppedAtBytes = this.#copiedBytes;
     for (let ordinal = 0; ordinal * wordsEach < this.#seen.length; ordinal++) {
       if (this.#seen[ordinal * wordsEach + copyAt] === 0) continue;
       const ref = source.entries.at(ordinal);
       const { words } = segmentOf(source.region, ref);
-      if (!this.#isSame(ordinal, words, wordOf(source.region, ref))) this.#drop(ordinal);
+      if (this.#isSame(ordinal, words, wordOf(source.region, ref))) continue;
+      this.#drop(ordinal);
+      // It may become again what it was: pinned and unpinned, it would pass for copied.
+      this.#seen[ordinal * wordsEach] = neverSeen;
     }
   }
 

@@ -11,7 +11,7 @@ import { show } from '../base/show.ts';
 import { fail, hasCode } from '../errors.ts';
 import { control } from '../memory/layout.ts';
 import { lockFileName, segmentPath, diskFolderName } from '../memory/pool-files.ts';
-import { capacityStepBytes, minCapacityBytes, roundCapacity } from '../memory/geometry.ts';
+import { capacityStepBytes, maxCapacityBytes } from '../memory/geometry.ts';
 import { openMappedRegion } from '../memory/mapped.ts';
 import { pageBytes, type Region } from '../memory/region.ts';
 import { closeStore, openStore } from '../store/open.ts';
@@ -142,8 +142,8 @@ async function copyOnline(
 /** That of the source. Of a full pool the copy may need a little more, for the tables of larger segments. */
 function capacityFor(target: Store, capacityBytes: number): number {
   const { usedBytes, metadataBytes } = target.allocator.stats();
-  const neededBytes = usedBytes + metadataBytes + capacityStepBytes - 1;
-  return Math.max(capacityBytes, roundCapacity(Math.max(neededBytes, minCapacityBytes)));
+  const steps = Math.ceil((usedBytes + metadataBytes) / capacityStepBytes);
+  return Math.max(capacityBytes, Math.min(steps * capacityStepBytes, maxCapacityBytes));
 }
 
 function finished<T>(progress: Progress, files: T): T {

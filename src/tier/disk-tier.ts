@@ -17,6 +17,7 @@ import { field, tierMask, versionOf } from '../store/entry.ts';
 import type { LowerTier, RemovalReason } from '../store/hooks.ts';
 import { namesOf } from '../store/remove.ts';
 import type { Store } from '../store/store.ts';
+import { Departures } from './departures.ts';
 import { partKey } from './disk-key.ts';
 import type { Disk, Step } from './disk.ts';
 import type { Doomed } from './doomed.ts';
@@ -64,6 +65,7 @@ export class DiskTier implements LowerTier {
   readonly step: Step;
   readonly versions: Versions;
   readonly writer: PartWriter;
+  readonly departures: Departures = new Departures();
   readonly underWay: UnderWay = new UnderWay();
   readonly counts: DiskCounts = {
     persisted: 0,
@@ -181,7 +183,7 @@ export class DiskTier implements LowerTier {
     if (reason === 'evicted') this.counts.lagged++;
     const { id, part } = namesOf(this.store, _ref);
     const key = partKey(id, part);
-    this.writer.left(key, versionOf(words, at));
+    this.departures.left(key, versionOf(words, at));
     if (!this.#mayHave(key, words, at)) return;
     this.doomed.add(key, versionOf(words, at));
   }

@@ -19,20 +19,10 @@ import { abandon, stow } from './stow.ts';
 /** Of a record without its bytes, for the bound of a transaction. */
 const recordCostBytes = 512;
 
-/** Who waits for one name. */
-interface Waiting {
-  /** How many. */
-  count: number;
-  /** Version up to which what had the name has left memory, as this owner knows. */
-  leftVersion: number;
-}
-
 export class PartWriter {
   readonly #tier: DiskTier;
   /** Parts that are being written, by key. */
   readonly #writing = new Map<string, Promise<void>>();
-  /** Parts that are held to be written, by key. */
-  readonly #waiting = new Map<string, Waiting>();
 
   constructor(tier: DiskTier) {
     this.#tier = tier;
@@ -57,20 +47,11 @@ export class PartWriter {
     return held;
   }
 
-  /** Notes that a part went, up to a version: should another come under its name before the record is written, it is not the one that was held. */
-  left(key: Buffer, version: number): void {
-    const waiting = this.#waiting.size > 0 && this.#waiting.get(textOf(key));
-    if (waiting) waiting.leftVersion = version;
-  }
-
   #await(id: string, held: HeldPart): HeldPart {
-    const text = textOf(partKey(id, held.record.part));
-    const waiting = this.#waiting.get(text) ?? { count: 0, leftVersion: 0 };
-    waiting.count++;
-    this.#waiting.set(text, waiting);
+    const arrived = this.#tier.departures.await(partKey(id, held.record.part));
     const release = (): void => {
       held.release();
-      if (--waiting.count === 0) this.#waiting.delete(text);
+      arrived();
     };
     return { ...held, release };
   }
@@ -156,7 +137,7 @@ export class PartWriter {
     stowed: StowedBytes,
   ): DiskRecord | undefined {
     if (this.#tier.disk.versionAt(key) > held.version) return undefined;
-    if ((this.#waiting.get(textOf(key))?.leftVersion ?? 0) >= held.version) return undefined;
+    if (this.#tier.departures.hasLeft(key, held.version)) return undefined;
     const now = withPen(this.#tier.store, () => {
       const ref = partOf(this.#tier.store, id, part);
       if (ref === 0) return undefined;

@@ -48,13 +48,16 @@ export class Versions {
     noteOnDisk(store, ref);
     const held = holdEntry(store, ref);
     const { id, part } = namesOf(store, ref);
+    const key = partKey(id, part);
+    const arrived = this.#tier.departures.await(key);
     this.#waitingBytes += held.bytes.length;
-    const writing = this.#keep(partKey(id, part), held)
+    const writing = this.#keep(key, held)
       .catch(() => {
         this.lagged++;
       })
       .finally(() => {
         held.release();
+        arrived();
         this.#waitingBytes -= held.bytes.length;
         this.#writing.delete(writing);
       });
@@ -98,7 +101,8 @@ export class Versions {
   }
 
   #hasSuccessor(key: Buffer, version: number): boolean {
-    const { disk, doomed, store } = this.#tier;
+    const { departures, disk, doomed, store } = this.#tier;
+    if (departures.hasLeft(key, version)) return false;
     if (doomed.has(key, version) || doomed.byOthers(key) >= version) return false;
     if (disk.versionAt(key) >= version) return true;
     return withPen(store, () => {

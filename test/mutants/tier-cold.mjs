@@ -117,7 +117,7 @@ export const coldParts = [
     name: 'a snapshot that keeps what has changed until it meets it',
     why: 'it evicts what it has copied, and is refused at its end',
     file: 'src/pool/online-copy.ts',
-    from: '    if (target.allocator.freeBytes < bytes.length + roomBytes) this.#dropGone();\n',
+    from: '    if (this.#isShortFor(bytes.length)) this.#dropGone();\n',
     to: '',
     test: snapshot,
     killer: 'a snapshot beside writers fits though small parts grow large and large ones shrink',
@@ -149,5 +149,25 @@ export const coldParts = [
     test: cold,
     killer:
       'parts on the disk are told of to the command that asks for them only, when they cannot be read',
+  },
+  {
+    name: 'a copy that was dropped and passes for one that is there',
+    why: 'a part that becomes again what it was is not copied any more, and the snapshot lacks it',
+    file: 'src/pool/online-copy.ts',
+    from: '      this.#seen[ordinal * wordsEach] = neverSeen;\n',
+    to: '',
+    test: snapshot,
+    killer:
+      'a snapshot beside writers has what was changed and changed back while its copy had to make room',
+  },
+  {
+    name: 'fields that nobody has asked for',
+    why: 'of a hash that is larger than memory not even a field could be had, or deleted',
+    file: 'src/server/resp/cold.ts',
+    from: '  if (fieldStep !== undefined) return coldFields(pool, args, fieldStep);\n',
+    to: '',
+    test: cold,
+    killer:
+      'parts on the disk that memory has no room for are needed for what a command asks of them only',
   },
 ];

@@ -168,11 +168,21 @@ export const tierLives = [
   {
     name: 'a part of the same name as one that was deleted before it was written',
     why: 'what is written is the deleted one: it would come back after power loss',
-    file: 'src/tier/part-writer.ts',
-    from: '    if (waiting) waiting.leftVersion = version;\n',
+    file: 'src/tier/departures.ts',
+    from: '    if (waiting !== undefined) waiting.leftVersion = version;\n',
     to: '',
     test: 'test/tier/many.test.ts',
     killer:
       'a part that is deleted while it waits to be written is not written for another of its name',
+  },
+  {
+    name: 'an earlier version that arrives after its part was deleted',
+    why: 'where another part has its name by then, it passes for an earlier version of that',
+    file: 'src/tier/versions.ts',
+    from: '    if (departures.hasLeft(key, version)) return false;\n',
+    to: '',
+    test: 'test/tier/versions.test.ts',
+    killer:
+      'the versions of a part are gone with it, also one that is still on its way to the disk when another part has the name',
   },
 ];

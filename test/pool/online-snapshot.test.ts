@@ -141,6 +141,33 @@ describe('a snapshot beside writers', () => {
     expectSound(again);
   });
 
+  it('has what was changed and changed back while its copy had to make room', async () => {
+    const of = await pool({ path: freshPath(), capacityBytes: 32 * mib });
+    const put = (name: string, sizeBytes: number): void => {
+      for (let i = 0; i < 10; i++) of.put(`${name}${i}`, 'p', filled(sizeBytes, i));
+    };
+    put('stays', 300_000);
+    put('a', 100);
+    put('b', 2 * mib);
+    of.put('last', 'p', 'pinned for a while');
+    const copy = freshPath();
+    const done: string[] = [];
+    const onProgress = (doneBytes: number): void => {
+      const isNext = (name: string, fromBytes: number): boolean =>
+        doneBytes >= fromBytes && !done.includes(name) && done.push(name) > 0;
+      if (isNext('swapped', 22 * mib)) {
+        put('b', 100);
+        put('a', 2 * mib);
+      }
+      if (isNext('pinned', 25 * mib)) of.pin('last');
+      if (isNext('unpinned', 41 * mib)) of.unpin('last');
+    };
+    await of.snapshot(copy, { onProgress });
+    expect(done).toEqual(['swapped', 'pinned', 'unpinned']);
+    const again = await pool({ path: copy });
+    expect(contents(again)).toEqual(contents(of));
+  });
+
   it('has all of a pool that is full', async () => {
     const of = await pool({ path: freshPath(), capacityBytes: 24 * mib });
     for (let i = 0; i < 300; i++) of.put(`${i}`, 'p', filled(100_000, i));

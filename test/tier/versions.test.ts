@@ -32,6 +32,20 @@ async function text(of: Pool, version: number): Promise<string | undefined> {
 }
 
 describe('the versions of a part', () => {
+  it('are gone with it, also one that is still on its way to the disk when another part has the name', async () => {
+    const of = await diskPool(freshPath(), {
+      capacityBytes: 64 * mib,
+      tiers: { disk: { versions: 3 } },
+    });
+    const version = of.put('a', 'p', filled(16 * mib, 1));
+    of.put('a', 'p', 'second');
+    of.delete('a');
+    const last = of.put('a', 'p', 'third');
+    await of.persist('a');
+    expect(of.versions('a', 'p').map((kept) => kept.version)).toEqual([last]);
+    expect(await of.load('a', 'p', { version })).toBeUndefined();
+  });
+
   it('are the last so many, replaced, appended to or evicted meanwhile', async () => {
     const of = await keeping(4);
     const versions = [of.put('a', 'p', 'one')];

@@ -8,7 +8,25 @@ import type { Command, Place } from './command.ts';
 import { valuePart } from './values.ts';
 
 /** They take no notice of what was there. */
-const overwriting: ReadonlySet<string> = new Set(['del', 'unlink', 'mset', 'setex', 'psetex']);
+const overwriting: ReadonlySet<string> = new Set([
+  'del',
+  'unlink',
+  'hdel',
+  'mset',
+  'setex',
+  'psetex',
+]);
+
+/** They ask for what is on the disk, too, and for no bytes. */
+const indifferent: ReadonlySet<string> = new Set(['exists', 'hexists']);
+
+/** They look at fields that they name, from the second argument on: every so many arguments one. */
+const ofFields: ReadonlyMap<string, number> = new Map([
+  ['hget', 1],
+  ['hmget', 1],
+  ['hset', 2],
+  ['hmset', 2],
+]);
 
 /** They look at strings only; others may look at all parts of a context. */
 const ofStrings: ReadonlySet<string> = new Set([
@@ -27,8 +45,10 @@ const asking: ReadonlySet<string> = new Set(['set', 'setnx', 'append']);
 /** What has to come to memory before the command runs. Empty for nearly all. */
 export function coldParts(pool: Pool, command: Command, args: Arguments): Place[] {
   const [first, last, step] = command.keys;
-  if (first === 0 || overwriting.has(command.name)) return [];
+  if (first === 0 || overwriting.has(command.name) || indifferent.has(command.name)) return [];
   if (command.name === 'set' && args.count === 3) return [];
+  const fieldStep = ofFields.get(command.name);
+  if (fieldStep !== undefined) return coldFields(pool, args, fieldStep);
   const end = last < 0 ? args.count + last : last;
   const found: Place[] = [];
   for (let i = first; i <= Math.min(end, args.count - 1); i += step) {
@@ -36,6 +56,18 @@ export function coldParts(pool: Pool, command: Command, args: Arguments): Place[
     if (args.sink(i) !== undefined) continue;
     const id = args.name(i);
     for (const part of coldOf(pool, id, ofStrings.has(command.name))) found.push({ id, part });
+  }
+  return found;
+}
+
+function coldFields(pool: Pool, args: Arguments, step: number): Place[] {
+  const found: Place[] = [];
+  // What is too large for a name is refused by the command.
+  if (args.count < 3 || args.sink(1) !== undefined) return found;
+  const id = args.name(1);
+  for (let i = 2; i < args.count; i += step) {
+    const part = args.sink(i) === undefined ? args.name(i) : undefined;
+    if (part !== undefined && pool.where(id, part) === 'disk') found.push({ id, part });
   }
   return found;
 }

@@ -209,16 +209,45 @@ describe('parts on the disk that memory has no room for', () => {
     return server;
   }
 
-  it.each([
-    ['MGET', 'one', 'two'],
-    ['EXISTS', 'one', 'two'],
-  ])('are told of, where %s would find them absent', async (...command) => {
+  it('are told of, where MGET would find them absent', async () => {
     const server = await withoutRoom();
     const client = await server.connect();
     await client.call('PING');
-    expect(plain(await client.call(...command))).toBe('-OOM pool_full');
+    expect(plain(await client.call('MGET', 'one', 'two'))).toBe('-OOM pool_full');
     expect(await client.call('STRLEN', 'two')).toBe(6 * 2 ** 20);
     expect(server.errors).toEqual([]);
+  });
+
+  it('are needed for what a command asks of them only', async () => {
+    const server = await serveDisk();
+    const { pool } = server;
+    for (const field of ['one', 'two', 'three', 'four']) {
+      pool.put('h', field, new Uint8Array(5 * 2 ** 20));
+      await pool.persist('h');
+    }
+    evictAll(pool);
+    const client = await server.connect();
+    await client.call('PING');
+    const load = vi.spyOn(pool, 'load');
+    for (const [reply, ...command] of [
+      [1, 'EXISTS', 'h', 'nothing'],
+      [1, 'HEXISTS', 'h', 'two'],
+      [1, 'HDEL', 'h', 'one', 'nothing'],
+      [1, 'HSET', 'h', 'new', 'x'],
+      ['"x"', 'HGET', 'h', 'new'],
+      [null, 'HGET', 'h', 'one'],
+    ] as const) {
+      expect(plain(await client.call(...command)), command.join(' ')).toBe(reply);
+    }
+    expect(load).not.toHaveBeenCalled();
+    expect(plain(await client.call('HSET', 'h', 'four', 'y', 'new', 'z'))).toBe(0);
+    expect(plain(await client.call('HMGET', 'h', 'four', 'new'))).toEqual(['"y"', '"z"']);
+    expect(load).toHaveBeenCalledExactlyOnceWith('h', 'four');
+    // What looks at all of them is refused, or would leave out what is on the disk.
+    pool.put('pinned', 'p', new Uint8Array(5 * 2 ** 20), { pinned: true });
+    for (const name of ['HLEN', 'HKEYS', 'HGETALL']) {
+      expect(plain(await client.call(name, 'h')), name).toBe('-OOM pool_full');
+    }
   });
 
   it('are told of one by one, too', async () => {

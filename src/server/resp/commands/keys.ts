@@ -22,7 +22,9 @@ function del(session: Session, args: Arguments): void {
 
 function exists(session: Session, args: Arguments): void {
   const pool = poolOf(session);
-  session.out.integer(countKeys(args, (id) => pool.has(id)));
+  session.out.integer(
+    countKeys(args, (id) => pool.has(id) || (pool.hasDisk && pool.coldParts(id).length > 0)),
+  );
 }
 
 /** A key lives as long as its last part. @returns milliseconds since 1970, `never`, or undefined where there is no key */
