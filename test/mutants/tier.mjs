@@ -16,8 +16,8 @@ export const tiers = [
     file: 'src/tier/part-writer.ts',
     from: 'if (now === undefined || now.version < held.version) return undefined;\n    const known = now.version === held.version ? now : held;',
     to: 'const known = now?.version === held.version ? now : held;',
-    test: persist,
-    killer: 'a part that was persisted does not come back when it is deleted while it is written',
+    test: 'test/tier/many.test.ts',
+    killer: 'a part that one owner deletes while another writes it to the disk does not come back',
   },
   {
     name: 'a deletion that does not know of a record on its way',
