@@ -22,6 +22,7 @@ import { batcherQueues } from '../test/mutants/engine-queues.mjs';
 import { batchedSequences } from '../test/mutants/engine-sequences.mjs';
 import { engineState } from '../test/mutants/engine-state.mjs';
 import { evictions } from '../test/mutants/evict.mjs';
+import { fullPools } from '../test/mutants/full.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { hugePageMutants } from '../test/mutants/huge-pages.mjs';
 import { kv } from '../test/mutants/kv.mjs';
@@ -61,6 +62,7 @@ const ours = [
   ...store,
   ...storePlaces,
   ...storeCrashes,
+  ...fullPools,
   ...pens,
   ...failedOnTheWay,
   ...memory,

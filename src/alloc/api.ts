@@ -157,6 +157,12 @@ export interface Allocator {
   allocate(kind: Kind, sizeBytes: number): Ref;
 
   /**
+   * Like `allocate`, of what is at hand: what this owner and others hold back stays where it is, and the region as large as it is, which makes a refusal
+   * cheap. For who frees something next and asks again.
+   */
+  allocateAtHand(kind: Kind, sizeBytes: number): Ref;
+
+  /**
    * Memory like that of the run or extent `than`, nearer to where memory is full: in a lower segment, or higher up in the same one. For
    * compaction: its bytes may move there. Neither waits nor grows the region.
    * @returns 0 when there is none: nothing has changed

@@ -81,7 +81,12 @@ function writeCounter(counters: Words, word: number, value: number): void {
 
 /** Adds one to a 64-bit counter. */
 export function countOne(counters: Words, word: number): void {
-  if (increment(counters, word) === 0) increment(counters, word + 1);
+  if (increment(counters, word) === 0) carry(counters, word);
+}
+
+/** Counts in the other half of a 64-bit counter. */
+export function carry(counters: Words, word: number): void {
+  increment(counters, word + 1);
 }
 
 /** Writes down that `ref` is about to be freed; `countOne(counters, frees)` ends it. */

@@ -58,6 +58,8 @@ export abstract class OwnerPaths extends Inspector {
   declare protected readonly messenger: Messenger;
   private pressure: number;
   private sharing: number;
+  /** Whether a request that finds nothing is refused at once. */
+  protected isAtHand = false;
 
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
@@ -95,14 +97,9 @@ export abstract class OwnerPaths extends Inspector {
   /** Above the limit nothing is held back: it must not be handed out again. */
   protected fitCache(): void {
     const { runs } = this;
-    const pages = runs.usedPages() > runs.limitPages ? 0 : this.mostPages();
-    const { superblock, slabShift } = this.region;
-    this.cache.fit(pages, countOwners(this.control, superblock.ownersMax), isSmall(slabShift));
-  }
-
-  /** Pages that may be in use at once. */
-  private mostPages(): number {
-    return Math.min(this.runs.dataPages, this.runs.limitPages);
+    const pages = runs.usedPages() > runs.limitPages ? 0 : this.runs.mostPages;
+    const owners = countOwners(this.control, this.region.superblock.ownersMax);
+    this.cache.fit(pages, owners, isSmall(this.region.slabShift));
   }
 
   /** What to do when no memory was found, before the region grows. @returns whether pages came free */
@@ -122,6 +119,7 @@ export abstract class OwnerPaths extends Inspector {
     const isAsked = sharing !== this.sharing;
     if (isAsked || peek(this.control, layout.allocControl.pressure) !== this.pressure) {
       this.relieve();
+      this.isAtHand = false; // the limit may be another one, too
     }
     if (!isAsked) return;
     this.sharing = sharing;
@@ -159,11 +157,12 @@ export abstract class OwnerPaths extends Inspector {
     const head = layout.packHead(state, kind, layout.headLive, pages);
     let ref = this.runs.allocateRun(head, pages);
     if (ref !== 0 && this.cache.isLookDue()) {
-      this.cache.look(this.runs.usedPages(), this.mostPages());
+      this.cache.look(this.runs.usedPages(), this.runs.mostPages);
       this.fitCache(); // owners come and go
     }
-    if (ref === 0 && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
-    while (ref === 0 && this.runs.grow(pages)) ref = this.runs.allocateRun(head, pages);
+    if (ref === 0 && !this.isAtHand && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
+    while (ref === 0 && !this.isAtHand && this.runs.grow(pages))
+      ref = this.runs.allocateRun(head, pages);
     if (ref === 0) refuseBlocked(this.runs);
     countOne(this.counters, ref === 0 ? failuresWord : allocationsWord);
     return ref;

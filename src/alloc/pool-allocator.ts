@@ -14,6 +14,7 @@ import { classGranulesMax, classOfGranules } from './classes.ts';
 import {
   allocationsWord,
   allocationUnderWay,
+  carry,
   countOne,
   failuresWord,
   freesWord,
@@ -53,11 +54,6 @@ const makeClaimed = (bits: Words, counters: Words, ref: Ref, at: number, left: n
   poke(counters, freesWord, count + 1);
   if (count === -1) carry(counters, freesWord);
 };
-
-/** The other half of a 64-bit counter. */
-function carry(counters: Words, word: number): void {
-  poke(counters, word + 1, peek(counters, word + 1) + 1);
-}
 
 export class PoolAllocator extends OwnerPaths implements Allocator {
   /** Segments whose blocks `free` frees at once: none where a kind is zeroed, nor for an onlooker. */
@@ -105,6 +101,15 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     if (ref <= this.quickMask) makeLive(this.quickBits, this.counters, ref, ref);
     else this.makeLiveAnywhere(ref);
     return ref;
+  }
+
+  allocateAtHand(kind: Kind, sizeBytes: number): Ref {
+    this.isAtHand = true;
+    try {
+      return this.allocate(kind, sizeBytes);
+    } finally {
+      this.isAtHand = false;
+    }
   }
 
   free(ref: Ref, kind: Kind): void {
@@ -185,7 +190,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   get freeBytes(): number {
     const { usedBytes } = this;
-    return Math.max(0, Math.min(this.runs.dataPages, this.runs.limitPages) * pageBytes - usedBytes);
+    return Math.max(0, this.runs.mostPages * pageBytes - usedBytes);
   }
 
   setLimitBytes(limitBytes: number): void {
@@ -310,7 +315,7 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.mustWrite();
     this.notice();
     let filled = this.slabs.refill(stack);
-    if (!filled) {
+    if (!filled && !this.isAtHand) {
       this.relieveAll();
       filled =
         this.slabs.refill(stack) ||

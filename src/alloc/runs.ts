@@ -172,6 +172,11 @@ export class RunSpace {
     return this.views.length > before;
   }
 
+  /** Pages that may be in use at once, in the segments there are. */
+  get mostPages(): number {
+    return Math.min(this.dataPages, this.limitPages);
+  }
+
   /** Bound on usedPages of all owners together. */
   get limitPages(): number {
     const limit = peek(this.#control, allocControl.limit);

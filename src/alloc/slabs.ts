@@ -216,8 +216,9 @@ export class Slabs {
       if (this.collect(stack, slab)) return this.lists.partial[stack] as number;
     }
     if (this.#orphans.adopt(stack, this)) return this.lists.partial[stack] as number;
-    this.#share(stack, this.lists.full(stack, leftForNew));
-    return this.#create(stack);
+    const slab = this.#create(stack);
+    if (slab !== noSlab) this.#share(stack, this.lists.full(stack, leftForNew));
+    return slab;
   }
 
   /** Takes in the slab of nobody that has this block. @returns whether it is ours now */

@@ -33,7 +33,7 @@ import {
   stateMask,
   wordOf,
 } from './entry.ts';
-import type { Announce } from './ref-index.ts';
+import type { AllocateMetadata, Announce } from './ref-index.ts';
 
 const chunkMagic = 0x45_4e_45_43; // 'CENE'
 const chunkField = { magic: 0, firstOrdinal: 1, count: 2, older: 3 } as const;
@@ -50,6 +50,8 @@ interface Chunk {
 export class Entries {
   readonly #region: Region;
   readonly #allocator: Allocator;
+  /** What is free: a pool without room gets its entries from the parts that it evicts. */
+  readonly #allocateFree: AllocateMetadata;
   /** Oldest first, so that ordinals rise. */
   #chunks: Chunk[] = [];
   /** Number of entry slots. */
@@ -59,9 +61,15 @@ export class Entries {
 
   readonly #announce: Announce;
 
-  constructor(region: Region, allocator: Allocator, announce: Announce) {
+  constructor(
+    region: Region,
+    allocator: Allocator,
+    allocateFree: AllocateMetadata,
+    announce: Announce,
+  ) {
     this.#region = region;
     this.#allocator = allocator;
+    this.#allocateFree = allocateFree;
     this.#announce = announce;
     this.#control = (region.segments[0] as Segment).words;
     this.refresh();
@@ -161,10 +169,7 @@ export class Entries {
     const previousBytes = last === undefined ? 0 : (last.count + 1) * entryWords * 4;
     const chunkBytes = Math.min(Math.max(firstChunkBytes, 2 * previousBytes), largestChunkBytes);
     const sizeBytes = 2 ** Math.floor(Math.log2(chunkBytes));
-    // From what is free: a pool without room gets its entries from the parts that it evicts.
-    const ref =
-      this.#allocator.allocate(metadataKind, sizeBytes) ||
-      this.#allocator.allocate(metadataKind, firstChunkBytes);
+    const ref = this.#allocateFree(sizeBytes) || this.#allocateFree(firstChunkBytes);
     if (ref === 0) return false;
     const usable = Math.min(sizeBytes, this.#allocator.sizeOf(ref));
     this.#format(ref, usable);

@@ -1,16 +1,16 @@
 /**
- * Room for what comes: sampled eviction, and where fragments are in the way, the coldest window.
+ * Which part goes next.
  *
  * Sampling follows Redis: some entries at random, the best candidates kept between rounds, the oldest of them goes; how old each is, the ranking of
  * the pool's policy says. With 16 draws and 32 kept candidates the hit ratio of `lru` is that of exact LRU within measurement (traces.test.ts).
  */
 
-import { classBytesMax } from '../alloc/classes.ts';
+import { classBytesMax, usableBytes } from '../alloc/classes.ts';
 import { metadataKind, type Kind } from '../alloc/kind.ts';
 import { type EntryFacts, type EntryRanking, makeEntryRanking } from '../evict/entries.ts';
 import type { Ref } from '../memory/region.ts';
 import { peek, type Words } from '../memory/words.ts';
-import { compact } from './compact.ts';
+import { Candidates } from './candidates.ts';
 import {
   commitSlot,
   committed,
@@ -22,26 +22,20 @@ import {
   wordOf,
 } from './entry.ts';
 import { evidenceOf } from './hints.ts';
-import { reapOwners } from './reap.ts';
-import { retire, sweepRetired } from './remove.ts';
+import { retire } from './remove.ts';
 import type { Store } from './store.ts';
-import { evictWindow } from './window.ts';
 
 /** Entries drawn per eviction. */
 const draws = 16;
-/** Candidates kept between evictions. */
-const kept = 32;
+/** So many of them are neighbours, which cost one page's way to memory. */
+const drawnTogether = 4;
 /** Draws that may hit free slots before a draw gives up and scans. */
 const emptyDraws = 256;
-/** Single evictions for one allocation before a whole window is cleared. */
-const singleEvictions = 48;
-/** Memory in pieces is brought together when there is this many times as much of it as is asked for … */
-const freeFactor = 2;
-/** … by moving so many times as much, and at least this … */
-const moveFactor = 4;
-const moveMinBytes: number = 4 * 2 ** 20;
-/** … and not again before so many requests more found no room. */
-const compactionInterval = 64;
+/** Entries drawn for one part of a certain length, and how many of these are enough to choose from. */
+const fittingDraws = 4096;
+const fittingEnough = 4;
+/** Who is younger than this part of the oldest is not evicted for its length: parts of a new length would go for each other. */
+const fittingAgeShare = 0.25;
 /** Candidates that are passed over, as their memory is another owner's, before parts are looked through one after the other. */
 const foreignMax = 8;
 /** Entries of a store whose ages are learned in single accesses; of more, several accesses count as one. */
@@ -50,13 +44,9 @@ const typicalPartBytes: number = 2 ** 14;
 
 export class Evictor {
   readonly #store: Store;
-  /** Candidates in order of age, the oldest last: the next to go is popped. */
-  readonly #refs = new Int32Array(kept);
-  readonly #states = new Int32Array(kept);
-  readonly #accesses = new Int32Array(kept);
-  /** The tick at which the candidate would have been used last, going by the age that it was given when it was drawn. */
-  readonly #births = new Int32Array(kept);
-  #count = 0;
+  readonly #candidates = new Candidates();
+  /** Of what was evicted last, whatever its length. */
+  #coldestAge = 0;
   /** Where to look for the next part whose memory comes back. */
   #ownAt = 0;
   readonly #ranking: EntryRanking;
@@ -70,39 +60,12 @@ export class Evictor {
     sizeBytes: 0,
     evidence: 0,
   };
-  /** Requests to go until memory is compacted again. */
-  #patience = 0;
 
   constructor(store: Store) {
     this.#store = store;
     const entries = store.region.superblock.capacityBytes / typicalPartBytes;
     const ticksShift = Math.max(0, Math.floor(Math.log2(entries / entriesPerTick)));
     this.#ranking = makeEntryRanking(store.options.eviction, ticksShift);
-  }
-
-  /** Metadata memory; 0 when nothing may go. */
-  readonly allocateMetadata = (sizeBytes: number): Ref => this.allocate(metadataKind, sizeBytes);
-
-  /** Memory of a kind, evicting as needed; 0 when nothing may go. The part that `store.key` names is spared. @throws pool_busy */
-  allocate(kind: Kind, sizeBytes: number): Ref {
-    const store = this.#store;
-    const ref = store.allocator.allocate(kind, sizeBytes);
-    if (ref !== 0) return ref;
-    if (store.pen.isHeld) return this.#roomFor(kind, sizeBytes);
-    store.pen.take();
-    try {
-      store.protectedEntry = store.find();
-      return this.#roomFor(kind, sizeBytes);
-    } finally {
-      store.protectedEntry = 0;
-      store.pen.give();
-    }
-  }
-
-  #roomFor(kind: Kind, sizeBytes: number): Ref {
-    const room = this.#makeRoom(kind, sizeBytes);
-    // Before the pool is called full: owners that died may hold what is in the way.
-    return room === 0 && reapOwners(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : room;
   }
 
   /** Evicts the best candidate. By who holds the pen. @returns false when nothing may go */
@@ -117,10 +80,38 @@ export class Evictor {
       this.#draw();
       const ref = this.#takeOldest();
       if (ref === 0) break;
-      if (this.comesBack(ref)) return this.#evict(ref);
+      if (this.comesBack(ref)) return this.#evictColdest(ref);
       if (foreign === 0) this.#store.allocator.askToShare();
     }
     return this.#evict(this.#nextOwn());
+  }
+
+  /**
+   * Evicts the oldest of some whose memory would do for such a request, and comes back to this owner: where the oldest of all are of other lengths, what they
+   * leave is of no use to it. @returns false where none was found
+   */
+  evictFitting(kind: Kind, sizeBytes: number): boolean {
+    const { entries, region } = this.#store;
+    if (kind === metadataKind || entries.count === 0) return false;
+    const isRun = sizeBytes > classBytesMax;
+    const leastBytes = usableBytes(sizeBytes);
+    const mostBytes = isRun ? 2 * leastBytes : leastBytes;
+    let [oldest, oldestAge, fitting, ordinal] = [0, -1, 0, 0];
+    for (let drawn = 0; drawn < fittingDraws && fitting < fittingEnough; drawn++) {
+      ordinal = this.#drawAfter(ordinal, drawn);
+      const ref = entries.at(ordinal);
+      const { words } = segmentOf(region, ref);
+      const at = wordOf(region, ref);
+      const blockBytes = peek(words, at + field.blockBytes);
+      if (blockBytes < leastBytes || blockBytes > mostBytes) continue;
+      // Slabs are of one kind, runs of any.
+      if (!isRun && (peek(words, at + field.traits) & trait.kindMask) !== kind) continue;
+      if (!this.mayGo(ref, words, at) || !this.comesBack(ref)) continue;
+      fitting++;
+      const age = this.age(words, at);
+      if (age > oldestAge) [oldest, oldestAge] = [ref, age];
+    }
+    return oldestAge < this.#coldestAge * fittingAgeShare ? false : this.#evict(oldest);
   }
 
   /** Whether what a part frees is memory for this owner. */
@@ -129,6 +120,12 @@ export class Evictor {
     const at = wordOf(this.#store.region, ref);
     const block = peek(words, committed(words, at) + commitSlot.ref);
     return block === 0 || !this.#store.allocator.isOthers(block);
+  }
+
+  #evictColdest(ref: Ref): boolean {
+    const { region } = this.#store;
+    this.#coldestAge = this.age(segmentOf(region, ref).words, wordOf(region, ref));
+    return this.#evict(ref);
   }
 
   #evict(ref: Ref): boolean {
@@ -170,46 +167,18 @@ export class Evictor {
     return facts;
   }
 
-  #makeRoom(kind: Kind, sizeBytes: number): Ref {
-    const store = this.#store;
-    let ref = sweepRetired(store) > 0 ? store.allocator.allocate(kind, sizeBytes) : 0;
-    if (ref === 0 && this.#compacts(sizeBytes)) ref = store.allocator.allocate(kind, sizeBytes);
-    // Every round evicts something. A cleared window is enough, unless it is the bound on all bytes that is in the way.
-    while (ref === 0) {
-      for (let i = 0; i < singleEvictions && ref === 0; i++) {
-        if (!this.evictOwn()) return 0;
-        ref = store.allocator.allocate(kind, sizeBytes);
-      }
-      if (ref !== 0) break;
-      if (!evictWindow(store, sizeBytes)) return 0;
-      ref = store.allocator.allocate(kind, sizeBytes);
-    }
-    return ref;
-  }
-
-  /** Where there is memory enough but in pieces, moving a little is better than evicting. @returns true when something was moved */
-  #compacts(sizeBytes: number): boolean {
-    if (sizeBytes <= classBytesMax) return false;
-    if (this.#store.allocator.freeBytes < freeFactor * sizeBytes) return false;
-    if (this.#patience > 0) {
-      this.#patience--;
-      return false;
-    }
-    this.#patience = compactionInterval;
-    const limitBytes = Math.max(moveMinBytes, moveFactor * sizeBytes);
-    return compact(this.#store, limitBytes).movedParts > 0;
-  }
-
   #draw(): void {
-    const { entries, random, region } = this.#store;
+    const { accessClock, entries, region } = this.#store;
     if (entries.count === 0) return;
     let misses = 0;
+    let ordinal = 0;
     for (let i = 0; i < draws && misses < emptyDraws;) {
-      const ref = entries.at(random.below(entries.count));
+      ordinal = this.#drawAfter(ordinal, i + misses);
+      const ref = entries.at(ordinal);
       const { words } = segmentOf(region, ref);
       const at = wordOf(region, ref);
       if (this.mayGo(ref, words, at)) {
-        this.#consider(ref, words, at);
+        this.#candidates.consider(ref, words, at, this.age(words, at), accessClock.now);
         i++;
       } else {
         misses++;
@@ -217,50 +186,21 @@ export class Evictor {
     }
   }
 
-  /** Keeps an entry as candidate when there is place or it is older than the youngest kept. Most draws end at the first test. */
-  #consider(ref: Ref, words: Words, at: number): void {
-    const { now } = this.#store.accessClock;
-    const age = this.age(words, at);
-    const full = this.#count === kept;
-    if (full && age <= this.#ageAt(0, now)) return;
-    for (let i = 0; i < this.#count; i++) if (this.#refs[i] === ref) return;
-    if (full) this.#dropYoungest();
-    let slot = this.#count++;
-    for (; slot > 0 && this.#ageAt(slot - 1, now) > age; slot--) this.#move(slot - 1, slot);
-    this.#refs[slot] = ref;
-    this.#states[slot] = peek(words, at + field.state);
-    this.#accesses[slot] = peek(words, at + field.lastAccess);
-    this.#births[slot] = (now - age) & 0x7fffffff;
+  /** The number of an entry: a neighbour of the last one, or any. */
+  #drawAfter(ordinal: number, drawn: number): number {
+    const { entries, random } = this.#store;
+    const isNear = drawn % drawnTogether > 0 && ordinal + 1 < entries.count;
+    return isNear ? ordinal + 1 : random.below(entries.count);
   }
 
-  #ageAt(i: number, now: number): number {
-    return (now - (this.#births[i] as number)) & 0x7fffffff;
-  }
-
-  #move(from: number, to: number): void {
-    this.#refs[to] = this.#refs[from] as number;
-    this.#states[to] = this.#states[from] as number;
-    this.#accesses[to] = this.#accesses[from] as number;
-    this.#births[to] = this.#births[from] as number;
-  }
-
-  #dropYoungest(): void {
-    this.#count--;
-    for (let i = 0; i < this.#count; i++) this.#move(i + 1, i);
-  }
-
-  /** The oldest candidate that was neither used nor changed since it was drawn, or 0. */
+  /** The oldest candidate that may go, or 0. */
   #takeOldest(): Ref {
-    while (this.#count > 0) {
-      const i = --this.#count;
-      const ref = this.#refs[i] as number;
-      const { words } = segmentOf(this.#store.region, ref);
-      const at = wordOf(this.#store.region, ref);
-      if (peek(words, at + field.state) !== this.#states[i]) continue;
-      if (peek(words, at + field.lastAccess) !== this.#accesses[i]) continue;
-      if (this.mayGo(ref, words, at)) return ref;
+    const { region } = this.#store;
+    for (;;) {
+      const ref = this.#candidates.pop(region);
+      if (ref === 0 || this.mayGo(ref, segmentOf(region, ref).words, wordOf(region, ref)))
+        return ref;
     }
-    return 0;
   }
 
   /** When draws find nothing: the first entry that may go, from a random start. */

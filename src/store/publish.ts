@@ -118,10 +118,10 @@ export function reservePayload(
   }
   if (sizeBytes === 0) return emptyPayload();
   let givenBytes = preferredBytes;
-  let ref = store.evictor.allocate(kind, preferredBytes);
+  let ref = store.room.allocate(kind, preferredBytes);
   if (ref === 0 && preferredBytes !== sizeBytes) {
     givenBytes = sizeBytes;
-    ref = store.evictor.allocate(kind, sizeBytes);
+    ref = store.room.allocate(kind, sizeBytes);
   }
   if (ref === 0) poolFull(store, sizeBytes);
   return charge(store, kind, ref, sizeBytes, usableBytes(givenBytes));
@@ -277,7 +277,9 @@ function prepareEntry(store: Store, spec: PartSpec, payload: Payload, old: Ref):
 function claimEntry(store: Store): Ref {
   let entry = store.entries.claim();
   while (entry === 0 && store.evictor.evictOne()) entry = store.entries.claim();
-  return entry;
+  if (entry !== 0) return entry;
+  store.room.insist();
+  return store.entries.claim();
 }
 
 /** A replacement takes the places of its predecessor; only its tags may need new ones. A full index makes room like full memory. */
@@ -297,7 +299,7 @@ function writeKey(store: Store, entry: Ref): Ref {
     key.write(segmentOf(region, entry).words, wordOf(region, entry) + field.key);
     return 0;
   }
-  const ref = store.evictor.allocateMetadata(key.length << 2);
+  const ref = store.room.allocateMetadata(key.length << 2);
   if (ref === 0) return -1;
   key.write(segmentOf(region, ref).words, wordOf(region, ref));
   return ref;

@@ -29,6 +29,7 @@ import {
   wordOf,
 } from './entry.ts';
 import { Evictor } from './evictor.ts';
+import { Room } from './room.ts';
 import { Follower, readAttempts } from './follower.ts';
 import { GuardedHooks } from './guarded-hooks.ts';
 import type { Audit, LowerTier } from './hooks.ts';
@@ -47,7 +48,6 @@ import { WaitingList } from './waiting.ts';
 
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
-
 /** An owner that only reads answers others, who ask for memory, at each get of so many. A power of two. */
 const getsPerNotice = 64;
 
@@ -62,6 +62,7 @@ export class Store {
   readonly contexts: RefIndex;
   readonly tags: RefIndex;
   readonly evictor: Evictor;
+  readonly room: Room;
   readonly accessClock: AccessClock;
   readonly pen: Pen;
   readonly follower: Follower;
@@ -133,9 +134,10 @@ export class Store {
     this.pen = pen;
     this.follower = new Follower(region, pen);
     this.evictor = new Evictor(this);
+    this.room = new Room(this);
     const { announce } = this.follower;
-    this.entries = new Entries(region, allocator, announce);
-    const open = RefIndex.opener(region, allocator, this.evictor.allocateMetadata, announce);
+    this.entries = new Entries(region, allocator, this.room.allocateFreeMetadata, announce);
+    const open = RefIndex.opener(region, allocator, this.room.allocateMetadata, announce);
     this.parts = open('rootParts', aside?.parts);
     this.contexts = open('rootContexts', aside?.contexts);
     this.tags = open('rootTags', aside?.tags);

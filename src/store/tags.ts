@@ -68,7 +68,7 @@ export function makeTags(store: Store, entry: Ref, tags: readonly Tag[]): Ref | 
   let first = 0;
   try {
     for (const tag of tags) {
-      const ref = store.evictor.allocateMetadata(node.bytes * 4 + tag.bytes.length);
+      const ref = store.room.allocateMetadata(node.bytes * 4 + tag.bytes.length);
       if (ref === 0) {
         freeTags(store, first);
         return undefined;

@@ -6,10 +6,11 @@
  * taken (sliding minimum over a monotone queue): O(blocks + parts + units).
  */
 
-import { usableBytes } from '../alloc/classes.ts';
+import { classBytesMax, usableBytes } from '../alloc/classes.ts';
 import { segmentLayout } from '../alloc/layout.ts';
 import { granuleShift, pageShift, type Ref, type Segment } from '../memory/region.ts';
 import { peek } from '../memory/words.ts';
+import { grown } from '../base/grown.ts';
 import { commitSlot, committed, field, segmentOf, wordOf } from './entry.ts';
 import { retire } from './remove.ts';
 import type { Store } from './store.ts';
@@ -20,34 +21,78 @@ const blocked = Infinity;
 /** Heat of an empty unit. */
 const empty = -Infinity;
 
+/** One part in so many of a pool is cleared at once, or a single window. */
+const shareAtOnce = 256;
+
 interface Window {
   readonly segment: number;
   readonly fromUnit: number;
   readonly toUnit: number;
 }
 
-/** Evicts every part of the coldest window that holds `sizeBytes`. @returns false when there is none */
-export function evictWindow(store: Store, sizeBytes: number): boolean {
+/**
+ * Evicts every part of the coldest windows that hold `sizeBytes` each: of so many as are a small share of the pool, since it is a look at all parts that costs.
+ * @returns false when there is none
+ */
+export function evictWindows(store: Store, sizeBytes: number): boolean {
   const { slabShift } = store.region;
   const units = Math.max(1, Math.ceil(usableBytes(sizeBytes) / 2 ** slabShift));
-  const window = coldestWindow(heatMap(store), units);
-  if (window === undefined) return false;
-  const inside = new Set<Ref>();
-  eachEvictable(store, (entry, block, blockBytes) => {
-    const { segment, first, last } = unitsOf(store, block, blockBytes);
-    if (segment !== window.segment || last < window.fromUnit || first >= window.toUnit) return;
-    inside.add(entry);
-  });
-  // None, perhaps: readers may have leased what was there since the map was drawn. The next one shows it.
-  for (const entry of inside) retire(store, entry, 'evicted');
+  const places = new Places();
+  const heat = heatMap(store, places);
+  const chosen = heat.map((map) => new Uint8Array(map.length));
+  const unitsInAll = heat.reduce((sum, map) => sum + map.length, 0);
+  const most = Math.max(1, Math.floor(unitsInAll / (shareAtOnce * units)));
+  let count = 0;
+  for (; count < most; count++) {
+    const window = coldestWindow(heat, units);
+    if (window === undefined) break;
+    const { segment, fromUnit, toUnit } = window;
+    chosen[segment]?.fill(1, fromUnit, toUnit);
+    heat[segment]?.fill(blocked, fromUnit, toUnit);
+  }
+  if (count === 0) return false;
+  for (const entry of places.partsIn(chosen)) {
+    // Readers may have leased what was there since the map was drawn. The next one shows it.
+    const { words } = segmentOf(store.region, entry);
+    const mayGo = store.evictor.mayGo(entry, words, wordOf(store.region, entry));
+    if (mayGo) retire(store, entry, 'evicted');
+  }
   return true;
 }
 
+/** Which part has a block where: its entry, the segment, the first and the last unit; one after the other. */
+class Places {
+  #words = new Int32Array(4 * 1024);
+  #end = 0;
+
+  add(entry: Ref, segment: number, first: number, last: number): void {
+    if (this.#end === this.#words.length) this.#words = grown(this.#words, 2 * this.#end);
+    const words = this.#words;
+    words[this.#end++] = entry;
+    words[this.#end++] = segment;
+    words[this.#end++] = first;
+    words[this.#end++] = last;
+  }
+
+  /** The parts that have a block in a unit that is set. */
+  partsIn(chosen: readonly Uint8Array[]): Set<Ref> {
+    const words = this.#words;
+    const parts = new Set<Ref>();
+    for (let at = 0; at < this.#end; at += 4) {
+      const map = chosen[words[at + 1] as number];
+      const last = words[at + 3] as number;
+      for (let unit = words[at + 2] as number; unit <= last; unit++)
+        if (map?.[unit] === 1) parts.add(words[at] as Ref);
+    }
+    return parts;
+  }
+}
+
 /**
- * Heat per segment and unit. Other owners need no pen to take memory and to give it back: page tables move while they are walked, and a segment may
+ * Heat per segment and unit, and which parts are where. Other owners need no pen to take memory and to give it back: page tables move while they are walked, and a segment may
  * come meanwhile; the map is then less good, and nothing worse.
  */
-function heatMap(store: Store): Float64Array[] {
+function heatMap(store: Store, places: Places): Float64Array[] {
   const { region, allocator } = store;
   const segments = [...region.segments];
   const live = segments.map((segment) => new Int32Array(unitCount(store, segment)));
@@ -60,13 +105,17 @@ function heatMap(store: Store): Float64Array[] {
     () => undefined,
   );
   eachEvictable(store, (entry, block, blockBytes) => {
-    countUnits(store, movable, block, blockBytes);
     const { words } = segmentOf(region, entry);
     const recency = -store.evictor.age(words, wordOf(region, entry));
     const { segment, first, last } = unitsOf(store, block, blockBytes);
     const map = heat[segment];
-    if (map === undefined) return;
-    for (let unit = first; unit <= last; unit++) map[unit] = Math.max(map[unit] as number, recency);
+    const counts = movable[segment];
+    if (map === undefined || counts === undefined) return;
+    places.add(entry, segment, first, last);
+    for (let unit = first; unit <= last; unit++) {
+      counts[unit] = (counts[unit] as number) + 1;
+      map[unit] = Math.max(map[unit] as number, recency);
+    }
   });
   heat.forEach((map, segment) => {
     const { sizeBytes } = segments[segment] as Segment;
@@ -114,7 +163,10 @@ function eachEvictable(
     const at = wordOf(region, entry);
     if (!evictor.mayGo(entry, words, at) || !evictor.comesBack(entry)) continue;
     const payload = peek(words, committed(words, at) + commitSlot.ref);
-    if (payload !== 0) visit(entry, payload, allocator.sizeOf(payload)); // a run may be longer than its part has room
+    const roomBytes = peek(words, at + field.blockBytes);
+    // A run may be longer than its part has room.
+    const blockBytes = roomBytes <= classBytesMax ? roomBytes : allocator.sizeOf(payload);
+    if (payload !== 0) visit(entry, payload, blockBytes);
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef !== 0) visit(entry, keyRef, allocator.sizeOf(keyRef));
     const firstTag = peek(words, at + field.tagRef);

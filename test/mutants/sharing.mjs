@@ -8,7 +8,7 @@ export const shared = [
     name: 'full slabs that stay their owner’s',
     why: 'another owner would evict part after part, and have none of their memory',
     file: 'src/alloc/slabs.ts',
-    from: '    this.#share(stack, this.lists.full(stack, leftForNew));\n',
+    from: '    if (slab !== noSlab) this.#share(stack, this.lists.full(stack, leftForNew));\n',
     to: '',
     test: sharing,
     killer:
@@ -18,8 +18,8 @@ export const shared = [
     name: 'eviction of what does not come back',
     why: 'the pool would be emptied for nothing',
     file: 'src/store/evictor.ts',
-    from: '      if (this.comesBack(ref)) return this.#evict(ref);',
-    to: '      return this.#evict(ref);',
+    from: '      if (this.comesBack(ref)) return this.#evictColdest(ref);',
+    to: '      return this.#evictColdest(ref);',
     test: sharing,
     killer:
       'a pool that one owner has filled with parts of 3000 bytes and turned over keeps them until the owner sweeps: then the oldest go',

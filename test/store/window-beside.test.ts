@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it, vi } from 'vitest';
 import type { Draft } from '../../src/pool/api.ts';
 import { withPen } from '../../src/store/pen.ts';
-import { evictWindow } from '../../src/store/window.ts';
+import { evictWindows } from '../../src/store/window.ts';
 import { Stage } from '../pool/support/interleaving.ts';
 import { mib } from '../pool/support/pools.ts';
 import { accessesOf, disarm, interruptApart, sameUntil } from '../support/instrumented-words.ts';
@@ -32,7 +32,7 @@ function two(stage: Stage): Two {
 }
 
 const clear = ({ store }: OwnedPool): boolean =>
-  withPen(store, () => evictWindow(store, windowBytes));
+  withPen(store, () => evictWindows(store, windowBytes));
 
 describe('while one owner clears a stretch', () => {
   const meanwhile: readonly (readonly [name: string, change: (of: Two) => unknown])[] = [
