@@ -2,6 +2,7 @@
 
 import type { Scenario, Suite } from '../harness/suite.ts';
 import { firstTouchScenario } from './first-touch.ts';
+import { fullScenario } from './full.ts';
 import { getScenario } from './get.ts';
 import { regionTypes, type RegionType, sizeName } from './pools.ts';
 import { putScenario } from './put.ts';
@@ -25,6 +26,15 @@ const putSizes: readonly (readonly [sizeBytes: number, count: number])[] = [
   [64 * kib, 4096],
   [mib, 16],
   [mib, 256],
+];
+
+/** Of what a full pool takes: of one length, and of lengths between two. */
+const fullLengths: readonly (readonly [fromBytes: number, toBytes: number])[] = [
+  [kib, kib],
+  [16 * kib, 16 * kib],
+  [64 * kib, 64 * kib],
+  [64, 4 * kib],
+  [64, 64 * kib],
 ];
 
 function scenariosOf(region: RegionType): Scenario[] {
@@ -75,7 +85,15 @@ function scenariosOf(region: RegionType): Scenario[] {
       totalBytes: 256 * mib,
     }),
   );
-  return [...gets, ...others, ...puts, ...touches];
+  const fulls = fullLengths.map(([fromBytes, toBytes]) =>
+    fullScenario({
+      name: `full-${fromBytes === toBytes ? '' : 'to-'}${sizeName(toBytes)}-${region}`,
+      region,
+      fromBytes,
+      toBytes,
+    }),
+  );
+  return [...gets, ...others, ...puts, ...touches, ...fulls];
 }
 
 export const storeSuite: Suite = {

@@ -1,19 +1,8 @@
-/**
- * What an owner does that is not the hot path of L1: runs and extents, blocks of others, marks, and
- * what to do when memory runs out.
- */
+/** What an owner does that is not the hot path of L1: runs and extents, blocks of others, marks. */
 
 import { fail } from '../errors.ts';
-import {
-  granuleShift,
-  pageBytes,
-  pageShift,
-  type Ref,
-  type Region,
-  type Segment,
-} from '../memory/region.ts';
-import { countOwners } from '../memory/owners.ts';
-import { add, and, or, peek, poke, type Words, zero } from '../memory/words.ts';
+import { granuleShift, pageBytes, pageShift, type Ref, type Region } from '../memory/region.ts';
+import { and, or, peek, poke, type Words, zero } from '../memory/words.ts';
 import type { AllocatorOptions } from './api.ts';
 import { classBytes, classCount, exactPagesMax, pagesFor, wholeSteps } from './classes.ts';
 import {
@@ -24,121 +13,35 @@ import {
   failuresWord,
   freesWord,
   freeUnderWay,
-  ownerCounters,
 } from './counters.ts';
-import { Inspector } from './inspector.ts';
+import { HeldBack } from './held-back.ts';
 import { type Kind, kindCount, kinds } from './kind.ts';
 import * as layout from './layout.ts';
 import { notInSlab } from './lookup.ts';
-import { recoverDead } from './recover-owner.ts';
 import { freeRemotely, Messenger } from './remote.ts';
 import { checkRequest } from './request.ts';
-import { RunCache } from './run-cache.ts';
-import { refuseBlocked, type RunOwner, RunSpace } from './runs.ts';
+import { refuseBlocked } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
-import { Slabs } from './slabs.ts';
-import { isSmall } from './stacks.ts';
 
 const flagsOfRun: number = layout.headLive | layout.headKept | layout.headRemote;
 
-export abstract class OwnerPaths extends Inspector {
-  readonly owner: RunOwner;
-  runs: RunSpace;
-  slabs: Slabs;
-  readonly cache: RunCache = new RunCache();
-  protected readonly options: AllocatorOptions;
-  protected readonly control: Words;
+export abstract class OwnerPaths extends HeldBack {
   // Written once, for the hot path (pool-allocator.ts).
-  declare protected readonly counters: Words;
-  declare protected readonly segmentShift: number;
-  declare protected readonly granuleMask: number;
   declare protected readonly windowShift: number;
   /** The header of an own slab, but for its stack. */
   declare protected readonly ownHeader: number;
   declare protected readonly messenger: Messenger;
-  private pressure: number;
-  private sharing: number;
-  /** Whether a request that finds nothing is refused at once. */
-  protected isAtHand = false;
 
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
-    super(region, !region.readOnly && region.ownerSlot >= 0);
-    const slot = Math.max(region.ownerSlot, 0);
-    this.options = options;
-    this.counters = ownerCounters(region, slot);
-    this.owner = { slot, counters: this.counters, zeroKinds: options.zeroKinds ?? 0 };
-    this.control = (region.segments[0] as Segment).words;
-    this.pressure = peek(this.control, layout.allocControl.pressure);
-    this.sharing = peek(this.control, layout.allocControl.sharing);
-    this.segmentShift = region.segmentShift - granuleShift;
-    this.granuleMask = (1 << this.segmentShift) - 1;
+    super(region, options);
     this.windowShift = region.slabShift - granuleShift;
-    this.ownHeader = layout.packSlab(0, slot);
+    this.ownHeader = layout.packSlab(0, this.owner.slot);
     this.messenger = new Messenger(region);
-    this.runs = this.newRuns();
-    this.slabs = new Slabs(region, this.runs, this.owner);
-    this.fitCache();
   }
 
   /** Clears a block's live bit, counts it and pushes it. */
   protected abstract push(stack: number, ref: Ref, bits: Words, at: number, bit: number): void;
-
-  /** Gives back what this owner holds in private, and takes in what others and nobody have for it. */
-  protected relieve(): void {
-    this.pressure = peek(this.control, layout.allocControl.pressure);
-    this.slabs.adoptAll();
-    this.slabs.flush();
-    this.cache.drain((ref) => this.releaseRun(ref));
-    this.cache.mayBeLonger = false;
-    this.fitCache();
-  }
-
-  /** Above the limit nothing is held back: it must not be handed out again. */
-  protected fitCache(): void {
-    const { runs } = this;
-    const pages = runs.usedPages() > runs.limitPages ? 0 : this.runs.mostPages;
-    const owners = countOwners(this.control, this.region.superblock.ownersMax);
-    this.cache.fit(pages, owners, isSmall(this.region.slabShift));
-  }
-
-  /** What to do when no memory was found, before the region grows. @returns whether pages came free */
-  protected relieveAll(): boolean {
-    const before = this.runs.usedPages();
-    this.relieve();
-    if (this.runs.usedPages() < before) return true;
-    this.slabs.share('full');
-    add(this.control, layout.allocControl.pressure, 1);
-    this.pressure++;
-    return this.options.recoversDead === true && recoverDead(this) > 0;
-  }
-
-  /** Answers to others who found no memory, or none that they could use. */
-  notice(): void {
-    const sharing = peek(this.control, layout.allocControl.sharing);
-    const isAsked = sharing !== this.sharing;
-    if (isAsked || peek(this.control, layout.allocControl.pressure) !== this.pressure) {
-      this.relieve();
-      this.isAtHand = false; // the limit may be another one, too
-    }
-    if (!isAsked) return;
-    this.sharing = sharing;
-    this.slabs.share('all');
-  }
-
-  isOthers(ref: Ref): boolean {
-    this.follow();
-    if (this.lookup.stackOf(ref) === notInSlab) return false;
-    const owner = this.lookup.ownerOf(ref);
-    return owner !== this.owner.slot && owner !== layout.nobody;
-  }
-
-  askToShare(): void {
-    this.mustWrite();
-    const before = add(this.control, layout.allocControl.sharing, 1);
-    // What another has asked meanwhile is still to be answered.
-    if (before === this.sharing) this.sharing = (before + 1) | 0;
-  }
 
   /** L2 and L3, and every request that is not in order. */
   protected allocateRun(kind: Kind, sizeBytes: number): Ref {
@@ -160,9 +63,8 @@ export abstract class OwnerPaths extends Inspector {
       this.cache.look(this.runs.usedPages(), this.runs.mostPages);
       this.fitCache(); // owners come and go
     }
-    if (ref === 0 && !this.isAtHand && this.relieveAll()) ref = this.runs.allocateRun(head, pages);
-    while (ref === 0 && !this.isAtHand && this.runs.grow(pages))
-      ref = this.runs.allocateRun(head, pages);
+    if (ref === 0 && this.makeWay(pages)) ref = this.runs.allocateRun(head, pages);
+    while (ref === 0 && this.grow(pages)) ref = this.runs.allocateRun(head, pages);
     if (ref === 0) refuseBlocked(this.runs);
     countOne(this.counters, ref === 0 ? failuresWord : allocationsWord);
     return ref;
@@ -232,13 +134,6 @@ export abstract class OwnerPaths extends Inspector {
     }
     table.setOwner(page, slot); // who frees it too, and lost, may have labelled it last
     countOne(this.counters, freesWord);
-  }
-
-  protected releaseRun(ref: Ref): void {
-    this.runs.release(
-      ref >> this.segmentShift,
-      (ref & this.granuleMask) >> layout.pageGranuleShift,
-    );
   }
 
   /** Frees everything that has no quick way; says what is wrong with any other reference. */
@@ -336,12 +231,5 @@ export abstract class OwnerPaths extends Inspector {
       if (changed === head || table.swapHead(granule >> layout.pageGranuleShift, head, changed))
         return;
     }
-  }
-
-  protected newRuns(): RunSpace {
-    return new RunSpace(this.region, this.views, this.owner, this.options.lockWaitMs, () => {
-      this.slabs.coverSegments();
-      this.fitCache();
-    });
   }
 }

@@ -314,13 +314,11 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     if (kind >= kindCount) return this.allocateRun(kind, sizeBytes);
     this.mustWrite();
     this.notice();
+    const { slabPages } = this.runs;
     let filled = this.slabs.refill(stack);
-    if (!filled && !this.isAtHand) {
-      this.relieveAll();
-      filled =
-        this.slabs.refill(stack) ||
-        (this.runs.grow(this.runs.slabPages) && this.slabs.refill(stack));
-    }
+    // Of a slab there may be blocks where no pages came free.
+    if (!filled && (this.makeWay(slabPages) || !this.isAtHand)) filled = this.slabs.refill(stack);
+    filled ||= this.grow(slabPages) && this.slabs.refill(stack);
     if (filled) return this.allocate(kind, sizeBytes);
     refuseBlocked(this.runs);
     countOne(this.counters, failuresWord);

@@ -8,6 +8,7 @@
  */
 
 import { fail, hasCode } from '../errors.ts';
+import { nextSegmentBytes } from '../memory/geometry.ts';
 import { lockTokenOf, lockWaitOf } from '../memory/lock.ts';
 import { granuleShift, pageShift, type Ref, type Region, type Segment } from '../memory/region.ts';
 import { load, peek, poke, store, type Words } from '../memory/words.ts';
@@ -170,6 +171,14 @@ export class RunSpace {
     }
     this.follow();
     return this.views.length > before;
+  }
+
+  /** Whether capacity allows another segment, as far as this owner knows. */
+  get hasRoomToGrow(): boolean {
+    const { capacityBytes, segmentShift, slabShift } = this.region.superblock;
+    let usedBytes = 0;
+    for (const { sizeBytes } of this.region.segments) usedBytes += sizeBytes;
+    return nextSegmentBytes(capacityBytes, usedBytes, segmentShift, slabShift) > 0;
   }
 
   /** Pages that may be in use at once, in the segments there are. */

@@ -45,8 +45,8 @@ const typicalPartBytes: number = 2 ** 14;
 export class Evictor {
   readonly #store: Store;
   readonly #candidates = new Candidates();
-  /** Of what was evicted last, whatever its length. */
-  #coldestAge = 0;
+  /** How long what `evictOwn` evicted last had not been used. */
+  #coldestTicks = 0;
   /** Where to look for the next part whose memory comes back. */
   #ownAt = 0;
   readonly #ranking: EntryRanking;
@@ -83,11 +83,11 @@ export class Evictor {
       if (this.comesBack(ref)) return this.#evictColdest(ref);
       if (foreign === 0) this.#store.allocator.askToShare();
     }
-    return this.#evict(this.#nextOwn());
+    return this.#evictColdest(this.#nextOwn());
   }
 
   /**
-   * Evicts the oldest of some whose memory would do for such a request, and comes back to this owner: where the oldest of all are of other lengths, what they
+   * Evicts the least recently used of some whose memory would do for such a request, and comes back to this owner: where the oldest of all are of other lengths, what they
    * leave is of no use to it. @returns false where none was found
    */
   evictFitting(kind: Kind, sizeBytes: number): boolean {
@@ -96,7 +96,7 @@ export class Evictor {
     const isRun = sizeBytes > classBytesMax;
     const leastBytes = usableBytes(sizeBytes);
     const mostBytes = isRun ? 2 * leastBytes : leastBytes;
-    let [oldest, oldestAge, fitting, ordinal] = [0, -1, 0, 0];
+    let [oldest, mostTicks, fitting, ordinal] = [0, -1, 0, 0];
     for (let drawn = 0; drawn < fittingDraws && fitting < fittingEnough; drawn++) {
       ordinal = this.#drawAfter(ordinal, drawn);
       const ref = entries.at(ordinal);
@@ -108,10 +108,10 @@ export class Evictor {
       if (!isRun && (peek(words, at + field.traits) & trait.kindMask) !== kind) continue;
       if (!this.mayGo(ref, words, at) || !this.comesBack(ref)) continue;
       fitting++;
-      const age = this.age(words, at);
-      if (age > oldestAge) [oldest, oldestAge] = [ref, age];
+      const ticks = this.#ticksSince(ref);
+      if (ticks > mostTicks) [oldest, mostTicks] = [ref, ticks];
     }
-    return oldestAge < this.#coldestAge * fittingAgeShare ? false : this.#evict(oldest);
+    return mostTicks < this.#coldestTicks * fittingAgeShare ? false : this.#evict(oldest);
   }
 
   /** Whether what a part frees is memory for this owner. */
@@ -123,9 +123,14 @@ export class Evictor {
   }
 
   #evictColdest(ref: Ref): boolean {
-    const { region } = this.#store;
-    this.#coldestAge = this.age(segmentOf(region, ref).words, wordOf(region, ref));
+    if (ref !== 0) this.#coldestTicks = this.#ticksSince(ref);
     return this.#evict(ref);
+  }
+
+  #ticksSince(ref: Ref): number {
+    const { accessClock, region } = this.#store;
+    const { words } = segmentOf(region, ref);
+    return accessClock.since(peek(words, wordOf(region, ref) + field.lastAccess));
   }
 
   #evict(ref: Ref): boolean {

@@ -33,9 +33,8 @@ const compactionIntervalMax: number = 2 ** 16;
 
 export class Room {
   readonly #store: Store;
-  /** Refusals to go until all give back what they hold, and how many segments there were when they did last. */
+  /** Refusals to go until all give back what they hold. */
   #untilRelief = 0;
-  #segments = 0;
   /** Requests to go until memory is compacted again, and how many those are. */
   #patience = 0;
   #compactionInterval: number = compactionInterval;
@@ -69,34 +68,29 @@ export class Room {
     }
   }
 
-  /** Has all give back what they hold when memory is asked for next: nothing may be evicted. */
+  /** Has all give back what they hold when memory is asked for next, once: nothing may be evicted. */
   insist(): void {
     this.#untilRelief = 0;
   }
 
   #ask(kind: Kind, sizeBytes: number): Ref {
-    const { allocator, region } = this.#store;
-    const { segments } = region;
-    let ref = this.#untilRelief > 0 ? allocator.allocateAtHand(kind, sizeBytes) : 0;
-    // A region that has grown since then may grow on.
-    if (ref === 0 && this.#untilRelief > 0 && segments.length === this.#segments) {
-      this.#untilRelief--;
-      return 0;
-    }
-    if (ref === 0) ref = allocator.allocate(kind, sizeBytes);
-    if (ref === 0) {
-      this.#untilRelief = refusalsPerRelief;
-      this.#segments = segments.length;
-    } else {
-      this.#foundKib = (this.#foundKib + (sizeBytes >> 10)) & 0x3fff_ffff;
-    }
+    const { allocator } = this.#store;
+    const isAtHand = this.#untilRelief > 0;
+    const ref = isAtHand
+      ? allocator.allocateAtHand(kind, sizeBytes)
+      : allocator.allocate(kind, sizeBytes);
+    if (ref === 0) this.#untilRelief = isAtHand ? this.#untilRelief - 1 : refusalsPerRelief;
+    else this.#foundKib = (this.#foundKib + (sizeBytes >> 10)) & 0x3fff_ffff;
     return ref;
   }
 
   #roomFor(kind: Kind, sizeBytes: number): Ref {
     const room = this.#makeRoom(kind, sizeBytes);
+    if (room !== 0) return room;
+    // What is pinned may move, and cannot make room otherwise: that is not put off for as long.
+    this.#patience = Math.min(this.#patience, compactionInterval);
     // Before the pool is called full: owners that died may hold what is in the way.
-    return room === 0 && reapOwners(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : room;
+    return reapOwners(this.#store) > 0 ? this.#makeRoom(kind, sizeBytes) : 0;
   }
 
   #makeRoom(kind: Kind, sizeBytes: number): Ref {
@@ -142,7 +136,7 @@ export class Room {
     const limitBytes = Math.max(moveMinBytes, moveFactor * sizeBytes);
     const { movedBytes } = compact(this.#store, limitBytes);
     const ref = movedBytes > 0 ? allocator.allocate(kind, sizeBytes) : 0;
-    this.#movedKib = Math.max(1, movedBytes >>> 10);
+    this.#movedKib = Math.max(1, Math.floor(movedBytes / 1024));
     this.#foundKib = ref === 0 ? 0 : sizeBytes >> 10;
     return ref;
   }

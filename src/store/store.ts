@@ -1,6 +1,5 @@
 /**
- * The store: where a part is found, leased and given back. Changes live beside it (publish, append, remove, evict); this file is
- * the read path and the state that they share.
+ * The store: where a part is found, leased and given back. Changes live beside it (publish, append, remove, room); here is what they share.
  *
  * Any owner writes, with the pen in its hand (pen.ts). A reader takes no lock: it finds an entry, sets its lease bit, and looks again
  * whether the entry is still the same life; a writer retires an entry first and looks at the lease bits after that. Both orders are
@@ -48,6 +47,7 @@ import { WaitingList } from './waiting.ts';
 
 /** Entries with one tag that a probe looks at: more are only found where a reader's table has become something else. */
 const sameTagMax = 1024;
+
 /** An owner that only reads answers others, who ask for memory, at each get of so many. A power of two. */
 const getsPerNotice = 64;
 

@@ -3,7 +3,7 @@
  *
  * The pool is seen as units of one slab each. A unit may be cleared when every live block in it belongs to a part that may go and whose memory comes back to this owner (its bytes,
  * its long key, its tags); its heat is the age of the most recently used of them. Of all stretches that are long enough the one with the coldest hottest unit is
- * taken (sliding minimum over a monotone queue): O(blocks + parts + units).
+ * taken (sliding minimum over a monotone queue): O(blocks + parts + units · windows).
  */
 
 import { classBytesMax, usableBytes } from '../alloc/classes.ts';
@@ -23,6 +23,8 @@ const empty = -Infinity;
 
 /** One part in so many of a pool is cleared at once, or a single window. */
 const shareAtOnce = 256;
+/** Each of them is looked for in all units, while others wait. */
+const windowsMax = 16;
 
 interface Window {
   readonly segment: number;
@@ -41,7 +43,8 @@ export function evictWindows(store: Store, sizeBytes: number): boolean {
   const heat = heatMap(store, places);
   const chosen = heat.map((map) => new Uint8Array(map.length));
   const unitsInAll = heat.reduce((sum, map) => sum + map.length, 0);
-  const most = Math.max(1, Math.floor(unitsInAll / (shareAtOnce * units)));
+  const share = Math.floor(unitsInAll / (shareAtOnce * units));
+  const most = Math.min(Math.max(1, share), windowsMax);
   let count = 0;
   for (; count < most; count++) {
     const window = coldestWindow(heat, units);

@@ -140,7 +140,7 @@ export const quickFrees = [
   {
     name: 'runs may be longer where memory is short, too',
     why: 'each that is freed would serve a shorter request whole, and be lost for who could use the rest',
-    file: others,
+    file: 'src/alloc/held-back.ts',
     from: '    this.cache.mayBeLonger = false;\n',
     to: '',
     test: 'test/alloc/run-cache.test.ts',

@@ -27,7 +27,7 @@ export const shared = [
   {
     name: 'an owner that does not share when it is asked',
     why: 'parts of an owner that is idle could never go',
-    file: 'src/alloc/owner-paths.ts',
+    file: 'src/alloc/held-back.ts',
     from: "    this.sharing = sharing;\n    this.slabs.share('all');",
     to: '    this.sharing = sharing;',
     test: sharing,

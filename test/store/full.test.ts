@@ -11,7 +11,13 @@ import { wordOf } from '../../src/store/entry.ts';
 import { withPen } from '../../src/store/pen.ts';
 import { evictWindows } from '../../src/store/window.ts';
 import type { OwnedPool } from '../support/owned-memory.ts';
-import { newMemory, ownPool, ownRegion, stillOptions } from '../support/owned-memory.ts';
+import {
+  anotherPool,
+  newMemory,
+  ownPool,
+  ownRegion,
+  stillOptions,
+} from '../support/owned-memory.ts';
 import { seed } from '../support/seed.ts';
 
 const mib = 2 ** 20;
@@ -165,5 +171,57 @@ it('a part finds its entry in what this owner has held back, where nothing may g
   pool.delete('large0');
   expect(isFull('its entry', 0)).toBe(false);
   expect(isFull('another', 0)).toBe(false);
+  expect(pool.check().errors).toEqual([]);
+});
+
+it('two owners of a full pool seldom have each other give back what they hold', () => {
+  const memory = newMemory({ capacityBytes: 16 * mib, segmentBytes: 16 * mib });
+  ({ pool, store } = ownPool(ownRegion(memory), stillOptions));
+  const second = anotherPool(memory, stillOptions);
+  fill(() => 1000);
+  const before = reliefs();
+  for (let i = 0; i < 600; i++) {
+    put(1000);
+    second.pool.put(`second${i}`, 'p', new Uint8Array(1000));
+  }
+  expect(reliefs() - before).toBeLessThan(1200 / 10);
+  expect(pool.check().errors).toEqual([]);
+});
+
+it('nothing goes where the pool may still grow, though there was no room for something large', () => {
+  const memory = newMemory({ capacityBytes: 24 * mib, segmentBytes: 16 * mib });
+  ({ pool, store } = ownPool(ownRegion(memory), stillOptions));
+  for (let i = 0; i < 15 * 64; i++) put(16_384);
+  pool.put('large', 'p', new Uint8Array(9 * mib));
+  const before = evictions();
+  for (let i = 0; i < 6 * 64; i++) put(16_384);
+  expect(evictions()).toBe(before);
+});
+
+it('nothing goes where this owner holds free runs', () => {
+  open(256 * mib);
+  fill(() => mib);
+  for (let i = puts - 20; i < puts; i++) pool.delete(`c${i}`);
+  expect(during(100, () => 3000, evictions)).toBe(0);
+});
+
+it('memory in pieces comes together at last where nothing may go', () => {
+  const pinned = Array.from({ length: 950 }, (_, i) => `pinned${i}`);
+  for (const id of pinned) pool.put(id, 'p', new Uint8Array(16_384), { pinned: true });
+  const leases = pinned.flatMap((id, i) => (i % 2 === 0 ? [pool.get(id, 'p')] : []));
+  for (const [i, id] of pinned.entries()) if (i % 2 === 1) pool.delete(id);
+  const isRefused = (): boolean => {
+    try {
+      pool.put('large', 'p', new Uint8Array(mib));
+      return false;
+    } catch (error) {
+      assert(hasCode(error, 'pool_full'));
+      return true;
+    }
+  };
+  for (let i = 0; i < 1000; i++) expect(isRefused()).toBe(true);
+  for (const lease of leases) lease?.release();
+  let refused = 0;
+  while (isRefused()) assert(refused++ < 100);
   expect(pool.check().errors).toEqual([]);
 });
