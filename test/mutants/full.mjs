@@ -49,7 +49,7 @@ export const fullPools = [
     from: '  store.room.insist();\n',
     to: '',
     test: full,
-    killer: 'a part finds its entry in what this owner has held back, where nothing may go',
+    killer: 'all give back what they hold before a part is refused for want of an entry',
   },
   {
     name: 'the oldest only, whatever their length',
