@@ -157,8 +157,10 @@ export interface Allocator {
   allocate(kind: Kind, sizeBytes: number): Ref;
 
   /**
-   * Like `allocate`, of what is at hand: what this owner and others hold back stays where it is, and the region as large as it is, which makes a refusal
-   * cheap. For who frees something next and asks again.
+   * Like `allocate`, of what is at hand: what is free, what runs this owner holds, and what the region may grow by as far as it knows. Blocks that it holds,
+   * and what others hold, stay where they are, which makes a refusal cheap. For who frees something next and asks again.
+   * @returns 0 where nothing is at hand, though `allocate` may find something
+   * @throws as `allocate`
    */
   allocateAtHand(kind: Kind, sizeBytes: number): Ref;
 

@@ -27,7 +27,7 @@ export abstract class HeldBack extends Inspector {
   declare protected readonly granuleMask: number;
   protected pressure: number;
   private sharing: number;
-  /** Whether a request that finds nothing is refused at once. */
+  /** Whether a request is one of what is at hand (`allocateAtHand`). */
   protected isAtHand = false;
 
   /** @throws pool_corrupt */
@@ -60,7 +60,7 @@ export abstract class HeldBack extends Inspector {
   /** Above the limit nothing is held back: it must not be handed out again. */
   protected fitCache(): void {
     const { runs } = this;
-    const pages = runs.usedPages() > runs.limitPages ? 0 : this.runs.mostPages;
+    const pages = runs.usedPages() > runs.limitPages ? 0 : runs.mostPages;
     const owners = countOwners(this.control, this.region.superblock.ownersMax);
     this.cache.fit(pages, owners, isSmall(this.region.slabShift));
   }

@@ -96,8 +96,9 @@ export class Evictor {
     const isRun = sizeBytes > classBytesMax;
     const leastBytes = usableBytes(sizeBytes);
     const mostBytes = isRun ? 2 * leastBytes : leastBytes;
+    const most = Math.min(fittingDraws, 2 * entries.count);
     let [oldest, mostTicks, fitting, ordinal] = [0, -1, 0, 0];
-    for (let drawn = 0; drawn < fittingDraws && fitting < fittingEnough; drawn++) {
+    for (let drawn = 0; drawn < most && fitting < fittingEnough; drawn++) {
       ordinal = this.#drawAfter(ordinal, drawn);
       const ref = entries.at(ordinal);
       const { words } = segmentOf(region, ref);

@@ -17,7 +17,7 @@ const oldestFirst = 24;
 const singleEvictions = 48;
 /**
  * Once memory has run out, what is evicted is what comes: only one refusal in so many, and one eviction in so many for the same request, has all owners
- * give back what they hold, which takes ten times as long as the eviction.
+ * give back what they hold, which takes several times as long as the eviction.
  */
 const refusalsPerRelief = 32;
 const evictionsPerRelief = 8;

@@ -166,10 +166,11 @@ function eachEvictable(
     const at = wordOf(region, entry);
     if (!evictor.mayGo(entry, words, at) || !evictor.comesBack(entry)) continue;
     const payload = peek(words, committed(words, at) + commitSlot.ref);
-    const roomBytes = peek(words, at + field.blockBytes);
-    // A run may be longer than its part has room.
-    const blockBytes = roomBytes <= classBytesMax ? roomBytes : allocator.sizeOf(payload);
-    if (payload !== 0) visit(entry, payload, blockBytes);
+    if (payload !== 0) {
+      const roomBytes = peek(words, at + field.blockBytes);
+      // A run may be longer than its part has room.
+      visit(entry, payload, roomBytes <= classBytesMax ? roomBytes : allocator.sizeOf(payload));
+    }
     const keyRef = peek(words, at + field.keyRef);
     if (keyRef !== 0) visit(entry, keyRef, allocator.sizeOf(keyRef));
     const firstTag = peek(words, at + field.tagRef);
