@@ -4,17 +4,31 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { ensureBuilt, root, say } from './setup.mjs';
 
-/** Where test/support/watched.ts says what a process runs; vitest-watch.mjs reads it. */
-export const watchFolder = path.join(tmpdir(), `cenote-watch-${process.pid}`);
+/** As of /tmp: some tests run processes of other users. */
+const openToAll = 0o1777;
 
+/** Where test/support/watched.ts says what a process runs, in the folder of the run; vitest-watch.mjs reads it. */
+export function watchFolder() {
+  return path.join(tmpdir(), 'watched');
+}
+
+/** What tests leave in temporary folders, and what is made once for many of them, goes with the run. @type {string | undefined} */
+let runFolder;
+
+/** Called for each of the projects in vitest.config.ts. */
 export function setup() {
+  if (process.env['CENOTE_RUN'] === String(process.pid)) return;
+  process.env['CENOTE_RUN'] = String(process.pid);
   if (process.env['CI'] === 'true') drawSeedsFromCommit();
-  mkdirSync(watchFolder, { recursive: true });
+  runFolder = mkdtempSync(path.join(tmpdir(), 'cenote-run-'));
+  chmodSync(runFolder, openToAll);
+  process.env['TMPDIR'] = runFolder;
+  mkdirSync(watchFolder());
   if (!ensureBuilt()) say('the build has errors; tests run on what the compiler wrote.');
 }
 
@@ -25,5 +39,5 @@ function drawSeedsFromCommit() {
 }
 
 export function teardown() {
-  rmSync(watchFolder, { recursive: true, force: true });
+  if (runFolder !== undefined) rmSync(runFolder, { recursive: true, force: true });
 }

@@ -85,8 +85,8 @@ function end(pid) {
 
 /** The process that runs a file, and its test of now. @param {string} file */
 function runnerOf(file) {
-  for (const pid of readdirSync(watchFolder)) {
-    const [said, test] = readFileSync(path.join(watchFolder, pid), 'utf8').split('\n');
+  for (const pid of readdirSync(watchFolder())) {
+    const [said, test] = readFileSync(path.join(watchFolder(), pid), 'utf8').split('\n');
     if (said === file) return { pid: Number(pid), test };
   }
   return undefined;

@@ -12,6 +12,7 @@ import { openPool } from '../../src/pool/open.ts';
 import { rounds, seed } from '../support/seed.ts';
 import {
   after,
+  apply,
   isIn,
   liveAndDie,
   type Operation,
@@ -40,11 +41,11 @@ describe('a pool whose writer is killed', () => {
       const lifetime = random.below(8) === 0 ? 0 : 1 + random.below(operationsPerLife / 3);
       const answers = await liveAndDie(path, file, lifetime);
       for (const [i, answer] of answers.entries()) {
-        state = after(state, operations[i] as Operation, answer);
+        apply(state, operations[i] as Operation, answer);
       }
       acknowledged += answers.length;
       const interrupted = operations[answers.length];
-      const other = interrupted === undefined ? state : after(state, interrupted, undefined);
+      const other = interrupted === undefined ? state : after(state, interrupted);
       // Looking on leaves the pool as it is: then the next writer recovers it.
       const readOnly = random.below(3) === 0 && answers.length > 0;
       const pool = await openPool(readOnly ? { path, readOnly } : { path, ...sizes });

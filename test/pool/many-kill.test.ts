@@ -12,6 +12,7 @@ import type { Pool } from '../../src/pool/api.ts';
 import { rounds, seed } from '../support/seed.ts';
 import {
   after,
+  apply,
   isIn,
   liveAndDie,
   type Operation,
@@ -65,7 +66,7 @@ class Load {
     const answers = await liveAndDie(path, this.#file, lifetime);
     for (const [i, answer] of answers.entries()) {
       const operation = operations[i] as Operation;
-      if (operation.words === undefined) this.#state = after(this.#state, operation, answer);
+      if (operation.words === undefined) apply(this.#state, operation, answer);
       else this.#acknowledged.add(operation.words[1] as number);
     }
     this.operations += answers.length;
@@ -78,7 +79,7 @@ class Load {
   verify(of: Pool, records: readonly number[]): void {
     const interrupted = this.#interrupted;
     const isOwn = interrupted !== undefined && interrupted.words === undefined;
-    const other = isOwn ? after(this.#state, interrupted, undefined) : this.#state;
+    const other = isOwn ? after(this.#state, interrupted) : this.#state;
     const isOld = isIn(of, this.#state, this.#prefix);
     assert(isOld || isIn(of, other, this.#prefix), `writer ${this.#number}`);
     if (!isOld) this.#state = other;

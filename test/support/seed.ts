@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 
-let printed: number | undefined;
+/** Of the files that this process has run. */
+const printed = new Map<string, number>();
 
 /**
  * The seed of this test file: a 31-bit number from CENOTE_SEED; without it one that follows from the file and CENOTE_SEEDS_OF, where
@@ -11,11 +12,13 @@ let printed: number | undefined;
  * `CENOTE_SEED=… npx vitest run FILE`.
  */
 export function seed(): number {
-  if (printed !== undefined) return printed;
   const file = expect.getState().testPath?.replace(`${process.cwd()}/`, '') ?? 'unknown file';
-  printed = chosenSeed(process.env, file);
-  process.stdout.write(`seed of ${file}: CENOTE_SEED=${printed}\n`);
-  return printed;
+  const known = printed.get(file);
+  if (known !== undefined) return known;
+  const chosen = chosenSeed(process.env, file);
+  printed.set(file, chosen);
+  process.stdout.write(`seed of ${file}: CENOTE_SEED=${chosen}\n`);
+  return chosen;
 }
 
 export function chosenSeed(env: NodeJS.ProcessEnv, file: string): number {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, expect } from 'vitest';
 
-const file = join(tmpdir(), `cenote-watch-${process.ppid}`, String(process.pid));
+const file = join(tmpdir(), 'watched', String(process.pid));
 
 function say(): void {
   const { testPath, currentTestName } = expect.getState();

@@ -1,9 +1,9 @@
 /** Small models with random weights, made when they are first asked for, and what tests do with them. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { Random } from '../../../src/base/random.ts';
 import { openEngine } from '../../../src/engine/engine.ts';
 import type {
@@ -16,8 +16,8 @@ import { writeRandomModel } from '../../../src/engine/gguf/llama-model.ts';
 import { foreign } from '../../../src/engine/llama/foreign.ts';
 import { CenoteError, type ErrorCode } from '../../../src/errors.ts';
 
+/** For all files that this process runs. */
 const folder = mkdtempSync(join(tmpdir(), 'cenote-models-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 export const smallVocabulary = 512;
 

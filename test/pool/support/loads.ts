@@ -29,9 +29,15 @@ interface Part {
 
 export type State = Map<string, Part>;
 
+/** What the bytes of an operation whose `fill` is 0 repeat; the writer counts as well. */
+const repeated = Buffer.from(Uint8Array.from({ length: 256 }, (_, i) => i * 7));
+/** At which of them each `fill` begins. */
+const beginsAt = Uint8Array.from({ length: 256 }, (_, fill) => repeated.indexOf(fill));
+
 function bytesFor({ sizeBytes, fill, words }: Operation): Buffer {
   if (words !== undefined) return Buffer.from(Uint32Array.from(words).buffer);
-  return Buffer.from(Uint8Array.from({ length: sizeBytes }, (_, i) => fill + i * 7));
+  const at = beginsAt[fill] as number;
+  return Buffer.alloc(at + sizeBytes, repeated).subarray(at);
 }
 
 /** @param prefix of the ids */
@@ -54,20 +60,25 @@ function keyOf(id: string, part: string): string {
   return `${id}/${part}`;
 }
 
-/** The state after an operation. */
-export function after(state: State, operation: Operation, version: number | undefined): State {
+/** Brings a state to what it is after an operation. */
+export function apply(state: State, operation: Operation, version: number | undefined): void {
   const { name, id, part } = operation;
-  const next = new Map(state);
   if (part === undefined) {
-    for (const key of state.keys()) if (key.startsWith(`${id}/`)) next.delete(key);
-    return next;
+    for (const key of state.keys()) if (key.startsWith(`${id}/`)) state.delete(key);
+    return;
   }
   const key = keyOf(id, part);
   const old = state.get(key)?.bytes ?? Buffer.alloc(0);
-  if (name === 'delete') next.delete(key);
+  if (name === 'delete') state.delete(key);
   else if (name === 'append')
-    next.set(key, { bytes: Buffer.concat([old, bytesFor(operation)]), version });
-  else next.set(key, { bytes: bytesFor(operation), version });
+    state.set(key, { bytes: Buffer.concat([old, bytesFor(operation)]), version });
+  else state.set(key, { bytes: bytesFor(operation), version });
+}
+
+/** The state after an operation of which nothing is known. */
+export function after(state: State, operation: Operation): State {
+  const next = new Map(state);
+  apply(next, operation, undefined);
   return next;
 }
 

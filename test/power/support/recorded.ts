@@ -35,7 +35,6 @@ export function recorder(): string {
   if (library === undefined) {
     const folder = mkdtempSync(join(tmpdir(), 'cenote-recorder-'));
     library = join(folder, 'recorder.so');
-    process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
     const options = ['-O1', '-Wall', '-Wextra', '-shared', '-fPIC', '-o', library, source, '-ldl'];
     const { status, stderr } = runToEnd('cc', options);
     if (status !== 0) throw new Error(`cc: ${stderr}`);
