@@ -4,6 +4,7 @@ import { createAllocator, openAllocator } from '../../../dist/alloc/allocator.js
 import { systemWaiter } from '../../../dist/base/clock.js';
 import { freshIdentity } from '../../../dist/memory/identity.js';
 import { openMappedRegion } from '../../../dist/memory/mapped.js';
+import { isRepeated } from '../fixtures/repeated.mjs';
 
 export const kindCount = 5;
 const ownersMax = 16;
@@ -73,5 +74,6 @@ export function inscribe(owner, ref, mark) {
 
 /** @param {ReturnType<typeof openOwner>} owner @param {number} ref @param {number} mark */
 export function isInscribed(owner, ref, mark) {
-  return wordsOf(owner, ref).every((word) => word === mark);
+  const words = wordsOf(owner, ref);
+  return isRepeated(words, 0, words.length, mark);
 }
