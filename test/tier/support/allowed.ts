@@ -52,5 +52,5 @@ async function numberOf(of: Pool, key: string): Promise<number> {
   if (bytes === undefined) return 0;
   const number = bytes[0] as number;
   const sizeBytes = number % 3 === 0 ? 1_500_000 : 100 + number;
-  return bytes.length === sizeBytes && bytes.every((byte) => byte === number) ? number : -1;
+  return Buffer.alloc(sizeBytes, number).equals(bytes) ? number : -1;
 }
