@@ -38,8 +38,21 @@ const hooks = {
   },
 };
 
-/** Opens the pool for writing where that is possible. */
+/** How often one asks who opens: another may stand still in the middle of a change, and on a busy machine for longer than a lock is waited for. */
+const openingsMax = 50;
+
 async function open() {
+  for (let opening = 1; ; opening++) {
+    try {
+      return await tryOpen();
+    } catch (error) {
+      if (error.code !== 'pool_busy' || opening === openingsMax) throw error;
+    }
+  }
+}
+
+/** Opens the pool for writing where that is possible. */
+async function tryOpen() {
   const handle = { region: { type: /** @type {const} */ ('mapped'), path } };
   if (given.number > 0) return openPool({ handle, hooks });
   return openPool({ path, capacityBytes: given.capacityBytes, hooks });
