@@ -1,7 +1,15 @@
 /** Runs tests in a copy of the tree, for scripts/mutants.mjs: by one vitest per copy, which is ended with all that it has started when a run hangs. */
 
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { root } from './setup.mjs';
@@ -48,6 +56,10 @@ function copyTree(limitSeconds) {
   for (const name of copied)
     cpSync(path.join(root, name), path.join(folder, name), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+  // As scripts/vitest-setup.mjs does for a run of tests.
+  chmodSync(folder, 0o755);
+  mkdirSync(temporaryIn(folder));
+  chmodSync(temporaryIn(folder), 0o1777);
   const config = {
     cacheDir: path.join(folder, 'cache'),
     test: {
@@ -64,6 +76,11 @@ function copyTree(limitSeconds) {
       `export default { plugins: [directImports()], ...${JSON.stringify(config)} };\n`,
   );
   return folder;
+}
+
+/** For what tests leave behind. @param {string} folder of a copy */
+function temporaryIn(folder) {
+  return path.join(folder, 'temporary');
 }
 
 /** A copy of the tree, and the vitest that runs tests in it. */
@@ -108,7 +125,7 @@ export class TestTree {
     const script = path.join(root, 'scripts', 'mutant-vitest.mjs');
     const child = spawn(process.execPath, [script], {
       cwd: this.folder,
-      env: { ...variables, ...environment },
+      env: { ...variables, ...environment, TMPDIR: temporaryIn(this.folder) },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     });

@@ -1,7 +1,8 @@
 /**
  * Which test files need a process of their own. To start one, and to load our modules in it, takes longer than most files run; those that put another
- * module in the place of ours (`vi.mock`, themselves or what they import of test/) would find it loaded, and would leave theirs to the next file; and what a
- * module takes down after the file that has loaded it (`afterAll`) would be missing in the next.
+ * module in the place of ours (`vi.mock`, themselves or what they import of test/) would find it loaded, and would leave theirs to the next file; what a
+ * module does before or after tests (`afterAll`) it does for the file that has loaded it alone; and who measures what a process takes of memory or
+ * descriptors would count what others have left.
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
@@ -9,7 +10,9 @@ import path from 'node:path';
 
 const ours = /^(?:import|export) [^;]*? from '(\.[^']*\.ts)';$/gm;
 const replaces = /^\s*vi\.mock\(/m;
-const takesDown = /^afterAll\(/m;
+const setsUp = /^(?:before|after)(?:All|Each)\(/m;
+/** What a process has at all. */
+const measures = /process\.memoryUsage|\/proc\/self\/|expose-gc/;
 
 const known = new Map<string, boolean>();
 
@@ -23,7 +26,7 @@ function isAlone(file: string): boolean {
   );
   const result =
     replaces.test(text) ||
-    (takesDown.test(text) && !file.endsWith('.test.ts')) ||
+    (file.endsWith('.test.ts') ? measures : setsUp).test(text) ||
     imported.some((name) => name.startsWith('test/') && isAlone(name));
   known.set(file, result);
   return result;

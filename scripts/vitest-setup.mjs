@@ -19,14 +19,19 @@ export function watchFolder() {
 
 /** What tests leave in temporary folders, and what is made once for many of them, goes with the run. @type {string | undefined} */
 let runFolder;
+/** @type {string | undefined} */
+let folderBefore;
 
 /** Called for each of the projects in vitest.config.ts. */
 export function setup() {
   if (process.env['CENOTE_RUN'] === String(process.pid)) return;
   process.env['CENOTE_RUN'] = String(process.pid);
   if (process.env['CI'] === 'true') drawSeedsFromCommit();
+  // What outlives a run, such as other releases of Node, is kept where it was.
+  process.env['CENOTE_CACHE'] ??= tmpdir();
   runFolder = mkdtempSync(path.join(tmpdir(), 'cenote-run-'));
   chmodSync(runFolder, openToAll);
+  folderBefore = process.env['TMPDIR'];
   process.env['TMPDIR'] = runFolder;
   mkdirSync(watchFolder());
   if (!ensureBuilt()) say('the build has errors; tests run on what the compiler wrote.');
@@ -39,5 +44,11 @@ function drawSeedsFromCommit() {
 }
 
 export function teardown() {
-  if (runFolder !== undefined) rmSync(runFolder, { recursive: true, force: true });
+  if (runFolder === undefined) return;
+  // Processes that have run tests may yet end.
+  rmSync(runFolder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  runFolder = undefined;
+  if (folderBefore === undefined) delete process.env['TMPDIR'];
+  else process.env['TMPDIR'] = folderBefore;
+  delete process.env['CENOTE_RUN'];
 }

@@ -94,7 +94,8 @@ test('processes, some of them killed', async () => {
   for (let kill = 0; kill < kills; kill++) {
     const index = random.below(children.length);
     const victim = children[index] as ChildProcess;
-    for (let told = random.below(4); told > 0; told--) await once(victim, 'message');
+    for (const child of children) child.send('hurry');
+    for (let told = 1 + random.below(4); told > 0; told--) await once(victim, 'message');
     victim.kill('SIGKILL');
     expect(await once(victim, 'exit')).toEqual([null, 'SIGKILL']);
     let recovered = 0;

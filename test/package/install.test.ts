@@ -68,7 +68,7 @@ function run(
 function nodeBinary(context: TestContext, release: string): string {
   if (process.versions.node.split('.')[0] === release.split('.')[0]) return process.execPath;
   const name = `node-${process.platform}-${process.arch}`;
-  const binary = path.join(os.tmpdir(), `cenote-${name}-${release}`);
+  const binary = path.join(process.env['CENOTE_CACHE'] ?? os.tmpdir(), `cenote-${name}-${release}`);
   if (existsSync(binary)) return binary;
   if (process.platform !== 'linux') context.skip(`no Node ${release} for this platform on npm`);
   const pack = ['pack', '--silent', '--fetch-retries=1', `${name}@${release}`];

@@ -8,11 +8,10 @@ import { tellEqualBytes } from './equal-bytes.ts';
 
 const file = join(tmpdir(), 'watched', String(process.pid));
 
-function say(): void {
-  const { testPath, currentTestName } = expect.getState();
-  writeFileSync(file, `${testPath}\n${currentTestName ?? 'before its first test'}`);
+function say(test: string): void {
+  writeFileSync(file, `${expect.getState().testPath}\n${test}`);
 }
 
 tellEqualBytes();
-say();
-beforeEach(say);
+say('before its first test');
+beforeEach(() => say(expect.getState().currentTestName ?? ''));

@@ -113,6 +113,11 @@ async function startMissing() {
   }
 }
 
+/** Until one is killed, all work without a rest. */
+function hurry() {
+  for (const number of running()) workers[number].child.send('hurry');
+}
+
 /** @returns {number[]} numbers of those that run */
 function running() {
   return [...workers.keys()].filter((number) => workers[number] !== undefined);
@@ -238,16 +243,19 @@ function livingProcesses() {
 async function run() {
   mkdirSync(folder, { recursive: true });
   await startMissing();
+  hurry();
   while (told.kills < kills) {
     await messages('progress', 1 + below(patience));
     if (below(6) === 0) await stopOne();
     await killOne();
     // The others live with the dead for a while.
     if (running().length === 0 || below(3) > 0) await startMissing();
-    if (told.kills % compareEvery > 0) continue;
-    await pauseAll();
-    compare(livingProcesses());
-    for (const worker of workers) worker.child.send('go');
+    if (told.kills % compareEvery === 0) {
+      await pauseAll();
+      compare(livingProcesses());
+      for (const worker of workers) worker.child.send('go');
+    }
+    hurry();
   }
   await pauseAll();
   compare(livingProcesses()); // what the last dead have left is anybody's

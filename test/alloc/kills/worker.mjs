@@ -2,7 +2,7 @@
  * A process that allocates, keeps, hands over and frees in a pool that others share, until it is killed. argv: folder, ledger, own or join,
  * process number, seed.
  *
- * It tells of its progress; it is told to pause, to go on, and to end.
+ * It tells of its progress; it is told to hurry, to pause, to go on, and to end.
  */
 
 import { code, entriesMax, Ledger } from './ledger.mjs';
@@ -16,6 +16,10 @@ const self = Number(processText);
 const chunk = 100;
 /** Chunks between two looks at who has died. */
 const lookEvery = 8;
+/** Chunks without a rest when it is told to hurry: by then somebody has been killed. */
+const chunksWithoutRest = 24;
+/** After each other chunk, while the next one starts: that takes long where nobody leaves it a core. */
+const restMs = 5;
 /** Entries of its own that it tries to stay below. */
 const heldMost = 250;
 
@@ -150,13 +154,18 @@ function step() {
 /** @type {'going' | 'paused'} */
 let mood = 'going';
 let chunks = 0;
+let restsAfter = 0;
+/** @type {NodeJS.Timeout | undefined} */
+let resting;
 
 function run() {
+  clearTimeout(resting);
   if (mood === 'paused') return;
   for (let i = 0; i < chunk; i++) step();
   if (++chunks % lookEvery === 0) recovered += unlessBusy(() => recoverDead(owner)) ?? 0;
   process.send({ kind: 'progress', busy, recovered });
-  setImmediate(run);
+  if (chunks < restsAfter) setImmediate(run);
+  else resting = setTimeout(run, restMs);
 }
 
 function end() {
@@ -172,7 +181,8 @@ function end() {
 }
 
 process.on('message', (message) => {
-  if (message === 'pause') {
+  if (message === 'hurry') restsAfter = chunks + chunksWithoutRest;
+  else if (message === 'pause') {
     mood = 'paused';
     process.send({ kind: 'paused', busy, recovered });
   } else if (message === 'go') {

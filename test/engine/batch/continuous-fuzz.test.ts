@@ -3,7 +3,7 @@
  * slot is that of the sequence that has it, the counters add up; every answer is the undisturbed one; and in the end nothing is left.
  */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import { test } from 'vitest';
 import { rounds, seed } from '../../support/seed.ts';
 import { anyOptions, anyDeed, RandomRuns } from './random-runs.ts';

@@ -1,6 +1,6 @@
 /** What falls due falls due in order, whatever was moved and taken out before. */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import { expect, test } from 'vitest';
 import { DueHeap, type Due } from '../../../src/engine/batch/due-heap.ts';
 import { rounds, seed } from '../../support/seed.ts';

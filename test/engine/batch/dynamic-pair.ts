@@ -1,7 +1,7 @@
 /** A dynamic batcher and its oracle, to which the same is done. */
 
 import { deepStrictEqual as same } from 'node:assert/strict';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import {
   DynamicOracle,
   type OraclePolicy,

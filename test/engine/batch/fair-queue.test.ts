@@ -1,6 +1,6 @@
 /** Fairness between tenants: its order, and its bound. */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { FairQueue, type Fair, type Lane } from '../../../src/engine/batch/fair-queue.ts';
 import { rounds, seed } from '../../support/seed.ts';

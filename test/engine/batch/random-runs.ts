@@ -1,7 +1,7 @@
 /** A continuous batcher to which anything may happen, looked at after every step. */
 
 import { deepStrictEqual as same, match } from 'node:assert/strict';
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import type { ContinuousOptions } from '../../../src/engine/batch/continuous-api.ts';
 import { TokenWorld, undisturbed } from './token-world.ts';
 

@@ -3,7 +3,7 @@
  * is, and what it has seen), nobody shares a slot, the counters add up; and in the end nothing is left.
  */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import { test } from 'vitest';
 import { rounds, seed } from '../../support/seed.ts';
 import { anyOptions, anyDeed, RandomSequences } from './random-sequences.ts';

@@ -39,7 +39,7 @@ const hooks = {
 };
 
 /** How often one asks who opens: another may stand still in the middle of a change, and on a busy machine for longer than a lock is waited for. */
-const openingsMax = 50;
+const openingsMax = 10;
 
 async function open() {
   for (let opening = 1; ; opening++) {

@@ -1,6 +1,6 @@
 /** Bodies of requests: whatever comes is read, or refused with a code. */
 
-import fc from 'fast-check';
+import { fc } from '../../support/properties.ts';
 import { expect, it } from 'vitest';
 import { hasCode } from '../../../src/errors.ts';
 import {
