@@ -17,7 +17,7 @@ const chunk = 100;
 /** Chunks between two looks at who has died. */
 const lookEvery = 8;
 /** Chunks without a rest when it is told to hurry: by then somebody has been killed. */
-const chunksWithoutRest = 24;
+const chunksWithoutRest = 10;
 /** After each other chunk, while the next one starts: that takes long where nobody leaves it a core. */
 const restMs = 5;
 /** Entries of its own that it tries to stay below. */
