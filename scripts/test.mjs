@@ -1,5 +1,5 @@
 /**
- * `npm test`: everything this machine can run, in about six minutes. Installs, builds, checks the style, the types
+ * `npm test`: everything this machine can run, in about twelve minutes on two cores. Installs, builds, checks the style, the types
  * and the package, runs the tests, and ends with a line `N passed, N failed, N skipped`.
  *
  * `npm test -- ARGUMENTS` runs only the tests, with the arguments given to vitest. CI=true raises the counts of
