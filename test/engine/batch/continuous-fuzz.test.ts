@@ -3,10 +3,10 @@
  * slot is that of the sequence that has it, the counters add up; every answer is the undisturbed one; and in the end nothing is left.
  */
 
-import { fc } from '../../support/properties.ts';
 import { test } from 'vitest';
 import { rounds, seed } from '../../support/seed.ts';
 import { anyOptions, anyDeed, RandomRuns } from './random-runs.ts';
+import { fc } from '../../support/properties.ts';
 
 test('every answer is the undisturbed one, no state is another’s, nothing is left for ever', async () => {
   const deeds = fc.array(anyDeed, { maxLength: 80, size: 'max' });

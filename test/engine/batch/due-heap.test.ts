@@ -1,9 +1,9 @@
 /** What falls due falls due in order, whatever was moved and taken out before. */
 
-import { fc } from '../../support/properties.ts';
 import { expect, test } from 'vitest';
 import { DueHeap, type Due } from '../../../src/engine/batch/due-heap.ts';
 import { rounds, seed } from '../../support/seed.ts';
+import { fc } from '../../support/properties.ts';
 
 const anyDeed = fc.record({
   which: fc.nat(15),

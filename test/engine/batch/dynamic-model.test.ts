@@ -1,9 +1,9 @@
 /** Random arrivals, timeouts, answers and callers who give up: batch by batch and word by word what a naive oracle says, and counters that add up. */
 
-import { fc } from '../../support/properties.ts';
 import { test } from 'vitest';
 import { rounds, seed } from '../../support/seed.ts';
 import { anyShape, anyDeed, idle, Pair } from './dynamic-pair.ts';
+import { fc } from '../../support/properties.ts';
 
 test('a dynamic batcher does what a naive one does', async () => {
   const deeds = fc.array(anyDeed, { maxLength: 60, size: 'max' });

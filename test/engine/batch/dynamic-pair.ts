@@ -1,7 +1,6 @@
 /** A dynamic batcher and its oracle, to which the same is done. */
 
 import { deepStrictEqual as same } from 'node:assert/strict';
-import { fc } from '../../support/properties.ts';
 import {
   DynamicOracle,
   type OraclePolicy,
@@ -9,6 +8,7 @@ import {
   type OracleShape,
 } from './dynamic-oracle.ts';
 import { DynamicWorld } from './dynamic-world.ts';
+import { fc } from '../../support/properties.ts';
 
 const sometimes = (max: number): fc.Arbitrary<number> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(Infinity) }, fc.integer({ min: 1, max }));

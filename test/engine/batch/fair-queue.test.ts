@@ -1,9 +1,9 @@
 /** Fairness between tenants: its order, and its bound. */
 
-import { fc } from '../../support/properties.ts';
 import { describe, expect, test } from 'vitest';
 import { FairQueue, type Fair, type Lane } from '../../../src/engine/batch/fair-queue.ts';
 import { rounds, seed } from '../../support/seed.ts';
+import { fc } from '../../support/properties.ts';
 
 class Item implements Fair<Item> {
   readonly tenant: string;

@@ -1,9 +1,9 @@
 /** A continuous batcher to which anything may happen, looked at after every step. */
 
 import { deepStrictEqual as same, match } from 'node:assert/strict';
-import { fc } from '../../support/properties.ts';
 import type { ContinuousOptions } from '../../../src/engine/batch/continuous-api.ts';
 import { TokenWorld, undisturbed } from './token-world.ts';
+import { fc } from '../../support/properties.ts';
 
 type Options = Omit<ContinuousOptions<string>, 'model' | 'timers'> & {
   readonly contextTokens: number;

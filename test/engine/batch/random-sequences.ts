@@ -1,9 +1,9 @@
 /** A sequence batcher to which anything may happen, looked at after every step. */
 
 import { deepStrictEqual as same, ok } from 'node:assert/strict';
-import { fc } from '../../support/properties.ts';
 import type { SequenceBatcherStats, SequenceSubmit } from '../../../src/engine/batch/api.ts';
 import { SequenceWorld, type NoteStep, type Options } from './sequence-world.ts';
+import { fc } from '../../support/properties.ts';
 
 export const anyOptions: fc.Arbitrary<Partial<Options>> = fc.record({
   strategy: fc.oneof(

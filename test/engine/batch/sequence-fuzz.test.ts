@@ -3,10 +3,10 @@
  * is, and what it has seen), nobody shares a slot, the counters add up; and in the end nothing is left.
  */
 
-import { fc } from '../../support/properties.ts';
 import { test } from 'vitest';
 import { rounds, seed } from '../../support/seed.ts';
 import { anyOptions, anyDeed, RandomSequences } from './random-sequences.ts';
+import { fc } from '../../support/properties.ts';
 
 test('no state crosses sequences, counters add up to zero drift, nothing is left for ever', async () => {
   const deeds = fc.array(anyDeed, { maxLength: 80, size: 'max' });

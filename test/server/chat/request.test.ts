@@ -1,6 +1,5 @@
 /** Bodies of requests: whatever comes is read, or refused with a code. */
 
-import { fc } from '../../support/properties.ts';
 import { expect, it } from 'vitest';
 import { hasCode } from '../../../src/errors.ts';
 import {
@@ -11,6 +10,7 @@ import {
   type CompletionRequest,
 } from '../../../src/server/chat/request.ts';
 import { parameters } from '../support/fuzz.ts';
+import { fc } from '../../support/properties.ts';
 
 const messagesMax = 8;
 
