@@ -35,7 +35,6 @@ import {
 import type { RunCache } from './run-cache.ts';
 import type { RunOwner, RunSpace } from './runs.ts';
 import type { Slabs } from './slabs.ts';
-import { stackCells, stackLimit } from './stacks.ts';
 import type { SegmentView } from './segment-view.ts';
 import { countedBlocks } from './stats.ts';
 import { slabHeaderAt, slabWordsOf, windowOfPage } from './walk.ts';
@@ -126,7 +125,12 @@ function checkSlabs({ runs, slabs, owner }: Books, slabShift: number, report: Re
   }
   for (let stack = 0; stack < stackCount; stack++) {
     const listed = slabs.lists.all(stack).length;
-    const told = [listed, slabs.slabCounts[stack], slabs.freeCounts[stack], slabs.depth(stack)];
+    const told = [
+      listed,
+      slabs.slabCounts[stack],
+      slabs.freeCounts[stack],
+      slabs.stacks.depth(stack),
+    ];
     const seen = [counts[stack], counts[stack], free[stack], claimed[stack]];
     if (told.join() !== seen.join())
       report(`books of stack ${stack} say ${told.join()}, memory ${seen.join()}`);
@@ -146,13 +150,13 @@ function liveOf(view: SegmentView, page: number, slabShift: number): number {
 function checkStacks({ runs, slabs, owner }: Books, report: Report): void {
   const seen = new Set<Ref>();
   for (let stack = 0; stack < stackCount; stack++) {
-    const base = stack << slabs.stackShift;
-    const depth = slabs.depth(stack);
-    if (depth < 0 || depth > (slabs.stacks[base + stackLimit] as number)) {
+    const { stacks } = slabs;
+    const depth = stacks.depth(stack);
+    if (depth < 0 || depth > stacks.limit(stack)) {
       report(`stack ${stack} holds ${depth} blocks`);
     }
     for (let cell = 0; cell < depth; cell++) {
-      const ref = slabs.stacks[base + stackCells + cell] as Ref;
+      const ref = stacks.cells[stacks.bottom(stack) + 1 + cell] as Ref;
       if (seen.has(ref)) report(`reference ${ref} is claimed twice`);
       seen.add(ref);
       if (!isClaimed(runs, slabs, owner, stack, ref))

@@ -153,6 +153,8 @@ export const slabFreeCount = 1;
 /** Bits of a slab header that name its stack: kind · 32 + class. */
 export const stackMask = 255;
 export const kindOfStackShift = 5;
+/** Those of them that name its class. */
+export const classMask = 31;
 
 /** A slab header's word 0. */
 export function packSlab(stack: number, owner: number): number {

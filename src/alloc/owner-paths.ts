@@ -3,6 +3,7 @@
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, pageShift, type Ref, type Region } from '../memory/region.ts';
 import { and, or, peek, poke, type Words, zero } from '../memory/words.ts';
+import { retainPages } from './absent.ts';
 import type { AllocatorOptions } from './api.ts';
 import { classBytes, classCount, exactPagesMax, pagesFor, wholeSteps } from './classes.ts';
 import {
@@ -210,6 +211,18 @@ export abstract class OwnerPaths extends HeldBack {
     if (((this.owner.zeroKinds >> kind) & 1) === 0) return;
     const fromByte = granule << granuleShift;
     zero(view.segment.bytes, fromByte, fromByte + sizeBytes);
+  }
+
+  retain(ref: Ref): void {
+    this.mustWrite();
+    const pages = Math.ceil(this.sizeOf(ref) / pageBytes);
+    const view = this.lookup.viewOf(ref) as SegmentView;
+    retainPages(
+      view,
+      this.region.slabShift,
+      this.lookup.granuleOf(ref) >> layout.pageGranuleShift,
+      pages,
+    );
   }
 
   protected setKept(ref: Ref, kept: boolean): void {

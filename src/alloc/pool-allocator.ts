@@ -8,7 +8,7 @@
 import { fail } from '../errors.ts';
 import { granuleShift, pageBytes, type Ref, type Region } from '../memory/region.ts';
 import { add, and, or, peek, poke, setBits, type Words, zero } from '../memory/words.ts';
-import { giveBackMinBytes, retainPages } from './absent.ts';
+import { giveBackMinBytes } from './absent.ts';
 import type { Allocator, AllocatorOptions, Marks } from './api.ts';
 import { classGranulesMax, classOfGranules } from './classes.ts';
 import {
@@ -28,7 +28,6 @@ import { type Recovered, sweepUnmarked } from './recover.ts';
 import { refuseBlocked } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { Slabs } from './slabs.ts';
-import { stackCells, stackLimit } from './stacks.ts';
 
 // What follows is measured in nanoseconds. V8 knows an object that is in a constant, such as a program's allocator, and folds its fields down to the addresses
 // of arrays where they were written but once: hence `declare`, without which a field is undefined first. It inlines what has few bytecodes, callees included
@@ -42,7 +41,7 @@ const makeLive = (bits: Words, counters: Words, ref: Ref, granule: number): void
   const count = peek(counters, allocationsWord);
   poke(counters, allocationUnderWay, ref | (count << 31));
   setBits(bits, (granule >> 5) << layout.bitsWordShift, 1 << granule);
-  poke(counters, allocationsWord, count + 1);
+  poke(counters, allocationsWord, (count + 1) | 0);
   if (count === -1) carry(counters, allocationsWord);
 };
 
@@ -51,7 +50,7 @@ const makeClaimed = (bits: Words, counters: Words, ref: Ref, at: number, left: n
   const count = peek(counters, freesWord);
   poke(counters, freeUnderWay, ref | (count << 31));
   poke(bits, at, left);
-  poke(counters, freesWord, count + 1);
+  poke(counters, freesWord, (count + 1) | 0);
   if (count === -1) carry(counters, freesWord);
 };
 
@@ -66,6 +65,8 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   /** Taken out of `slabs` for the hot path. */
   declare private stacks: Int32Array;
   declare private readonly stackShift: number;
+  /** Bits of an index in `stacks` of which none is set behind the last cell of a stack. */
+  declare private readonly cellMask: number;
 
   /** @throws pool_corrupt */
   constructor(region: Region, options: AllocatorOptions) {
@@ -78,8 +79,9 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.quickView = first;
     this.quickBits = first.bits;
     this.quickHeaders = first.headers;
-    this.stackShift = this.slabs.stackShift;
-    this.stacks = this.slabs.stacks;
+    this.stackShift = this.slabs.stacks.shift;
+    this.cellMask = (1 << this.stackShift) - 1;
+    this.stacks = this.slabs.stacks.cells;
   }
 
   allocate(kind: Kind, sizeBytes: number): Ref {
@@ -94,12 +96,14 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     const { stacks } = this;
     const stack = (kind << layout.kindOfStackShift) | (classOfGranules[granules] as number);
     const base = stack << this.stackShift;
-    const depth = stacks[base] as number;
-    if (depth === 0) return this.allocateFresh(kind, sizeBytes, stack) | 0; // an integer for V8, too
-    stacks[base] = depth - 1;
-    const ref = stacks[base + stackCells - 1 + depth] as Ref;
-    if (ref <= this.quickMask) makeLive(this.quickBits, this.counters, ref, ref);
-    else this.makeLiveAnywhere(ref);
+    const top = stacks[base] as number;
+    const ref = stacks[top] as Ref;
+    // No reference, or one into another segment.
+    if ((ref - 1) >>> 0 >= this.quickMask) {
+      return this.allocateElsewhere(kind, sizeBytes, stack) | 0; // an integer for V8, too
+    }
+    stacks[base] = top - 1;
+    makeLive(this.quickBits, this.counters, ref, ref);
     return ref;
   }
 
@@ -115,24 +119,23 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
   free(ref: Ref, kind: Kind): void {
     if ((ref & this.quickMask) === ref) {
       const header = peek(this.quickHeaders, (ref >> this.windowShift) << layout.slabHeaderShift);
-      const stack = header & layout.stackMask;
-      // A slab of this owner.
-      if (header - stack === this.ownHeader) {
+      if (
+        // A slab of this owner and kind; that is one, since kind + 16 would be the next owner's.
+        (header & ~layout.classMask) === this.ownHeader + (kind << layout.kindOfStackShift) &&
+        (kind & kindMask) === kind
+      ) {
         const { quickBits: bits, stacks } = this;
         const at = (ref >> 5) << layout.bitsWordShift;
         const live = peek(bits, at);
         const others = peek(bits, at + layout.keptAt) | peek(bits, at + layout.remoteAt);
-        const base = stack << this.stackShift;
-        const depth = stacks[base] as number;
-        if (
-          // By itself, since kind + 16 would be the next owner's, of this kind; in it a block that is live, and that nobody else knows of; there is room in the stack.
-          stack >> layout.kindOfStackShift === kind &&
-          (((live & ~others) >> ref) & 1) !== 0 &&
-          depth !== stacks[base + stackLimit]
-        ) {
-          makeClaimed(bits, this.counters, ref, at, live & ~(1 << ref));
-          stacks[base + stackCells + depth] = ref;
-          stacks[base] = depth + 1;
+        const bit = 1 << ref;
+        const base = (header & layout.stackMask) << this.stackShift;
+        const next = ((stacks[base] as number) + 1) | 0;
+        // A block that is live, and that nobody else knows of; there is room in the stack.
+        if ((live & ~others & bit) !== 0 && (next & this.cellMask) !== 0) {
+          makeClaimed(bits, this.counters, ref, at, live ^ bit);
+          stacks[next] = ref;
+          stacks[base] = next;
           return;
         }
       }
@@ -169,18 +172,6 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   unkeep(ref: Ref): void {
     this.setKept(ref, false);
-  }
-
-  retain(ref: Ref): void {
-    this.mustWrite();
-    const pages = Math.ceil(this.sizeOf(ref) / pageBytes);
-    const view = this.lookup.viewOf(ref) as SegmentView;
-    retainPages(
-      view,
-      this.region.slabShift,
-      this.lookup.granuleOf(ref) >> layout.pageGranuleShift,
-      pages,
-    );
   }
 
   get usedBytes(): number {
@@ -271,9 +262,17 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.region.slotSettled = true;
   }
 
-  private makeLiveAnywhere(ref: Ref): void {
+  /** Allocates from a stack that has a block of another segment on top, or none. */
+  private allocateElsewhere(kind: Kind, sizeBytes: number, stack: number): Ref {
+    const { stacks } = this;
+    const base = stack << this.stackShift;
+    const top = stacks[base] as number;
+    const ref = stacks[top] as Ref;
+    if (ref === 0) return this.allocateFresh(kind, sizeBytes, stack);
+    stacks[base] = top - 1;
     const view = this.views[ref >> this.segmentShift] as SegmentView;
     makeLive(view.bits, this.counters, ref, ref & this.granuleMask);
+    return ref;
   }
 
   /** Frees runs and others' blocks of the first segment, which needs no look at segments. */
@@ -330,10 +329,10 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     makeClaimed(bits, this.counters, ref, at, peek(bits, at) & ~bit);
     const { stacks } = this;
     const base = stack << this.stackShift;
-    if (stacks[base] === stacks[base + stackLimit]) this.slabs.spillHalf(stack);
-    const depth = stacks[base] as number;
-    stacks[base + stackCells + depth] = ref;
-    stacks[base] = depth + 1;
+    if ((((stacks[base] as number) + 1) & this.cellMask) === 0) this.slabs.spillHalf(stack);
+    const next = (stacks[base] as number) + 1;
+    stacks[next] = ref;
+    stacks[base] = next;
   }
 
   /** Forgets what was held in private: it has been recovered. */
@@ -341,6 +340,6 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
     this.cache.drain(() => undefined);
     this.runs = this.newRuns();
     this.slabs = new Slabs(this.region, this.runs, this.owner);
-    this.stacks = this.slabs.stacks;
+    this.stacks = this.slabs.stacks.cells;
   }
 }

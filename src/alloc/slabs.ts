@@ -38,7 +38,7 @@ import type { RunOwner, RunSpace } from './runs.ts';
 import type { SegmentView } from './segment-view.ts';
 import { claimBlocks, freeAllBlocks, isPublished } from './slab-blocks.ts';
 import { noSlab, SlabLists } from './slab-lists.ts';
-import { makeStacks, stackCells, stackDepth, stackLimit, stackShiftFor } from './stacks.ts';
+import { Stacks } from './stacks.ts';
 import { takeTip } from './tips.ts';
 
 /** Full slabs that a refill looks at, and that are left for each that is made. */
@@ -46,9 +46,7 @@ const probesMax = 16;
 const leftForNew = 2;
 
 export class Slabs {
-  /** log2 of the distance between stacks in `stacks`. */
-  readonly stackShift: number;
-  readonly stacks: Int32Array;
+  readonly stacks: Stacks;
   /** Per stack: slabs, and blocks whose free bit is set. */
   readonly slabCounts: Int32Array = new Int32Array(stackCount);
   readonly freeCounts: Int32Array = new Int32Array(stackCount);
@@ -72,8 +70,7 @@ export class Slabs {
     this.#windowShift = region.slabShift - granuleShift;
     this.#segmentWindowShift = region.segmentShift - region.slabShift;
     this.table = classTable(region.slabShift);
-    this.stackShift = stackShiftFor(region.slabShift);
-    this.stacks = makeStacks(this.table, this.stackShift);
+    this.stacks = new Stacks(this.table, region.slabShift);
     this.coverSegments();
   }
 
@@ -88,11 +85,11 @@ export class Slabs {
    * @returns false when there is no memory: nothing has changed
    */
   refill(stack: number): boolean {
-    const want = ((this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1) + 1;
-    while (this.depth(stack) < want) {
+    const want = (this.stacks.limit(stack) >> 1) + 1;
+    while (this.stacks.depth(stack) < want) {
       let slab = this.lists.partial[stack] as number;
       if (slab === noSlab) {
-        if (this.depth(stack) > 0) break;
+        if (this.stacks.depth(stack) > 0) break;
         slab = this.#find(stack);
         if (slab === noSlab) return false;
       }
@@ -103,24 +100,17 @@ export class Slabs {
 
   /** Moves the `count` oldest blocks of a stack back to their slabs. */
   spill(stack: number, count: number): void {
-    const base = stack << this.stackShift;
-    const first = base + stackCells;
-    const depth = this.depth(stack);
-    for (let cell = first; cell < first + count; cell++) {
-      this.#putBack(stack, this.stacks[cell] as Ref);
-    }
-    this.stacks.copyWithin(first, first + count, first + depth);
-    this.stacks[base + stackDepth] = depth - count;
+    const first = this.stacks.bottom(stack) + 1;
+    const depth = this.stacks.depth(stack);
+    const { cells } = this.stacks;
+    for (let cell = first; cell < first + count; cell++) this.#putBack(stack, cells[cell] as Ref);
+    cells.copyWithin(first, first + count, first + depth);
+    this.stacks.setDepth(stack, depth - count);
   }
 
   /** Moves the older half of a full stack back. */
   spillHalf(stack: number): void {
-    this.spill(stack, (this.stacks[(stack << this.stackShift) + stackLimit] as number) >> 1);
-  }
-
-  /** Blocks in a stack. */
-  depth(stack: number): number {
-    return this.stacks[(stack << this.stackShift) + stackDepth] as number;
+    this.spill(stack, this.stacks.limit(stack) >> 1);
   }
 
   /** Empties all stacks, takes in what others have freed, gives entirely free slabs back. */
@@ -129,7 +119,7 @@ export class Slabs {
     if (hasNews) store(this.#owner.counters, newsWord, 0); // before the look: news from now on set it again
     for (let stack = 0; stack < stackCount; stack++) {
       if (this.slabCounts[stack] === 0) continue;
-      const depth = this.depth(stack);
+      const depth = this.stacks.depth(stack);
       if (depth > 0) this.spill(stack, depth);
       if (hasNews) {
         for (const slab of this.lists.all(stack)) this.collect(stack, slab);
@@ -299,24 +289,23 @@ export class Slabs {
     const window = this.#window(slab);
     const { headers, bits } = this.#view(slab);
     const { slabWords } = this.table;
-    const { stacks } = this;
+    const { cells } = this.stacks;
     const firstRef = slab << this.#windowShift;
     const firstWord = (window * slabWords) << bitsWordShift;
-    const base = stack << this.stackShift;
-    const first = base + stackCells;
-    const before = this.depth(stack);
+    const first = this.stacks.bottom(stack) + 1;
+    const before = this.stacks.depth(stack);
     let depth = before;
     for (let word = slabWords - 1; word >= 0 && depth < want; word--) {
       const at = firstWord + (word << bitsWordShift);
       const free = peek(bits, at + freeAt);
       if (free === 0) continue;
-      const left = claimBlocks(stacks, first + depth, want - depth, firstRef + (word << 5), free);
+      const left = claimBlocks(cells, first + depth, want - depth, firstRef + (word << 5), free);
       poke(bits, at + freeAt, left);
       depth += bitCount(free ^ left);
     }
     if (depth === before)
       fail('pool_corrupt', `slab ${slab} counts free blocks and has none; recover() first`);
-    stacks[base + stackDepth] = depth;
+    this.stacks.setDepth(stack, depth);
     this.freeCounts[stack] = (this.freeCounts[stack] as number) - (depth - before);
     const countWord = (window << slabHeaderShift) + slabFreeCount;
     const left = peek(headers, countWord) - (depth - before);

@@ -4,16 +4,14 @@ import { kindMask } from './kind.ts';
 import { classCount, type ClassTable, stackCount } from './classes.ts';
 
 /**
- * A stack in `stacks`: its depth, the bound of its depth, then the references it holds, oldest
- * first.
+ * A stack in `cells`: words, as many as a power of two. The first is the index, in the array, of the cell on top. Cells end where the stack ends: it is
+ * full when the next one would be another stack's. The one below them is 0 for ever: the stack is empty when there is no reference on top.
  * ```
- * word 0 depth │ 1 limit │ 2 … limit + 1 references │ …
+ * word 0 top │ … │ size - limit - 1: 0 │ size - limit … size - 1 references, oldest first
  * ```
  * One array for all: allocate and free look up one view.
  */
-export const stackDepth = 0;
-export const stackLimit = 1;
-export const stackCells = 2;
+const cellsBelow = 2;
 
 /**
  * log2 of a stack's words; fewer where slabs are small, so that small pools do not keep much of
@@ -28,17 +26,43 @@ export function isSmall(slabShift: number): boolean {
   return slabShift < largeSlabShift;
 }
 
-export function stackShiftFor(slabShift: number): number {
+function stackShiftFor(slabShift: number): number {
   return isSmall(slabShift) ? stackShiftSmall : stackShiftLarge;
 }
 
-/** All stacks, empty; those of kinds that there are not have a limit of 0. */
-export function makeStacks(table: ClassTable, stackShift: number): Int32Array {
-  const stacks = new Int32Array(((kindMask + 1) * classCount) << stackShift);
-  for (let stack = 0; stack < stackCount; stack++) {
-    const twoSlabs = 2 * (table.blocks[stack % classCount] as number);
-    const limit = Math.min((1 << stackShift) - stackCells, twoSlabs);
-    stacks[(stack << stackShift) + stackLimit] = limit;
+/** The stacks of an owner. Those of kinds that there are not are empty, and full. */
+export class Stacks {
+  /** log2 of the distance between stacks in `cells`. */
+  readonly shift: number;
+  readonly cells: Int32Array;
+  readonly #limits: Int32Array;
+
+  constructor(table: ClassTable, slabShift: number) {
+    this.shift = stackShiftFor(slabShift);
+    const most = (1 << this.shift) - cellsBelow;
+    this.#limits = Int32Array.from({ length: (kindMask + 1) * classCount }, (_, stack) =>
+      stack < stackCount ? Math.min(most, 2 * (table.blocks[stack % classCount] as number)) : 0,
+    );
+    this.cells = new Int32Array(this.#limits.length << this.shift);
+    for (let stack = 0; stack < this.#limits.length; stack++) this.setDepth(stack, 0);
   }
-  return stacks;
+
+  /** Most references in a stack: two slabs at most. */
+  limit(stack: number): number {
+    return this.#limits[stack] as number;
+  }
+
+  /** References in a stack. */
+  depth(stack: number): number {
+    return (this.cells[stack << this.shift] as number) - this.bottom(stack);
+  }
+
+  setDepth(stack: number, depth: number): void {
+    this.cells[stack << this.shift] = this.bottom(stack) + depth;
+  }
+
+  /** The cell below the oldest reference of a stack. */
+  bottom(stack: number): number {
+    return ((stack + 1) << this.shift) - 1 - this.limit(stack);
+  }
 }

@@ -21,8 +21,9 @@ export type Ref = number;
 export interface Segment {
   readonly number: number;
   readonly sizeBytes: number;
-  /** What `words` and `bytes` show, from its first byte on: asking these for it would cost a get a tenth. */
+  /** What `words` and `bytes` show, from `firstByte` on: asking these for it would cost a get a tenth. */
   readonly buffer: ArrayBufferLike;
+  readonly firstByte: number;
   readonly words: Words;
   readonly bytes: Uint8Array;
   /**
@@ -32,10 +33,22 @@ export interface Segment {
   readonly copies?: Uint8Array;
 }
 
-/** A segment in the first `sizeBytes` of a buffer. */
+/** Where a segment begins in a buffer: at what the buffer is longer than granules. */
+function firstByteOf(buffer: ArrayBufferLike): number {
+  return buffer.byteLength & (granuleBytes - 1);
+}
+
+/** The words of a buffer that has a segment. */
+export function wordsOf(buffer: ArrayBufferLike): Words {
+  return new Int32Array(buffer, firstByteOf(buffer));
+}
+
+/** A segment in the first `sizeBytes` of what a buffer has of granules. */
 export function segmentOver(buffer: ArrayBufferLike, number: number, sizeBytes: number): Segment {
-  const words = new Int32Array(buffer, 0, sizeBytes >> 2);
-  return { number, sizeBytes, buffer, words, bytes: new Uint8Array(buffer, 0, sizeBytes) };
+  const firstByte = firstByteOf(buffer);
+  const words = new Int32Array(buffer, firstByte, sizeBytes >> 2);
+  const bytes = new Uint8Array(buffer, firstByte, sizeBytes);
+  return { number, sizeBytes, buffer, firstByte, words, bytes };
 }
 
 /** Where to copy into a segment. */

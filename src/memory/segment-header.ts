@@ -16,6 +16,7 @@ import { fail } from '../errors.ts';
 import { hexWord, highWord, joinWords, lowWord } from './fields.ts';
 import { minSegmentSlabs } from './geometry.ts';
 import { segmentHeader, segmentHeaderByte, segmentLockWord, segmentMagic } from './layout.ts';
+import { wordsOf } from './region.ts';
 import type { Superblock } from './superblock.ts';
 import { load, store, zero } from './words.ts';
 import type { Words } from './words.ts';
@@ -50,8 +51,8 @@ export function writeSegmentHeader(
  * used is written to, so that the rest of a buffer costs no memory. @param sizeBytes of the segment that it will be
  */
 export function wipeBuffer(buffer: SharedArrayBuffer, sizeBytes: number): void {
-  const words = new Int32Array(buffer);
-  const bytes = new Uint8Array(buffer);
+  const words = wordsOf(buffer);
+  const bytes = new Uint8Array(buffer, words.byteOffset);
   const touchedBytes = load(words, firstWord + segmentHeader.touchedBytes);
   if (touchedBytes > 0) {
     zero(bytes, 0, (firstWord + segmentHeader.touchedBytes) * 4);

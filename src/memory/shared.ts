@@ -18,7 +18,7 @@ import { placeSegment } from './numa.ts';
 import { optionalCalls } from './optional-os.ts';
 import { claimOwnerSlot, takeOwnerSlot } from './owners.ts';
 import { thisOwner } from './process.ts';
-import { pageBytes, segmentOver } from './region.ts';
+import { granuleBytes, pageBytes, segmentOver, wordsOf } from './region.ts';
 import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-header.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
@@ -31,6 +31,17 @@ type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
  * segments are needed than maxCapacityBytes / stride.
  */
 const spareBuffers = 4;
+
+/**
+ * What a buffer has before its segment, for that to begin at a cache line, as Format 1 and users of 64-byte alignment take it: memory of its own, which it
+ * is from 32 MiB on, glibc hands out from its 16th byte on. Otherwise all lines are as shifted as the buffer is, which is slower and no less right.
+ */
+const leadBytes: number = process.platform === 'linux' ? granuleBytes - 16 : 0;
+
+/** Bytes of the buffer of a segment. */
+function bufferBytes(segmentShift: number): number {
+  return 2 ** segmentShift + leadBytes;
+}
 
 /** A segment for who creates the region, with the fast way to copy into it where koffi is there. */
 function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
@@ -80,7 +91,7 @@ class SharedBacking implements Backing {
         'pool_corrupt',
         `the superblock counts segment ${number}, the handle has ${this.handle.buffers.length}`,
       );
-    return this.#over(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
+    return this.#over(buffer, number, readSegmentSize(wordsOf(buffer), number, pool));
   }
 
   isCurrent(segment: Segment, pool: Superblock): boolean {
@@ -109,7 +120,8 @@ function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[]
   const spare = maxBytes > block.capacityBytes ? spareBuffers : 0;
   const count = Math.min(Math.ceil(maxBytes / stride) + spare, maxSegments(block.segmentShift));
   try {
-    return Array.from({ length: count }, () => new SharedArrayBuffer(stride));
+    const bytes = bufferBytes(block.segmentShift);
+    return Array.from({ length: count }, () => new SharedArrayBuffer(bytes));
   } catch (cause) {
     return fail(
       'memory_unavailable',
@@ -159,7 +171,7 @@ function checkHandle(handle: RegionHandle): SharedHandle {
     fail('invalid_argument', `segmentShift of the handle is ${String(shift)}`);
   }
   for (const buffer of handle.buffers) {
-    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength !== 2 ** shift) {
+    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength !== bufferBytes(shift)) {
       fail('invalid_argument', 'a buffer of the handle is not a SharedArrayBuffer of one segment');
     }
   }
@@ -176,7 +188,7 @@ export function attachSharedRegion(
 ): Region {
   const checked = checkHandle(handle);
   const backing = new SharedBacking(checked, segmentOver);
-  const words = new Int32Array(checked.buffers[0] as SharedArrayBuffer);
+  const words = wordsOf(checked.buffers[0] as SharedArrayBuffer);
   const { block, segments } = settled(
     () => readSuperblock(words),
     (current) => ({ block: current, segments: openSegments(backing, current) }),

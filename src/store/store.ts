@@ -294,7 +294,7 @@ export class Store {
     }
     this.touch(words, at);
     const code = (traits >>> trait.elementShift) & trait.elementMask;
-    const view = viewOf(code, segment.buffer, byte, sizeBytes);
+    const view = viewOf(code, segment.buffer, segment.firstByte + byte, sizeBytes);
     return new LeaseView(this, ref, words, at, selector, sizeBytes, view);
   }
 

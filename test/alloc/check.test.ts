@@ -297,15 +297,15 @@ const damages: Damage[] = [
     'a block claimed twice',
     /reference \d+ is claimed twice/,
     ({ allocator }) => {
-      const { stacks, stackShift } = allocator.slabs;
-      const first = (stackOfSlab << stackShift) + 2;
-      stacks[first + 1] = stacks[first] as number;
+      const { stacks } = allocator.slabs;
+      const first = stacks.bottom(stackOfSlab) + 1;
+      stacks.cells[first + 1] = stacks.cells[first] as number;
     },
   ],
 ];
 
 function setDepth(allocator: PoolAllocator, depth: number): void {
-  allocator.slabs.stacks[stackOfSlab << allocator.slabs.stackShift] = depth;
+  allocator.slabs.stacks.setDepth(stackOfSlab, depth);
 }
 
 test('the subject is sound, and as the damages want it', () => {

@@ -171,12 +171,7 @@ describe('statistics', () => {
   test('count on above 2^32', () => {
     const region = sharedRegion({ capacityBytes: 4 * mib });
     const allocator = createAllocator(region);
-    const counters = new Int32Array(
-      (region.segments[0] as { bytes: Uint8Array }).bytes.buffer,
-      24_576,
-      6,
-    );
-    counters.set([-1, 7, -1, 7]);
+    region.segments[0]?.words.set([-1, 7, -1, 7], 24_576 / 4);
     allocator.free(allocator.allocate(0, 64), 0);
     expect(allocator.stats().allocations).toBe(8 * 2 ** 32);
     expect(allocator.stats().frees).toBe(8 * 2 ** 32);

@@ -14,7 +14,7 @@ import {
   restoreMemory,
 } from '../support/owned-memory.ts';
 import { pointsOf } from '../support/points.ts';
-import { granuleBytes } from '../../src/memory/region.ts';
+import { granuleBytes, wordsOf } from '../../src/memory/region.ts';
 import { tableBytes } from '../../src/store/ref-table.ts';
 import { defaultOptions, dies, Trial, visitAccesses } from './harness.ts';
 import { scenarios } from './scenarios.ts';
@@ -107,8 +107,10 @@ function firstChange(trial: Trial, wreck: readonly Uint8Array[], byte: number): 
     const middle = (low + high) >> 1;
     restoreMemory(trial.memory, wreck);
     dies(middle, () => void trial.open());
-    const now = new Uint8Array(trial.memory.buffers[0] as SharedArrayBuffer, byte, tableBytes(9));
-    const same = Buffer.compare(now, wreck[0]?.subarray(byte, byte + now.length) ?? now) === 0;
+    const { buffer, byteOffset } = wordsOf(trial.memory.buffers[0] as SharedArrayBuffer);
+    const now = new Uint8Array(buffer, byteOffset + byte, tableBytes(9));
+    const then = wreck[0]?.subarray(now.byteOffset, now.byteOffset + now.length);
+    const same = Buffer.compare(now, then ?? now) === 0;
     if (same) low = middle + 1;
     else high = middle;
   }

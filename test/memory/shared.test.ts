@@ -7,6 +7,9 @@ import { describe, expect, it } from 'vitest';
 import { freshIdentity } from '../../src/memory/identity.ts';
 import { ownerFree, ownerLive, ownerSlot, ownerWord } from '../../src/memory/owners.ts';
 import { fixedPrefixBytes } from '../../src/memory/layout.ts';
+import { addressOf } from '../../src/memory/mapping.ts';
+import { osCalls } from '../../src/memory/os.ts';
+import { granuleBytes, wordsOf } from '../../src/memory/region.ts';
 import type { Region, RegionHandle, RegionOptions } from '../../src/memory/region.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
 import { watchWorker } from '../../src/memory/worker-exit.ts';
@@ -25,13 +28,24 @@ describe('buffers', () => {
   it('are all there from the start, for address space but no memory', () => {
     const before = process.memoryUsage().rss;
     const region = create({ capacityBytes: 4 * 2 ** 30 });
-    expect(buffersOf(region).map((buffer) => buffer.byteLength)).toEqual([
+    expect(buffersOf(region).map((buffer) => wordsOf(buffer).byteLength)).toEqual([
       2 ** 30,
       2 ** 30,
       2 ** 30,
       2 ** 30,
     ]);
     expect(process.memoryUsage().rss - before).toBeLessThan(64 * mib);
+  });
+
+  it.skipIf(process.platform !== 'linux')('have their segments where cache lines begin', () => {
+    const region = create({ capacityBytes: 128 * mib, segmentBytes: 32 * mib });
+    while (region.addSegment(() => {}));
+    const other = attachSharedRegion(region.handle);
+    const segments = [...region.segments, ...other.segments];
+    const offsets = segments.map((segment) => addressOf(segment, osCalls()) % granuleBytes);
+    expect(offsets).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
+    other.close();
+    region.close();
   });
 
   it('have spare ones when capacity may be raised', () => {
@@ -89,7 +103,8 @@ describe('handles', () => {
     ];
     for (const other of bad)
       expect(codeOf(() => attachSharedRegion(other as RegionHandle))).toBe('invalid_argument');
-    const zeros = [new SharedArrayBuffer(4 * mib)];
+    const [buffer] = buffersOf(create({ segmentBytes: 4 * mib }));
+    const zeros = [new SharedArrayBuffer(buffer?.byteLength)];
     expect(
       codeOf(() => attachSharedRegion({ type: 'shared', segmentShift: 22, buffers: zeros })),
     ).toBe('not_a_pool');

@@ -6,7 +6,7 @@ import { fail } from '../../src/errors.ts';
 import { control, controlByte, segmentLockWord } from '../../src/memory/layout.ts';
 import { lockTokenOf } from '../../src/memory/lock.ts';
 import { ownerSlot, ownerWord } from '../../src/memory/owners.ts';
-import type { Segment } from '../../src/memory/region.ts';
+import { type Segment, wordsOf } from '../../src/memory/region.ts';
 import { attachSharedRegion } from '../../src/memory/shared.ts';
 import { store as storeWord } from '../../src/memory/words.ts';
 import { partOf } from '../../src/store/contexts.ts';
@@ -137,7 +137,7 @@ describe('owners of one store', () => {
 
   it('bring in order what was broken also when its holder has been reaped, and its slot taken, before', () => {
     dieWithPen(first);
-    const words = new Int32Array(memory.buffers[0] as SharedArrayBuffer);
+    const words = wordsOf(memory.buffers[0] as SharedArrayBuffer);
     const pen = (controlByte >>> 2) + control.pen;
     expect(reapOwner(second.store, 0)).toBe(true);
     const next = ownPool(ownRegion(memory), options);

@@ -13,7 +13,7 @@ import { BackedRegion } from '../../src/memory/backed-region.ts';
 import type { Backing, Range } from '../../src/memory/backing.ts';
 import { ownerAbandoned, ownerSlot, ownerWord, takeOwnerSlot } from '../../src/memory/owners.ts';
 import { thisOwner } from '../../src/memory/process.ts';
-import { segmentOver } from '../../src/memory/region.ts';
+import { segmentOver, wordsOf } from '../../src/memory/region.ts';
 import type { Ref, Region, RegionHandle, RegionOptions, Segment } from '../../src/memory/region.ts';
 import { readSegmentSize } from '../../src/memory/segment-header.ts';
 import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.ts';
@@ -43,7 +43,7 @@ class KeptBacking implements Backing {
 
   open(number: number, pool: Superblock): Segment {
     const buffer = this.handle.buffers[number] as SharedArrayBuffer;
-    return segmentOver(buffer, number, readSegmentSize(new Int32Array(buffer), number, pool));
+    return segmentOver(buffer, number, readSegmentSize(wordsOf(buffer), number, pool));
   }
 
   isCurrent(segment: Segment, pool: Superblock): boolean {
@@ -98,7 +98,7 @@ export function newMemory(
 /** The region over buffers, in slot 0: a new life each time, so that the locks of an earlier one are inherited. */
 export function ownRegion(handle: SharedHandle): Region {
   const backing = new KeptBacking(handle);
-  const block = readSuperblock(new Int32Array(handle.buffers[0] as SharedArrayBuffer));
+  const block = readSuperblock(wordsOf(handle.buffers[0] as SharedArrayBuffer));
   const segments = Array.from({ length: block.segmentCount }, (_, n) => backing.open(n, block));
   const slotAbandoned = takeOwnerSlot((segments[0] as Segment).words, 0, thisOwner());
   const member = { ownerSlot: 0, slotAbandoned, readOnly: false };
@@ -143,7 +143,7 @@ export function anotherPool(
 
 /** The owner of a slot has died. */
 export function abandon(handle: SharedHandle, slot: number): void {
-  const words = new Int32Array(handle.buffers[0] as SharedArrayBuffer);
+  const words = wordsOf(handle.buffers[0] as SharedArrayBuffer);
   Atomics.store(words, ownerWord(slot, ownerSlot.state), ownerAbandoned);
 }
 

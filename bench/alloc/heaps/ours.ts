@@ -38,14 +38,15 @@ interface Place {
 /** Segments grow while we run; most is in the first, which stays as it is. */
 class Segments implements Memory<number> {
   declare private readonly firstEnd: number;
-  declare private readonly first: Uint8Array;
+  /** Signed: V8 looks at each use whether a Uint8Array still has the shape that it had, which those are that Buffer extends. */
+  declare private readonly first: Int8Array;
   declare private readonly region: Region;
 
   constructor(region: Region) {
     const { bytes, sizeBytes } = region.segments[0] as Segment;
     this.region = region;
     this.firstEnd = sizeBytes >> granuleShift;
-    this.first = bytes;
+    this.first = new Int8Array(bytes.buffer, bytes.byteOffset, sizeBytes);
   }
 
   touch(ref: number): void {

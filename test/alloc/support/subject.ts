@@ -48,8 +48,8 @@ export function subject(): Subject {
   view.table.walk((page, head) => {
     if ((head & 7) === stateFree && page > rest) rest = page;
   });
-  const { stacks, stackShift } = allocator.slabs;
-  const claimed = stacks[(stackOfSlab << stackShift) + 2] as number;
+  const { stacks } = allocator.slabs;
+  const claimed = stacks.cells[stacks.bottom(stackOfSlab) + 1] as number;
   const window = kept >> 8;
   const made = { allocator, view, run, extent, rest, kept, claimed };
   // Slabs of 16 KiB: 8 words of each bitmap, four bitmaps side by side.
