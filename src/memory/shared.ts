@@ -33,8 +33,8 @@ type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
 const spareBuffers = 4;
 
 /**
- * What a buffer has before its segment, for that to begin at a cache line, as Format 1 and users of 64-byte alignment take it: memory of its own, which it
- * is from 32 MiB on, glibc hands out from its 16th byte on. Otherwise all lines are as shifted as the buffer is, which is slower and no less right.
+ * Bytes of a buffer before its segment. glibc hands out large memory, from 32 MiB on in any case, from the 16th byte of a page on: with these a segment
+ * begins where a cache line does, and what is aligned in it is so in memory. Where they do not, lines are shifted, which is slower and no less right.
  */
 const leadBytes: number = process.platform === 'linux' ? granuleBytes - 16 : 0;
 

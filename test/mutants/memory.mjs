@@ -333,4 +333,13 @@ export const memory = [
     test: slots,
     killer: 'the thread of a shared owner is known from the first moment on that it has a slot',
   },
+  {
+    name: 'a shared segment where its buffer begins',
+    why: 'lines of it are to be lines of the cache, for owners beside each other not to share any',
+    file: 'src/memory/shared.ts',
+    from: 'granuleBytes - 16 : 0;',
+    to: '0 : 0;',
+    test: 'test/memory/shared.test.ts',
+    killer: 'buffers have their segments where cache lines begin',
+  },
 ];
