@@ -326,10 +326,10 @@ export class PoolAllocator extends OwnerPaths implements Allocator {
 
   /** Clears a block's live bit, counts it and pushes it. */
   protected push(stack: number, ref: Ref, bits: Words, at: number, bit: number): void {
-    makeClaimed(bits, this.counters, ref, at, peek(bits, at) & ~bit);
     const { stacks } = this;
     const base = stack << this.stackShift;
     if ((((stacks[base] as number) + 1) & this.cellMask) === 0) this.slabs.spillHalf(stack);
+    makeClaimed(bits, this.counters, ref, at, peek(bits, at) & ~bit);
     const next = (stacks[base] as number) + 1;
     stacks[next] = ref;
     stacks[base] = next;

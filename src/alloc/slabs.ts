@@ -108,9 +108,11 @@ export class Slabs {
     this.stacks.setDepth(stack, depth - count);
   }
 
-  /** Moves the older half of a full stack back. */
+  /** Moves the older half of a full stack back. @throws pool_corrupt */
   spillHalf(stack: number): void {
-    this.spill(stack, this.stacks.limit(stack) >> 1);
+    const half = this.stacks.limit(stack) >> 1;
+    if (half === 0) fail('pool_corrupt', `a slab is of stack ${stack}, which there is not`);
+    this.spill(stack, half);
   }
 
   /** Empties all stacks, takes in what others have freed, gives entirely free slabs back. */

@@ -33,9 +33,9 @@ export interface Segment {
   readonly copies?: Uint8Array;
 }
 
-/** Where a segment begins in a buffer: at what the buffer is longer than granules. */
+/** Where a segment begins in a buffer: in a shared one, at what it is longer than granules (shared.ts). */
 function firstByteOf(buffer: ArrayBufferLike): number {
-  return buffer.byteLength & (granuleBytes - 1);
+  return buffer instanceof SharedArrayBuffer ? buffer.byteLength & (granuleBytes - 1) : 0;
 }
 
 /** The words of a buffer that has a segment. */

@@ -19,6 +19,7 @@ import {
   stateSlab,
   usedPagesWord,
 } from '../../src/alloc/layout.ts';
+import { codeOf } from '../memory/support/regions.ts';
 import { setBits, stackOfSlab, subject, type Subject } from './support/subject.ts';
 
 type Damage = [what: string, fault: RegExp, damage: (subject: Subject) => void];
@@ -303,6 +304,16 @@ const damages: Damage[] = [
     },
   ],
 ];
+
+test('a free into a stack that there is not is pool_corrupt, and changes nothing', () => {
+  const { allocator, view, kept, header } = subject();
+  allocator.unkeep(kept);
+  view.headers[header] = packSlab((6 << 5) | (stackOfSlab & 31), 0);
+  const cells = Int32Array.from(allocator.slabs.stacks.cells);
+  expect(codeOf(() => allocator.free(kept, 6))).toBe('pool_corrupt');
+  expect(allocator.slabs.stacks.cells).toEqual(cells);
+  expect(allocator.isLive(kept)).toBe(true);
+});
 
 function setDepth(allocator: PoolAllocator, depth: number): void {
   allocator.slabs.stacks.setDepth(stackOfSlab, depth);

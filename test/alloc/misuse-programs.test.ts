@@ -144,7 +144,8 @@ const ofEverySize: readonly Row[] = [
       (program, sizeBytes) => {
         const ref = program.allocate(sizeBytes);
         const { buffer, byteOffset } = program.bytes(ref, usableBytes(sizeBytes));
-        const from = Math.max(byteOffset - bytes, dataByte(program.next));
+        const firstByte = program.next.region.segments[0]?.firstByte ?? 0;
+        const from = Math.max(byteOffset - bytes, firstByte + dataByte(program.next));
         new Uint8Array(buffer, from, byteOffset - from).fill(0xff);
         program.free(ref);
       },
