@@ -138,6 +138,11 @@ export class FreeRuns {
     poke(this.#words, usedPagesWord, usedPages);
   }
 
+  /** Whether a bin is in use whose runs may have `pages`. */
+  hasBinFor(pages: number): boolean {
+    return this.#nextBin(binOf(pages)) !== setBins;
+  }
+
   /**
    * A run of at least `pages`: the shortest of the first few in the lowest bin that has one; with
    * `low` the one at the lowest address.

@@ -90,12 +90,14 @@ export class RunSpace {
 
   /** A live run or extent. @returns 0 when exhausted: nothing has changed */
   allocateRun(head: number, pages: number): Ref {
-    return this.#allocate(head, pages);
+    let ref = gone;
+    while (ref === gone) ref = this.#search(head, pages);
+    return ref;
   }
 
   /** A slab-aligned run for a slab. @returns 0 when exhausted: nothing has changed */
   allocateSlab(kind: number): Ref {
-    return this.#allocate(packHead(stateSlab, kind, 0, this.slabPages), this.slabPages);
+    return this.allocateRun(packHead(stateSlab, kind, 0, this.slabPages), this.slabPages);
   }
 
   /**
@@ -240,12 +242,6 @@ export class RunSpace {
     this.dataPages = this.segments.reduce((sum, { free }) => sum + free.dataPages, 0);
   }
 
-  #allocate(head: number, pages: number): Ref {
-    let ref = gone;
-    while (ref === gone) ref = this.#search(head, pages);
-    return ref;
-  }
-
   /** @returns 0 when none of the segments has room, or `gone` */
   #search(head: number, pages: number): Ref {
     this.blocked = false;
@@ -255,19 +251,20 @@ export class RunSpace {
     const count = segments.length;
     // Low segments first, so that high ones empty and can be given back; other owners start higher.
     const first = this.#owner.slot % count;
-    let busy = 0;
+    let passedOver = 0;
     for (let step = 0; step < count; step++) {
       const segment = segments[(first + step) % count] as SegmentRuns;
       if (!segment.hasPages(pages)) continue;
-      const entry = segment.tryEnter();
+      // In holes only there is nothing to be locked for; another may be at work at the run that does not show.
+      const entry = segment.showsRun(pages) ? segment.tryEnter() : 'busy';
       if (entry === 'gone') return gone;
-      if (entry === 'busy') busy++;
+      if (entry === 'busy') passedOver++;
       else {
         const ref = this.#takeFrom(segment, head, pages);
         if (ref !== 0) return ref;
       }
     }
-    for (let number = 0; busy > 0 && number < count; number++) {
+    for (let number = 0; passedOver > 0 && number < count; number++) {
       const segment = segments[number] as SegmentRuns;
       if (!segment.hasPages(pages)) continue;
       const entry = segment.enter();

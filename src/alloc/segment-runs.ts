@@ -57,6 +57,11 @@ export class SegmentRuns {
     return this.free.dataPages - this.free.usedPages >= pages;
   }
 
+  /** A look that needs no lock, whether there is a run that may be long enough. One that another is at work at may not show. */
+  showsRun(pages: number): boolean {
+    return this.free.hasBinFor(pages);
+  }
+
   /** Takes the lock if it is free. */
   tryEnter(): Entry {
     return this.#tryLock() ? this.#unlessGone() : 'busy';

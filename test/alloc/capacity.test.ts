@@ -4,8 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { createAllocator, type PoolAllocator } from '../../src/alloc/allocator.ts';
 import { classBytes, classCount } from '../../src/alloc/classes.ts';
 import { kinds } from '../../src/alloc/kind.ts';
+import { binCount, binsInUseWord } from '../../src/alloc/layout.ts';
 import { CenoteError } from '../../src/errors.ts';
-import type { Ref } from '../../src/memory/region.ts';
+import { segmentLockWord } from '../../src/memory/layout.ts';
+import { lockTokenOf } from '../../src/memory/lock.ts';
+import type { Ref, Segment } from '../../src/memory/region.ts';
+import { attachSharedRegion } from '../../src/memory/shared.ts';
+import { codeOf } from '../memory/support/regions.ts';
 import { rounds, seed } from '../support/seed.ts';
 import { Random } from './support/random.ts';
 import { fill } from './support/fill.ts';
@@ -45,6 +50,22 @@ describe('a segment of 4 MiB', () => {
       expect(allocator.check()).toEqual([]);
     },
   );
+
+  test('a run that does not show while another is at work in its segment is not taken for missing', () => {
+    const region = sharedRegion({ capacityBytes: 4 * mib });
+    const allocator = createAllocator(region, { lockWaitMs: 0 });
+    const { words } = region.segments[0] as Segment;
+    const another = attachSharedRegion(region.handle);
+    words[segmentLockWord] = lockTokenOf(another);
+    // As it is between taking out two free runs and putting in what they make together.
+    const bins = words.slice(binsInUseWord, binsInUseWord + binCount / 32);
+    words.fill(0, binsInUseWord, binsInUseWord + bins.length);
+    expect(codeOf(() => allocator.allocate(3, 64 * page))).toBe('pool_busy');
+    words.set(bins, binsInUseWord);
+    words[segmentLockWord] = 0;
+    expect(allocator.allocate(3, 64 * page)).toBeGreaterThan(0);
+    another.close();
+  });
 
   test('a failed request changes nothing but the count of failures', () => {
     const allocator = make();

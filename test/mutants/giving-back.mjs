@@ -168,4 +168,14 @@ export const givingBack = [
     killer:
       "a segment of a 'shared' region that another drops is none that memory is looked for in",
   },
+  {
+    name: 'a segment that shows no run and is passed over for good',
+    why: 'another may be at work at it, under the lock',
+    file: 'src/alloc/runs.ts',
+    from: "if (entry === 'busy') passedOver++;",
+    to: "if (entry === 'busy' && segment.showsRun(pages)) passedOver++;",
+    test: 'test/alloc/capacity.test.ts',
+    killer:
+      'a segment of 4 MiB a run that does not show while another is at work in its segment is not taken for missing',
+  },
 ];
