@@ -1,6 +1,7 @@
 /** One of several processes that serve the same pools: what it does, and what it asks of the process that has started it. */
 
 import cluster from 'node:cluster';
+import { once } from 'node:events';
 import { CenoteError } from '../errors.ts';
 import { SharedUsage } from '../guard/shared-usage.ts';
 import { sumOf, type ServerNumbers } from '../server/numbers.ts';
@@ -44,8 +45,19 @@ export async function work(config: ServeConfig, io: Io): Promise<number> {
     return exitFailed;
   } finally {
     shared.close();
-    if (process.connected) process.disconnect();
+    await part();
   }
+}
+
+/**
+ * Parts from the process that has started this one, once that has heard that nothing listens here: a connection that it has dealt before is sent back until
+ * then, and goes to another worker.
+ */
+async function part(): Promise<void> {
+  if (!process.connected) return;
+  const gone = once(process, 'disconnect');
+  cluster.worker?.disconnect();
+  await gone;
 }
 
 /** The process that has started this one. */

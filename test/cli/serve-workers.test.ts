@@ -1,85 +1,13 @@
 /** `cenote serve --workers`: several processes on the same pools, as one server. */
 
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { Agent, request } from 'node:http';
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { isRunning } from '../../src/base/running.ts';
 import { missingEngine } from '../engine/support/models.ts';
 import { until } from '../support/until.ts';
 import { cenote, Scratch, Serving } from './support/cli.ts';
-
-/** Pids of the processes that a server has started. */
-function workersOf({ child }: Serving): number[] {
-  const list = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'latin1');
-  return list.trim().split(' ').filter(Boolean).map(Number);
-}
-
-interface Answer {
-  readonly status: number;
-  readonly text: string;
-}
-
-/** A connection of its own, which stays with one worker. */
-class Connection {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  readonly #server: Serving;
-  readonly #key: string;
-  /** The last request is on its way. */
-  sent: Promise<unknown> = Promise.resolve();
-
-  constructor(server: Serving, key: string) {
-    this.#server = server;
-    this.#key = key;
-  }
-
-  async send(method: string, path: string, body?: string): Promise<Answer> {
-    const headers = { authorization: `Bearer ${this.#key}` };
-    const sent = request(`${this.#server.url}${path}`, { method, headers, agent: this.#agent });
-    this.sent = once(sent, 'finish');
-    sent.end(body);
-    const [response] = (await once(sent, 'response')) as [
-      NodeJS.ReadableStream & { statusCode: number },
-    ];
-    let text = '';
-    for await (const chunk of response) text += String(chunk);
-    return { status: response.statusCode, text };
-  }
-
-  put(id: string, body: string): Promise<Answer> {
-    return this.send('PUT', `/v1/contexts/${id}/parts/text?type=utf8`, body);
-  }
-
-  async get(id: string): Promise<string> {
-    return (await this.send('GET', `/v1/contexts/${id}/parts/text`)).text;
-  }
-
-  close(): void {
-    this.#agent.destroy();
-  }
-}
-
-/** A server with two workers, and a connection to each: connections are dealt out in turn. */
-async function startPair(
-  scratch: Scratch,
-  ...words: string[]
-): Promise<{ server: Serving; pair: [Connection, Connection] }> {
-  const server = await Serving.start([
-    '--workers',
-    '2',
-    '--http',
-    '0',
-    '--data',
-    scratch.join('data'),
-    ...words,
-  ]);
-  const pair: [Connection, Connection] = [
-    new Connection(server, server.key),
-    new Connection(server, server.key),
-  ];
-  for (const connection of pair) await connection.send('GET', '/healthz');
-  return { server, pair };
-}
+import { Connection, startPair, workersOf } from './support/workers.ts';
 
 function seriesOf(page: string, name: string): number {
   const line = page.split('\n').find((text) => text.startsWith(`cenote_${name}`));
@@ -122,7 +50,7 @@ describe('serve --workers', () => {
     'tells what all engines have done, whichever worker is asked',
     async () => {
       using scratch = new Scratch();
-      const { server, pair } = await startPair(scratch, '--model', 'models/cenote-moby.gguf');
+      const { server, pair } = await startPair(scratch, ['--model', 'models/cenote-moby.gguf']);
       const [one, two] = pair;
       const body = JSON.stringify({ model: 'cenote-moby', prompt: 'Call me', max_tokens: 3 });
       const answers: unknown[] = [];
