@@ -5,39 +5,29 @@
 
 import type { Worker } from 'node:cluster';
 
-/** A connection as node:cluster holds it; closing one that is closed does nothing. */
+/** A connection as node:cluster holds it. */
 interface Handle {
   close(): void;
 }
 
-export class Handovers {
-  /** Who was given a connection last: one that a worker has sent back is another's. */
-  readonly #holders = new WeakMap<Handle, Worker>();
-
-  /** From now on what this worker is given and does not take ends with it. */
-  watch(worker: Worker): void {
-    /** The last one of each port; those before it were answered for. */
-    const last = new Map<unknown, Handle>();
-    const { process } = worker;
-    const send = process.send.bind(process) as (...words: readonly unknown[]) => boolean;
-    process.send = (...words: readonly unknown[]): boolean => {
-      const [message, handle] = words;
-      if (isHandle(handle)) {
-        last.set((message as { readonly key?: unknown }).key, handle);
-        this.#holders.set(handle, worker);
-      }
-      return send(...words);
-    };
-    const end = (): void => {
-      for (const handle of last.values()) {
-        if (this.#holders.get(handle) === worker) handle.close();
-      }
-      last.clear();
-    };
-    // It may be given one more between the two, whichever comes first.
-    worker.once('disconnect', end);
-    worker.once('exit', end);
-  }
+/** From now on what this worker is given, and neither takes nor sends back, ends with it. */
+export function watchHandover({ process }: Worker): void {
+  /** By the number of the message that each went with. */
+  const underWay = new Map<number | undefined, Handle>();
+  const send = process.send.bind(process) as (...words: readonly unknown[]) => boolean;
+  process.send = (...words: readonly unknown[]): boolean => {
+    const [message, handle] = words;
+    if (isHandle(handle)) underWay.set((message as { readonly seq?: number }).seq, handle);
+    return send(...words);
+  };
+  process.on('internalMessage', ({ ack }: { readonly ack?: number }) => underWay.delete(ack));
+  const end = (): void => {
+    for (const handle of underWay.values()) handle.close();
+    underWay.clear();
+  };
+  // Between the two it may be given one more, whichever comes first.
+  process.once('disconnect', end);
+  process.once('exit', end);
 }
 
 function isHandle(value: unknown): value is Handle {

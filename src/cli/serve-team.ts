@@ -6,7 +6,7 @@ import { workersMax, type SharedUsage } from '../guard/shared-usage.ts';
 import { pastOf, type ServerNumbers } from '../server/numbers.ts';
 import { printLine, type Io } from './io.ts';
 import type { Listening } from './serve-announce.ts';
-import { Handovers } from './serve-handover.ts';
+import { watchHandover } from './serve-handover.ts';
 import { gatherMs, workerVariable, type FromWorker, type ToWorker } from './serve-messages.ts';
 import { stopDeadlineMs } from './serve-process.ts';
 
@@ -41,7 +41,6 @@ export class Team {
   readonly #shared: SharedUsage;
   readonly #io: Io;
   readonly #members = new Map<number, Member>();
-  readonly #handovers = new Handovers();
   readonly #gatherings = new Map<number, Gathering>();
   /** What those have counted that are gone. */
   #past: ServerNumbers[] = [];
@@ -126,7 +125,7 @@ export class Team {
   #fork(): Promise<Listening> {
     const number = this.#freeNumber();
     const worker = cluster.fork({ [workerVariable]: String(number) });
-    this.#handovers.watch(worker);
+    watchHandover(worker);
     const gone = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
     const startedMs = this.#io.clock.nowMs();
     const member: Member = {
