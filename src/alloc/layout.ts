@@ -161,10 +161,8 @@ export function packSlab(stack: number, owner: number): number {
   return stack | slabValid | (owner << slabOwnerShift);
 }
 
-/** The kind in a slab header's word 0. */
-export function kindOfSlab(header: number): number {
-  return (header & stackMask) >> kindOfStackShift;
-}
+/** Bits of a slab header that say whether it is one, and of which stack. */
+export const belowOwner: number = (1 << slabOwnerShift) - 1;
 
 /** The word of a slab header that tells of remote frees. */
 export const slabNews = 2;
@@ -173,6 +171,8 @@ export const windowRetained = 3;
 
 /** Owner of what nobody owns: kept runs of the dead, slabs of those who left. */
 export const nobody = 127;
+/** The header of a slab of nobody, but for its stack. */
+export const slabOfNobody: number = slabValid | (nobody << slabOwnerShift);
 
 /** log2 of the words that 32 granules have. */
 export const bitsWordShift = 2;

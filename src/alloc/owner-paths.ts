@@ -16,7 +16,7 @@ import {
   freeUnderWay,
 } from './counters.ts';
 import { HeldBack } from './held-back.ts';
-import { type Kind, kindCount, kinds } from './kind.ts';
+import { type Kind, kindCount, kindMask, kinds } from './kind.ts';
 import * as layout from './layout.ts';
 import { notInSlab } from './lookup.ts';
 import { freeRemotely, Messenger } from './remote.ts';
@@ -172,11 +172,11 @@ export abstract class OwnerPaths extends HeldBack {
     granule: number,
     header: number,
   ): boolean {
-    const owner = header >> layout.slabOwnerShift;
-    const isSlab = (header & layout.slabValid) !== 0;
-    const isOthers = isSlab && owner !== this.owner.slot && owner !== layout.nobody;
-    const isLive = ((peek(bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 1;
-    if (!isOthers || !isLive || layout.kindOfSlab(header) !== kind) return false;
+    // The header of a slab of this kind, but for its stack; where another kind or none is asked for, bits below the owner differ.
+    const label = (header & ~layout.classMask) ^ (kind << layout.kindOfStackShift);
+    const isOfKind = (label & layout.belowOwner) === layout.slabValid && (kind & kindMask) === kind;
+    if (!isOfKind || label === this.ownHeader || label === layout.slabOfNobody) return false;
+    if (((peek(bits, (granule >> 5) << layout.bitsWordShift) >> granule) & 1) === 0) return false;
     // Whether another has freed it is found where the bit is set.
     freeRemotely(this.messenger, headers, bits, granule, ref);
     return true;
