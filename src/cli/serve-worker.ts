@@ -1,7 +1,6 @@
 /** One of several processes that serve the same pools: what it does, and what it asks of the process that has started it. */
 
 import cluster from 'node:cluster';
-import { once } from 'node:events';
 import { CenoteError } from '../errors.ts';
 import { SharedUsage } from '../guard/shared-usage.ts';
 import { sumOf, type ServerNumbers } from '../server/numbers.ts';
@@ -55,7 +54,8 @@ export async function work(config: ServeConfig, io: Io): Promise<number> {
  */
 async function part(): Promise<void> {
   if (!process.connected) return;
-  const gone = once(process, 'disconnect');
+  // An error is none here: should that process have died meanwhile, the end of its channel tells it, too.
+  const gone = new Promise((resolve) => process.once('disconnect', resolve));
   cluster.worker?.disconnect();
   await gone;
 }
