@@ -8,7 +8,7 @@
 
 import { pageShift, type Region, type Segment } from '../memory/region.ts';
 import { ownerSlot, ownerWord } from '../memory/owners.ts';
-import { peek, poke, type Words } from '../memory/words.ts';
+import { peek, poke, store, type Words } from '../memory/words.ts';
 import {
   absenceOf,
   absentSinceWord,
@@ -19,6 +19,7 @@ import {
   slabHeaderShift,
   stateFree,
   stateOf,
+  usedPagesWord,
   windowRetained,
 } from './layout.ts';
 import type { SegmentView } from './segment-view.ts';
@@ -84,24 +85,27 @@ function eachRange(
 }
 
 /**
- * Has the system give the memory of pages again that are about to be handed out of the free run at
- * `from`, if that is absent.
+ * Has the system give the memory of pages again that are about to be handed out of the absent free run at
+ * `from`. They count as used; where it has none they do no more.
  * @returns false when it has none
  * @throws io_failed
  */
 export function takeAgain(
   region: Region,
-  { table, segment }: SegmentView,
+  { table, segment, words }: SegmentView,
   from: number,
   at: number,
   pages: number,
 ): boolean {
-  const head = table.head(from);
-  if (absenceOf(head) === 0) return true;
-  if (region.takeAgain?.(segment, at << pageShift, (at + pages) << pageShift) === true) return true;
+  let isThere = false;
+  try {
+    isThere = region.takeAgain?.(segment, at << pageShift, (at + pages) << pageShift) === true;
+  } finally {
+    if (!isThere) store(words, usedPagesWord, peek(words, usedPagesWord) - pages);
+  }
   // Some of the pages may be there now.
-  table.setHead(from, packFree(headAbsent | headPartly, lengthOf(head)));
-  return false;
+  if (!isThere) table.setHead(from, packFree(headAbsent | headPartly, lengthOf(table.head(from))));
+  return isThere;
 }
 
 /** Pages of a run that are with the system, as far as is known: none while it is absent partly. */

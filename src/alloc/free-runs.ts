@@ -80,12 +80,12 @@ export class FreeRuns {
   }
 
   /**
-   * Where `pages` go that are taken from the free run at `from`: at its low end, or at its high one,
+   * Where `pages` go that are taken from the free run of `length` at `from`: at its low end, or at its high one,
    * at a multiple of `step`.
    * @throws pool_corrupt
    */
-  placeIn(from: number, pages: number, step: number, low: boolean): number {
-    const end = from + this.lengthAt(from);
+  placeIn(from: number, length: number, pages: number, step: number, low: boolean): number {
+    const end = from + length;
     const at = low ? alignUp(from, step) : (end - pages) & -step;
     if (!(at >= from && at + pages <= end && end <= this.#layout.pages)) {
       fail(
@@ -96,10 +96,27 @@ export class FreeRuns {
     return at;
   }
 
-  /** Takes in a free run, whose head says so. */
+  /** Takes in a free run. */
   insert(page: number, pages: number): void {
+    this.#link(page, this.#binFor(page, pages));
+  }
+
+  /** Takes out a free run, whose head still says so. */
+  remove(page: number): void {
+    this.#unlink(page, this.#binFor(page, lengthOf(this.#table.head(page))));
+  }
+
+  /** Takes in that the free run at `page` is longer or shorter than it was. */
+  resize(page: number, from: number, to: number): void {
+    const bin = this.#binFor(page, from);
+    const next = this.#binFor(page, to);
+    if (next === bin) return;
+    this.#unlink(page, bin);
+    this.#link(page, next);
+  }
+
+  #link(page: number, bin: number): void {
     const words = this.#words;
-    const bin = this.#binFor(page, pages);
     const head = peek(words, binsWord + bin);
     poke(words, this.#links + 2 * page, head);
     poke(words, this.#links + 2 * page + 1, endOfRuns);
@@ -109,10 +126,8 @@ export class FreeRuns {
     poke(words, at, peek(words, at) | (1 << (bin & 31)));
   }
 
-  /** Takes out a free run, whose head still says so. */
-  remove(page: number): void {
+  #unlink(page: number, bin: number): void {
     const words = this.#words;
-    const bin = this.#binFor(page, lengthOf(this.#table.head(page)));
     const next = peek(words, this.#links + 2 * page);
     const previous = peek(words, this.#links + 2 * page + 1);
     if (next !== endOfRuns) poke(words, this.#links + 2 * next + 1, previous);

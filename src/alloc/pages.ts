@@ -127,23 +127,21 @@ export class PageTable {
 
   /**
    * Frees a run and merges it with free neighbours.
-   * @returns first page of the merged run; its length is in its head
+   * @param left first page of the one before it, and `rightPages` the length of the one after it; 0 for none
+   * @returns length of the merged run
    */
-  merge(page: number, pages: number): number {
+  merge(page: number, pages: number, left: number, rightPages: number): number {
     this.setHead(page, packFree(0, pages)); // the commit
-    const left = this.freeBefore(page);
-    const end = page + pages;
-    const right = end < this.layout.pages ? this.head(end) : 0;
-    const rightIsFree = stateOf(right) === stateFree;
     const first = left === 0 ? page : left;
-    const length = (rightIsFree ? end + lengthOf(right) : end) - first;
+    const end = page + pages;
+    const length = end + rightPages - first;
     let absence = left === 0 ? 0 : jointAbsence(absenceOf(this.head(left)), 0);
-    if (rightIsFree) absence = jointAbsence(absence, absenceOf(right));
+    if (rightPages !== 0) absence = jointAbsence(absence, absenceOf(this.head(end)));
     this.setEnds(first, length, nobody);
     if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);
-    if (rightIsFree) this.setHead(end, stateInterior);
-    return first;
+    if (rightPages !== 0) this.setHead(end, stateInterior);
+    return length;
   }
 
   /** First page of the free run that ends before `page`, or 0. */

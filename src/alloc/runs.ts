@@ -17,6 +17,7 @@ import { beginAllocation } from './counters.ts';
 import { formatSegment } from './format.ts';
 import { metadataKind } from './kind.ts';
 import {
+  absenceOf,
   allocControl,
   headAbsent,
   kindOfHead,
@@ -304,23 +305,19 @@ export class RunSpace {
     }
     const length = free.lengthAt(from);
     const step = forSlab ? this.slabPages : 1;
-    const at = free.placeIn(from, pages, step, low);
+    const at = free.placeIn(from, length, pages, step, low);
     const ref = (number << (this.region.segmentShift - granuleShift)) | (at << pageGranuleShift);
     if (ref <= than || !this.#reserve(words, pages)) return 0;
-    let isThere = false;
-    try {
-      isThere = absent.takeAgain(this.region, view, from, at, pages);
-    } finally {
-      if (!isThere) store(words, usedPagesWord, peek(words, usedPagesWord) - pages);
-    }
-    this.#refused ||= !isThere;
-    if (!isThere)
+    const isAbsent = absenceOf(table.head(from)) !== 0;
+    if (isAbsent && !absent.takeAgain(this.region, view, from, at, pages)) {
+      this.#refused = true;
       return look === absent.anyRun ? this.#take(segment, head, pages, than, absent.presentRun) : 0;
+    }
     if (low && forSlab) absent.retainPages(view, this.region.slabShift, at, pages);
     if (!forSlab) beginAllocation(this.#owner.counters, ref);
-    free.remove(from);
+    if (at > from) free.resize(from, length, at - from);
+    else free.remove(from);
     table.split(from, length, at, pages, head, this.#owner.slot);
-    if (at > from) free.insert(from, at - from);
     if (at + pages < from + length) free.insert(at + pages, from + length - at - pages);
     return ref;
   }

@@ -8,7 +8,7 @@
 import { segmentLockWord } from '../memory/layout.ts';
 import { lock, lockClosed, tryLock, unlock, type LockWait } from '../memory/lock.ts';
 import type { Region } from '../memory/region.ts';
-import { and, load, or, peek, poke, type Words } from '../memory/words.ts';
+import { and, load, loadInOrder, or, peek, poke, type Words } from '../memory/words.ts';
 import { FreeRuns } from './free-runs.ts';
 import {
   headRemote,
@@ -119,7 +119,7 @@ export class SegmentRuns {
     const words = this.#words;
     if (peek(words, pendingGroupsWord) !== 0) this.#drain();
     unlock(words, segmentLockWord);
-    while (load(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
+    while (loadInOrder(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
       this.#drain();
       unlock(words, segmentLockWord);
     }
@@ -149,10 +149,11 @@ export class SegmentRuns {
     const pages = lengthOf(table.head(page));
     const end = page + pages;
     const left = table.freeBefore(page);
-    if (left !== 0) free.remove(left);
-    if (end < layout.pages && free.lengthAt(end) !== 0) free.remove(end);
-    const first = table.merge(page, pages);
-    free.insert(first, lengthOf(table.head(first)));
+    const rightPages = end < layout.pages ? free.lengthAt(end) : 0;
+    if (rightPages !== 0) free.remove(end);
+    const merged = table.merge(page, pages, left, rightPages);
+    if (left === 0) free.insert(page, merged);
+    else free.resize(left, page - left, merged);
     poke(this.#words, usedPagesWord, peek(this.#words, usedPagesWord) - pages);
   }
 

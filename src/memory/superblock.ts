@@ -23,7 +23,7 @@ import {
   superblockMagic,
   superblockWords,
 } from './superblock-codec.ts';
-import { load, store } from './words.ts';
+import { load, loadInOrder, store } from './words.ts';
 import type { Words } from './words.ts';
 
 export interface Superblock {
@@ -140,7 +140,7 @@ export function markOf(block: Superblock): number {
  * through 2^32 commits sees none of them.)
  */
 export function isUnchanged(words: Words, mark: number): boolean {
-  return load(words, sequenceWord) === mark;
+  return loadInOrder(words, sequenceWord) === mark;
 }
 
 /** True when the pool has features that this version may read but not write. */

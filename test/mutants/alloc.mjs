@@ -54,9 +54,9 @@ export const alloc = [
     from: `    this.setEnds(first, length, nobody);
     if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);
-    if (rightIsFree) this.setHead(end, stateInterior);`,
+    if (rightPages !== 0) this.setHead(end, stateInterior);`,
     to: `    this.setEnds(first, length, nobody);
-    if (rightIsFree) this.setHead(end, stateInterior);
+    if (rightPages !== 0) this.setHead(end, stateInterior);
     if (length !== pages) this.setHead(first, packFree(absence, length));
     if (first !== page) this.setHead(page, stateInterior);`,
     test: survivors,
@@ -136,12 +136,21 @@ export const alloc = [
     killer: "'shared, two owners' with blocks of 48 bytes double free is double_free",
   },
   {
+    name: 'a free run that stays in its bin whatever its length',
+    why: 'who looks for a long run finds it in the bin of its length',
+    file: 'src/alloc/free-runs.ts',
+    from: 'if (next === bin) return;',
+    to: 'if (next > 0) return;',
+    test: 'test/alloc/capacity.test.ts',
+    killer: 'a segment of 4 MiB after frees in any order all of it is one run again',
+  },
+  {
     name: 'runs that were given back and are not merged',
     why: 'who has the lock merges what others marked',
     file: 'src/alloc/segment-runs.ts',
     from: `    if (peek(words, pendingGroupsWord) !== 0) this.#drain();
     unlock(words, segmentLockWord);
-    while (load(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
+    while (loadInOrder(words, pendingGroupsWord) !== 0 && this.#tryLock()) {
       this.#drain();
       unlock(words, segmentLockWord);
     }`,
@@ -156,7 +165,7 @@ export const alloc = [
     from: "if (outcome === 'taken') return this.#unlessGone();",
     to: "if (outcome !== 'busy') return this.#unlessGone();",
     test: survivors,
-    killer: dies('allocates a run', 'allocates runs'),
+    killer: dies('allocates a run', 'does nothing'),
   },
   {
     name: 'a repair that keeps the old index',
