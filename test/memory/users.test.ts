@@ -97,7 +97,7 @@ const subjects: Subject[] = [
     name: 'processes with a mapped region',
     create: createMapped,
     start: startProcess,
-    killings: rounds(8, 200),
+    killings: rounds(8, 60),
   },
 ];
 
