@@ -25,6 +25,7 @@ import { evictions } from '../test/mutants/evict.mjs';
 import { fullPools } from '../test/mutants/full.mjs';
 import { guards } from '../test/mutants/guard.mjs';
 import { hugePageMutants } from '../test/mutants/huge-pages.mjs';
+import { wasmWords } from '../test/mutants/wasm-words.mjs';
 import { kv } from '../test/mutants/kv.mjs';
 import { kvOffload } from '../test/mutants/kv-offload.mjs';
 import { manyOwners } from '../test/mutants/many-owners.mjs';
@@ -67,6 +68,7 @@ const ours = [
   ...failedOnTheWay,
   ...memory,
   ...hugePageMutants,
+  ...wasmWords,
   ...manyOwners,
   ...alloc,
   ...quickFrees,

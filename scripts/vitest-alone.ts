@@ -1,6 +1,6 @@
 /**
  * Which test files need a process of their own. To start one, and to load our modules in it, takes longer than most files run; those that put another
- * module in the place of ours (`vi.mock`, themselves or what they import of test/) would find it loaded, and would leave theirs to the next file; what a
+ * module in the place of ours (`vi.mock` or `vi.resetModules`, themselves or what they import of test/) would find it loaded, and would leave theirs to the next file; what a
  * module does before or after tests (`afterAll`) it does for the file that has loaded it alone; and who measures what a process takes of memory or
  * descriptors would count what others have left.
  */
@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
 const ours = /^(?:import|export) [^;]*? from '(\.[^']*\.ts)';$/gm;
-const replaces = /^\s*vi\.mock\(/m;
+const replaces = /^\s*vi\.(?:mock|resetModules)\(/m;
 const setsUp = /^(?:before|after)(?:All|Each)\(/m;
 /** What a process has at all. */
 const measures = /process\.memoryUsage|\/proc\/self\/|expose-gc/;

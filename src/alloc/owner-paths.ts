@@ -38,7 +38,7 @@ export abstract class OwnerPaths extends HeldBack {
     super(region, options);
     this.windowShift = region.slabShift - granuleShift;
     this.ownHeader = layout.packSlab(0, this.owner.slot);
-    this.messenger = new Messenger(region);
+    this.messenger = new Messenger(region, this.views[0] as SegmentView);
   }
 
   /** Clears a block's live bit, counts it and pushes it. */

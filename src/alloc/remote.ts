@@ -9,7 +9,7 @@
 
 import { fail } from '../errors.ts';
 import { granuleShift, type Ref, type Region, type Segment } from '../memory/region.ts';
-import { and, load, loadInOrder, or, peek, poke, type Words } from '../memory/words.ts';
+import { and, load, loadInOrder, or, type OrAt, peek, poke, type Words } from '../memory/words.ts';
 import { giveNews } from './counters.ts';
 import {
   allocControl,
@@ -31,13 +31,25 @@ import type { SegmentView } from './segment-view.ts';
 import { freeTogether } from './slab-blocks.ts';
 import { Tips } from './tips.ts';
 
+function noOrAt(): never {
+  throw new RangeError('these words have no orAt');
+}
+
 /** Tells owners of what is freed of theirs. */
 export class Messenger {
   readonly #region: Region;
   readonly #windowShift: number;
   readonly #tips: Tips;
+  /** The bitmaps for whose words there is `orAt`: those of the first segment, or none. */
+  readonly quickBits: Words | undefined;
+  readonly orAt: OrAt;
+  /** Where these bitmaps begin in their buffer. */
+  readonly quickByte: number;
 
-  constructor(region: Region) {
+  constructor(region: Region, { bits, segment }: SegmentView) {
+    this.quickBits = segment.orAt === undefined ? undefined : bits;
+    this.orAt = segment.orAt ?? noOrAt;
+    this.quickByte = bits.byteOffset;
     this.#region = region;
     this.#windowShift = region.slabShift - granuleShift;
     this.#tips = new Tips(region);
@@ -64,7 +76,11 @@ export const freeRemotely = (
   ref: Ref,
 ): void => {
   const bit = 1 << granule;
-  const before = or(bits, ((granule >> 5) << bitsWordShift) + remoteAt, bit);
+  const word = ((granule >> 5) << bitsWordShift) + remoteAt;
+  const before =
+    bits === messenger.quickBits
+      ? messenger.orAt(messenger.quickByte + (word << 2), bit)
+      : or(bits, word, bit);
   if ((before & bit) !== 0) fail('double_free', `reference ${ref} is free already`);
   // Else whoever set the first bit of the word has done so.
   if (before === 0) messenger.tellOfWord(headers, granule, ref);

@@ -23,6 +23,8 @@ import type { Region, RegionHandle, RegionOptions, Segment } from './region.ts';
 import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-header.ts';
 import { readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
+import { isWasmMemory } from './wasm-words.ts';
+import { newWasmMemory, type OrAt, orAtOf } from './words.ts';
 
 type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
 
@@ -38,16 +40,29 @@ const spareBuffers = 4;
  */
 const leadBytes: number = process.platform === 'linux' ? granuleBytes - 16 : 0;
 
-/** Bytes of the buffer of a segment. */
-function bufferBytes(segmentShift: number): number {
-  return 2 ** segmentShift + leadBytes;
+/** Whether a buffer has the bytes of a segment, and before them none, as a memory of WebAssembly, or those. */
+function isOneSegment({ byteLength }: SharedArrayBuffer, segmentShift: number): boolean {
+  return byteLength === 2 ** segmentShift || byteLength === 2 ** segmentShift + leadBytes;
 }
 
 /** A segment for who creates the region, with the fast way to copy into it where koffi is there. */
-function writtenSegment(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
-  const segment = segmentOver(buffer, number, sizeBytes);
+function writtenSegment(
+  buffer: SharedArrayBuffer,
+  number: number,
+  sizeBytes: number,
+  orAt: OrAt | undefined,
+): Segment {
+  const segment = segmentOver(buffer, number, sizeBytes, orAt);
   const os = optionalCalls();
   return os === undefined ? segment : { ...segment, copies: os.alias(segment.bytes) };
+}
+
+/** The first one is the memory's, where there is one: both are copies in another thread, of which only this is sure to be what `orAt` works on. */
+function bufferOf(
+  { buffers, memory }: SharedHandle,
+  number: number,
+): SharedArrayBuffer | undefined {
+  return number === 0 && memory !== undefined ? memory.buffer : buffers[number];
 }
 
 /** Gives pages back to the system, those that lie in `range` as a whole: buffers do not begin at a page. @returns bytes that were in memory */
@@ -64,16 +79,22 @@ function forgetPages({ bytes }: Segment, range: Range): number {
 
 class SharedBacking implements Backing {
   readonly handle: SharedHandle;
-  readonly #over: typeof writtenSegment;
+  readonly #make: typeof writtenSegment;
+  readonly #orAt: OrAt | undefined;
 
-  /** `over` makes a segment of a buffer. */
-  constructor(handle: SharedHandle, over: typeof writtenSegment) {
+  /** `make` makes a segment of a buffer. */
+  constructor(handle: SharedHandle, make: typeof writtenSegment) {
     this.handle = handle;
-    this.#over = over;
+    this.#make = make;
+    this.#orAt = handle.memory === undefined ? undefined : orAtOf(handle.memory);
+  }
+
+  #over(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
+    return this.#make(buffer, number, sizeBytes, number === 0 ? this.#orAt : undefined);
   }
 
   create(number: number, sizeBytes: number): Segment | undefined {
-    const buffer = this.handle.buffers[number];
+    const buffer = bufferOf(this.handle, number);
     if (buffer === undefined) return undefined;
     const segment = this.#over(buffer, number, sizeBytes);
     placeSegment(segment);
@@ -85,7 +106,7 @@ class SharedBacking implements Backing {
   discard(): void {} // the buffer stays in every handle; create zeroes it before its next use
 
   open(number: number, pool: Superblock): Segment {
-    const buffer = this.handle.buffers[number];
+    const buffer = bufferOf(this.handle, number);
     if (buffer === undefined)
       return fail(
         'pool_corrupt',
@@ -115,13 +136,19 @@ class SharedBacking implements Backing {
   isHeld(): undefined {} // the state of a slot says it: see Region.threadExited
 }
 
-function createBuffers(block: Superblock, maxBytes: number): SharedArrayBuffer[] {
-  const stride = 2 ** block.segmentShift;
+function createHandle(block: Superblock, maxBytes: number): SharedHandle {
+  const { segmentShift } = block;
+  const stride = 2 ** segmentShift;
   const spare = maxBytes > block.capacityBytes ? spareBuffers : 0;
-  const count = Math.min(Math.ceil(maxBytes / stride) + spare, maxSegments(block.segmentShift));
+  const count = Math.min(Math.ceil(maxBytes / stride) + spare, maxSegments(segmentShift));
   try {
-    const bytes = bufferBytes(block.segmentShift);
-    return Array.from({ length: count }, () => new SharedArrayBuffer(bytes));
+    const memory = newWasmMemory(stride);
+    const bytes = stride + leadBytes;
+    const buffers = Array.from({ length: count }, (_, number) =>
+      number === 0 && memory !== undefined ? memory.buffer : new SharedArrayBuffer(bytes),
+    );
+    const handle = { type: 'shared', buffers, segmentShift } as const;
+    return memory === undefined ? handle : { ...handle, memory };
   } catch (cause) {
     return fail(
       'memory_unavailable',
@@ -145,9 +172,7 @@ export function createSharedRegion(
     options.maxCapacityBytes ?? options.capacityBytes,
     'maxCapacityBytes',
   );
-  const { segmentShift } = block;
-  const buffers = createBuffers(block, maxBytes);
-  const backing = new SharedBacking({ type: 'shared', buffers, segmentShift }, writtenSegment);
+  const backing = new SharedBacking(createHandle(block, maxBytes), writtenSegment);
   const sizeBytes = firstSegmentBytes(block);
   const segment = backing.create(0, sizeBytes) as Segment;
   writeSegmentHeader(segment.words, 0, sizeBytes, block.poolUuid);
@@ -170,8 +195,12 @@ function checkHandle(handle: RegionHandle): SharedHandle {
   if (!Number.isInteger(shift) || shift < minSegmentShift || shift > maxSegmentShift) {
     fail('invalid_argument', `segmentShift of the handle is ${String(shift)}`);
   }
+  const { memory } = handle;
+  if (memory !== undefined && !isWasmMemory(memory, 2 ** shift)) {
+    fail('invalid_argument', 'the memory of the handle is not a WebAssembly.Memory of one segment');
+  }
   for (const buffer of handle.buffers) {
-    if (!(buffer instanceof SharedArrayBuffer) || buffer.byteLength !== bufferBytes(shift)) {
+    if (!(buffer instanceof SharedArrayBuffer) || !isOneSegment(buffer, shift)) {
       fail('invalid_argument', 'a buffer of the handle is not a SharedArrayBuffer of one segment');
     }
   }
@@ -188,7 +217,7 @@ export function attachSharedRegion(
 ): Region {
   const checked = checkHandle(handle);
   const backing = new SharedBacking(checked, segmentOver);
-  const words = wordsOf(checked.buffers[0] as SharedArrayBuffer);
+  const words = wordsOf(bufferOf(checked, 0) as SharedArrayBuffer);
   const { block, segments } = settled(
     () => readSuperblock(words),
     (current) => ({ block: current, segments: openSegments(backing, current) }),
