@@ -24,7 +24,7 @@ import { readSegmentSize, wipeBuffer, writeSegmentHeader } from './segment-heade
 import { readSuperblock, writeSuperblock } from './superblock.ts';
 import type { Superblock } from './superblock.ts';
 import { isWasmMemory } from './wasm-words.ts';
-import { newWasmMemory, type OrAt, orAtOf } from './words.ts';
+import { letGoOfOrAt, newWasmMemory, type OrAt, orAtOf, type Words } from './words.ts';
 
 type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
 
@@ -57,15 +57,7 @@ function writtenSegment(
   return os === undefined ? segment : { ...segment, copies: os.alias(segment.bytes) };
 }
 
-/** The first one is the memory's, where there is one: both are copies in another thread, of which only this is sure to be what `orAt` works on. */
-function bufferOf(
-  { buffers, memory }: SharedHandle,
-  number: number,
-): SharedArrayBuffer | undefined {
-  return number === 0 && memory !== undefined ? memory.buffer : buffers[number];
-}
-
-/** Gives pages back to the system, those that lie in `range` as a whole: buffers do not begin at a page. @returns bytes that were in memory */
+/** Gives pages back to the system, those that lie in `range` as a whole: not all buffers begin at a page. @returns bytes that were in memory */
 function forgetPages({ bytes }: Segment, range: Range): number {
   const os = optionalCalls();
   if (os === undefined) return 0;
@@ -89,12 +81,23 @@ class SharedBacking implements Backing {
     this.#orAt = handle.memory === undefined ? undefined : orAtOf(handle.memory);
   }
 
+  /** In another thread the first buffer and the memory are two copies: with `orAt` goes what that works on. */
+  #bufferOf(number: number): SharedArrayBuffer | undefined {
+    const { buffers, memory } = this.handle;
+    return number === 0 && this.#orAt !== undefined ? memory?.buffer : buffers[number];
+  }
+
   #over(buffer: SharedArrayBuffer, number: number, sizeBytes: number): Segment {
     return this.#make(buffer, number, sizeBytes, number === 0 ? this.#orAt : undefined);
   }
 
+  /** Nobody has a segment of it. */
+  letGo(): void {
+    if (this.#orAt !== undefined) letGoOfOrAt();
+  }
+
   create(number: number, sizeBytes: number): Segment | undefined {
-    const buffer = bufferOf(this.handle, number);
+    const buffer = this.#bufferOf(number);
     if (buffer === undefined) return undefined;
     const segment = this.#over(buffer, number, sizeBytes);
     placeSegment(segment);
@@ -106,7 +109,7 @@ class SharedBacking implements Backing {
   discard(): void {} // the buffer stays in every handle; create zeroes it before its next use
 
   open(number: number, pool: Superblock): Segment {
-    const buffer = bufferOf(this.handle, number);
+    const buffer = this.#bufferOf(number);
     if (buffer === undefined)
       return fail(
         'pool_corrupt',
@@ -217,7 +220,15 @@ export function attachSharedRegion(
 ): Region {
   const checked = checkHandle(handle);
   const backing = new SharedBacking(checked, segmentOver);
-  const words = wordsOf(bufferOf(checked, 0) as SharedArrayBuffer);
+  try {
+    return joinRegion(backing, wordsOf(checked.buffers[0] as SharedArrayBuffer), patience);
+  } catch (error) {
+    backing.letGo();
+    throw error;
+  }
+}
+
+function joinRegion(backing: SharedBacking, words: Words, patience: Patience): Region {
   const { block, segments } = settled(
     () => readSuperblock(words),
     (current) => ({ block: current, segments: openSegments(backing, current) }),

@@ -6,6 +6,8 @@
  * builtin: so each thread has one function, of the first memory that asks for it.
  */
 
+import { readFileSync } from 'node:fs';
+
 /** Sets bits of the word that begins at byte `byte` of a buffer; returns the old word. Sequentially consistent, as `Atomics.or`. */
 export type OrAt = (byte: number, bits: number) => number;
 
@@ -62,28 +64,48 @@ function ascii(text: string): number[] {
 
 let isTaken = false;
 
-/** Shared memory for `orAtOf`, all zero; undefined where this thread has its function already, or this Node.js no WebAssembly or no address space for it. */
+/** Shared memory for `orAtOf`, all zero; undefined where this thread has its function already, or this Node.js no WebAssembly, or addresses are limited. */
 export function newWasmMemory(sizeBytes: number): WasmMemory | undefined {
-  if (isTaken || typeof WebAssembly === 'undefined') return undefined;
+  if (isTaken || typeof WebAssembly === 'undefined' || areAddressesLimited()) return undefined;
   const pages = sizeBytes / wasmPageBytes;
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch {
-    return undefined; // it takes 10 GiB of addresses, whatever its size
+    return undefined;
   }
 }
 
-/** This thread's function for `memory`; undefined where it has one for another. */
-export function orAtOf(memory: WasmMemory): OrAt | undefined {
-  if (isTaken || typeof WebAssembly === 'undefined') return undefined;
-  isTaken = true;
-  const module = new WebAssembly.Module(moduleBytes);
-  return new WebAssembly.Instance(module, { of: { memory } }).exports.orAt;
+/** A WebAssembly.Memory takes 10 GiB of addresses, whatever its size: of a limit (`ulimit -v`) it would leave too little for all else. */
+function areAddressesLimited(): boolean {
+  try {
+    return !/^Max address space +unlimited /m.test(readFileSync('/proc/self/limits', 'latin1'));
+  } catch {
+    return false; // no Linux
+  }
 }
 
-/** Whether `value`, which may be anything, is a memory of `sizeBytes` that threads share. */
+/** This thread's function for `memory`; undefined where it has one for another, or may not have any. */
+export function orAtOf(memory: WasmMemory): OrAt | undefined {
+  if (isTaken || typeof WebAssembly === 'undefined') return undefined;
+  try {
+    const module = new WebAssembly.Module(moduleBytes);
+    const { orAt } = new WebAssembly.Instance(module, { of: { memory } }).exports;
+    isTaken = true;
+    return orAt;
+  } catch {
+    return undefined; // where code must not be made
+  }
+}
+
+/** The function that this thread has will not be called: the next memory that asks has one. */
+export function letGoOfOrAt(): void {
+  isTaken = false;
+}
+
+/** Whether `value`, which may be anything, is a memory of `sizeBytes` that threads share. Where there is no WebAssembly nobody asks more of it. */
 export function isWasmMemory(value: unknown, sizeBytes: number): value is WasmMemory {
-  if (typeof WebAssembly === 'undefined' || !(value instanceof WebAssembly.Memory)) return false;
+  if (typeof WebAssembly === 'undefined') return true;
+  if (!(value instanceof WebAssembly.Memory)) return false;
   const { buffer } = value;
   return buffer instanceof SharedArrayBuffer && buffer.byteLength === sizeBytes;
 }

@@ -11,7 +11,7 @@
  * V8 looks at each call whether it is still the same.
  */
 
-export { newWasmMemory, orAtOf } from './wasm-words.ts';
+export { letGoOfOrAt, newWasmMemory, orAtOf } from './wasm-words.ts';
 export type { OrAt } from './wasm-words.ts';
 
 /** A word view of one segment: 32-bit signed, little endian. */

@@ -1,5 +1,6 @@
 /** The `or` of WebAssembly: on its words what Atomics.or is, one for each thread, and nothing that regions depend on. */
 
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -15,11 +16,15 @@ const pageBytes = 65_536;
 let wasm: typeof WasmWords;
 let shared: typeof SharedRegions;
 
-// As a thread begins: nobody has asked for it.
-beforeEach(async () => {
+/** Nobody has asked for it yet. */
+function asThreadBegins(): Promise<typeof SharedRegions> {
   vi.resetModules();
+  return import('../../src/memory/shared.ts');
+}
+
+beforeEach(async () => {
+  shared = await asThreadBegins();
   wasm = await import('../../src/memory/wasm-words.ts');
-  shared = await import('../../src/memory/shared.ts');
 });
 
 function newMemory(): WasmWords.WasmMemory {
@@ -43,6 +48,13 @@ describe('orAt', () => {
       if (random.below(40) === 0) words[word] = model[word] = 0;
     }
     expect(words).toEqual(model);
+  });
+
+  it('is an atomic instruction: no other one refuses what is not aligned', () => {
+    const memory = newMemory();
+    const orAt = wasm.orAtOf(memory) as WasmWords.OrAt;
+    expect(() => orAt(2, 1)).toThrow(/unaligned/);
+    expect(new Int32Array(memory.buffer).every((word) => word === 0)).toBe(true);
   });
 
   it('loses no bit of another thread', async () => {
@@ -81,7 +93,13 @@ describe('orAt', () => {
 });
 
 function refuse(): never {
-  throw new RangeError('could not allocate memory');
+  throw new RangeError('not here');
+}
+
+/** What WebAssembly has, as an object that can be spread. */
+function wasmParts(): Record<string, unknown> {
+  const real = (globalThis as Record<string, unknown>)['WebAssembly'] as Record<string, unknown>;
+  return { Memory: real['Memory'], Module: real['Module'], Instance: real['Instance'] };
 }
 
 describe('a region', () => {
@@ -122,9 +140,42 @@ describe('a region', () => {
     }
   });
 
+  it('that a thread without WebAssembly joins is the same memory', () => {
+    const region = shared.createSharedRegion(options);
+    vi.stubGlobal('WebAssembly', undefined);
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const other = shared.attachSharedRegion(region.handle);
+    segmentOf(other, 0).words[100_000] = 5;
+    expect(segmentOf(region, 0).words[100_000]).toBe(5);
+  });
+
+  it('that could not be joined leaves the function to the next one', async () => {
+    const full = shared.createSharedRegion({ ...options, ownersMax: 1 });
+    const other = (await asThreadBegins()).createSharedRegion(options);
+    const { attachSharedRegion } = await asThreadBegins();
+    expect(codeOf(() => attachSharedRegion(full.handle))).toBe('too_many_owners');
+    expect(segmentOf(attachSharedRegion(other.handle), 0).orAt).toBeTypeOf('function');
+  });
+
+  it.skipIf(process.platform !== 'linux')('takes no 10 GiB where addresses are limited', () => {
+    const script = `
+      import { createSharedRegion } from './dist/memory/shared.js';
+      import { freshIdentity } from './dist/memory/identity.js';
+      const region = createSharedRegion({ capacityBytes: 16 * 2 ** 20, ...freshIdentity() });
+      process.stdout.write(typeof region.segments[0].orAt);`;
+    const run = (limit: string): string =>
+      execFileSync(
+        '/bin/sh',
+        ['-c', `${limit} exec "$0" --input-type=module -e "$1"`, process.execPath, script],
+        { encoding: 'utf8' },
+      );
+    expect([run(''), run('ulimit -v 20000000;')]).toEqual(['function', 'undefined']);
+  });
+
   it.each([
     ['no WebAssembly', undefined],
     ['no addresses for it', { Memory: refuse }],
+    ['no code to be made', { ...wasmParts(), Module: refuse }],
   ])('does without where there is %s', (_, stub) => {
     vi.stubGlobal('WebAssembly', stub);
     onTestFinished(() => void vi.unstubAllGlobals());

@@ -17,21 +17,22 @@ export const wasmWords = [
     name: 'bits that are set in two steps',
     why: 'another thread sets one in between',
     file: 'src/memory/wasm-words.ts',
-    from: 'return new WebAssembly.Instance(module, { of: { memory } }).exports.orAt;',
-    to: `const words = new Int32Array(memory.buffer);
-  return (byte, bits) => {
-    const before = words[byte >> 2] as number;
-    words[byte >> 2] = before | (module === undefined ? 0 : bits);
-    return before;
-  };`,
+    from: '    isTaken = true;\n    return orAt;',
+    to: `    isTaken = true;
+    const words = new Int32Array(memory.buffer);
+    return (byte, bits) => {
+      const before = words[byte >> 2] as number;
+      words[byte >> 2] = before | (orAt === undefined ? 0 : bits);
+      return before;
+    };`,
     test: wasm,
-    killer: 'orAt loses no bit of another thread',
+    killer: 'orAt is an atomic instruction: no other one refuses what is not aligned',
   },
   {
     name: 'a function for each memory of a thread',
     why: 'a call of ever another one takes longer than what it replaces',
     file: 'src/memory/wasm-words.ts',
-    from: '  isTaken = true;\n',
+    from: '    isTaken = true;\n',
     to: '',
     test: wasm,
     killer: 'orAt is for the first memory that asks, in each thread',
@@ -44,6 +45,15 @@ export const wasmWords = [
     to: 'if (memory !== undefined && !isWasmMemory(memory, 2 ** shift) && shift < 0) {',
     test: wasm,
     killer: 'a region is refused with a memory that is none of one segment',
+  },
+  {
+    name: 'a function that is lost to a region that could not be joined',
+    why: 'a thread that tries again would do without for good',
+    file: 'src/memory/shared.ts',
+    from: '    backing.letGo();\n',
+    to: '',
+    test: wasm,
+    killer: 'a region that could not be joined leaves the function to the next one',
   },
   {
     name: 'bits that are set in the first segment wherever the block is',

@@ -154,7 +154,7 @@ export { load as loadInOrder };
 
 /** What WebAssembly does is not counted: nothing is done by it. */
 export function newWasmMemory(): undefined {}
-export { newWasmMemory as orAtOf };
+export { newWasmMemory as letGoOfOrAt, newWasmMemory as orAtOf };
 
 export function store(words: Words, index: number, value: number): void {
   writing(words, index, index + 1);
