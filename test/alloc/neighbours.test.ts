@@ -49,7 +49,7 @@ function expectEmpty(allocator: PoolAllocator, mailbox: Ref): void {
 }
 
 test('threads', async () => {
-  for (let round = 0; round < rounds(2, 4); round++) {
+  for (let round = 0; round < rounds(2, 3); round++) {
     const region = sharedRegion(size);
     const allocator = createAllocator(region);
     const mailbox = newMailbox(allocator);
@@ -57,7 +57,7 @@ test('threads', async () => {
       handle: region.handle,
       mailbox,
       boxes,
-      operations: rounds(20_000, 200_000),
+      operations: rounds(20_000, 100_000),
     };
     const workers = [1, 2, 3].map(
       (number) => new Worker(script, { workerData: { ...workerData, seed: seed() + number } }),
@@ -82,7 +82,7 @@ test('processes, some of them killed', async () => {
   onTestFinished(() => region.close());
   const allocator = createAllocator(region);
   const mailbox = newMailbox(allocator);
-  const kills = rounds(12, 60);
+  const kills = rounds(12, 40);
   const begin = (): ChildProcess => {
     const task = { handle: region.handle, mailbox, boxes, seed: random.below(2 ** 30) };
     const child = fork(script, [JSON.stringify(task)], { execArgv: [] });

@@ -49,10 +49,10 @@ async function judge(name: string, count: number, plan: Omit<Plan, 'folder'>): P
 }
 
 describe('histories of processes', () => {
-  it('are linearisable', () => judge('plain', rounds(2, 20), usual));
+  it('are linearisable', () => judge('plain', rounds(2, 12), usual));
 
   it('are linearisable when parts are evicted', () =>
-    judge('evicting', rounds(1, 10), {
+    judge('evicting', rounds(1, 6), {
       ...usual,
       contexts: 60,
       parts: 4,
@@ -62,5 +62,5 @@ describe('histories of processes', () => {
     }));
 
   it('are linearisable when the first is killed, again and again', () =>
-    judge('killed', rounds(1, 10), { ...usual, kills: 5 }));
+    judge('killed', rounds(1, 6), { ...usual, kills: 5 }));
 });

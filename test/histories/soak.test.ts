@@ -18,7 +18,7 @@ import { byPart, type Operation, overlapping } from './support/history.ts';
 import { type Plan, poolOf, readBlocks, record } from './support/processes.ts';
 
 const mib = 2 ** 20;
-const kills = Number(process.env['CENOTE_KILLS'] ?? rounds(10, 100));
+const kills = Number(process.env['CENOTE_KILLS'] ?? rounds(10, 60));
 const killsPerPool = 10;
 /** A bound against what hangs. */
 const limitMs = 120_000 + 5000 * kills;

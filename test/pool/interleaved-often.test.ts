@@ -116,7 +116,7 @@ it('a read sees one of the states that a part goes through', () => {
   const random = new Random(seed());
   const stage = new Stage();
   const seen = new Set<string>();
-  for (let round = 0; round < rounds(150, 5000); round++) {
+  for (let round = 0; round < rounds(150, 2500); round++) {
     // Few different ones, so that they meet.
     const some = [1, 2, 3].map(() => steps[random.below(steps.length)] as Write);
     const count = 1 + random.below(interruptionsMax);

@@ -21,7 +21,7 @@ import {
 } from './support/loads.ts';
 import { expectSound, mib } from './support/pools.ts';
 
-const kills = rounds(50, 100);
+const kills = rounds(50, 60);
 const operationsPerLife = 3000;
 const sizes = { capacityBytes: 64 * mib, segmentBytes: 4 * mib };
 

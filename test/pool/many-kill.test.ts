@@ -21,7 +21,7 @@ import {
 } from './support/loads.ts';
 import { expectSound, freshPath, mib, pool, read } from './support/pools.ts';
 
-const lives = rounds(10, 60);
+const lives = rounds(10, 40);
 const writers = 3;
 const operationsPerLife = 2000;
 const sizes = { capacityBytes: 128 * mib, segmentBytes: 8 * mib };

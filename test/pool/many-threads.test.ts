@@ -12,7 +12,7 @@ import { rounds, seed } from '../support/seed.ts';
 import { expectSound, freshPath, mib, pool, read } from './support/pools.ts';
 
 const script = fileURLToPath(new URL('fixtures/thread-writer.mjs', import.meta.url));
-const ends = rounds(15, 100);
+const ends = rounds(15, 60);
 const writers = 2;
 
 /** Every part of a context holds one number over and over; a log holds rising ones. */

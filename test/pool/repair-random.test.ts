@@ -61,7 +61,7 @@ function damage(bytes: Buffer, random: Random): void {
 it('repair saves all of what is intact and nothing else, whatever the damage', async () => {
   const random = new Random(seed());
   const sums = { saved: 0, lost: 0, refused: 0 };
-  for (let round = 0; round < rounds(6, 100); round++) {
+  for (let round = 0; round < rounds(6, 50); round++) {
     stage.place(random.below(2) === 0 ? 'base' : 'died');
     const numbers = readdirSync(stage.path).filter((name) => name.startsWith('segment')).length;
     for (let i = 1 + random.below(4); i > 0; i--)

@@ -122,7 +122,7 @@ describe('a pool whose files are damaged', () => {
       writeSync(file, bytes, 0, pageBytes, at);
       closeSync(file);
     };
-    for (let round = 0; round < rounds(40, 500); round++) {
+    for (let round = 0; round < rounds(40, 200); round++) {
       const [one, other] = [pick(), pick()];
       write(one, other.bytes);
       write(other, one.bytes);

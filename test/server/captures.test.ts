@@ -106,7 +106,7 @@ it('are answered, and leave nothing behind', async () => {
   const target = await serveTenants({ limits: { lingerMs: 5 } });
   const pool = await target.poolOf(testKey);
   const counts = new Map<number, number>();
-  let left = rounds(1500, 60_000);
+  let left = rounds(1500, 30_000);
   const one = async (): Promise<void> => {
     while (left-- > 0) {
       pool.put('c', 'p', 'something', { tags: ['t'] });
