@@ -11,6 +11,8 @@
  * V8 looks at each call whether it is still the same.
  */
 
+import { zeroBytes } from './zeroes.ts';
+
 export { letGoOfOrAt, newWasmMemory, orAtOf } from './wasm-words.ts';
 export type { OrAt } from './wasm-words.ts';
 
@@ -93,5 +95,5 @@ export function moveWithin(
 
 /** Zeroes bytes [from, to): one access. */
 export function zero(target: Uint8Array, from: number, to: number): void {
-  target.fill(0, from, to);
+  zeroBytes(target, from, to);
 }

@@ -10,6 +10,7 @@
  * ```
  */
 
+import { zeroBytes } from '../../src/memory/zeroes.ts';
 import { Footprint } from './footprint.ts';
 
 export type Words = Int32Array;
@@ -217,5 +218,5 @@ export function moveWithin(
 
 export function zero(target: Uint8Array, from: number, to: number): void {
   writing(target, from, to);
-  target.fill(0, from, to);
+  zeroBytes(target, from, to);
 }
