@@ -29,6 +29,7 @@ export function setup() {
   if (process.env['CI'] === 'true') drawSeedsFromCommit();
   // What outlives a run, such as other releases of Node, is kept where it was.
   process.env['CENOTE_CACHE'] ??= tmpdir();
+  leaveOutCertificates();
   runFolder = mkdtempSync(path.join(tmpdir(), 'cenote-run-'));
   chmodSync(runFolder, openToAll);
   folderBefore = process.env['TMPDIR'];
@@ -43,6 +44,17 @@ function drawSeedsFromCommit() {
   if (status === 0) process.env['CENOTE_SEEDS_OF'] ??= stdout.toString().trim();
 }
 
+/**
+ * Where NODE_EXTRA_CA_CERTS is set, each Node.js that starts reads those certificates, and the system's are two thirds of its start. Of what tests start only
+ * npm needs them (test/package/install.test.ts).
+ */
+function leaveOutCertificates() {
+  const file = process.env['NODE_EXTRA_CA_CERTS'];
+  if (file === undefined) return;
+  process.env['CENOTE_NPM_CA_CERTS'] = file;
+  delete process.env['NODE_EXTRA_CA_CERTS'];
+}
+
 export function teardown() {
   if (runFolder === undefined) return;
   // Processes that have run tests may yet end.
@@ -51,4 +63,6 @@ export function teardown() {
   if (folderBefore === undefined) delete process.env['TMPDIR'];
   else process.env['TMPDIR'] = folderBefore;
   delete process.env['CENOTE_RUN'];
+  const certificates = process.env['CENOTE_NPM_CA_CERTS'];
+  if (certificates !== undefined) process.env['NODE_EXTRA_CA_CERTS'] = certificates;
 }

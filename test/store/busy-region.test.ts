@@ -25,7 +25,7 @@ import { unlessBusy } from '../pool/support/interleaving.ts';
 import { filled, mib, read } from '../pool/support/pools.ts';
 
 /** Calls that are tried, of all. */
-const pointsMax: number = rounds(40, 120);
+const pointsMax: number = rounds(20, 120);
 
 /** Enough for each table, and the list of entries, to grow twice. */
 const parts = 1500;

@@ -20,7 +20,9 @@ import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
 import { limitFor } from '../../src/pool/capacity.ts';
 import { StorePool } from '../../src/pool/pool.ts';
+import { zeroBytes } from '../../src/memory/zeroes.ts';
 import { bringUpToDate } from './copies.ts';
+import { fillShared } from './fill.ts';
 import { meetOutside } from './instrumented-words.ts';
 
 export type SharedHandle = Extract<RegionHandle, { type: 'shared' }>;
@@ -37,7 +39,7 @@ class KeptBacking implements Backing {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
     meetOutside();
-    new Uint8Array(buffer).fill(0);
+    zeroBytes(new Uint8Array(buffer), 0, buffer.byteLength);
     return segmentOver(buffer, number, sizeBytes);
   }
 
@@ -53,7 +55,7 @@ class KeptBacking implements Backing {
   /** What was given back and is looked at all the same shows. */
   giveBack({ bytes }: Segment, { fromByte, sizeBytes }: Range): number {
     meetOutside();
-    bytes.fill(0xaa, fromByte, fromByte + sizeBytes);
+    fillShared(bytes, 0xaa, fromByte, fromByte + sizeBytes);
     return sizeBytes;
   }
 

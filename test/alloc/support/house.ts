@@ -9,6 +9,7 @@ import {
 import { hasCode } from '../../../src/errors.ts';
 import type { Ref } from '../../../src/memory/region.ts';
 import { verifyAbsence } from './absence.ts';
+import { fillShared } from '../../support/fill.ts';
 import { bytesOf, isFull } from './oracle.ts';
 import { SmallRegion, type SmallRegionShape } from './regions.ts';
 
@@ -83,7 +84,7 @@ export class House {
     const nth = (this.#marks.get(slot) ?? 0) + 1;
     this.#marks.set(slot, nth);
     const mark = ((31 * slot + nth) & 127) + 1;
-    bytesOf(allocator, ref, usable).fill(mark);
+    fillShared(bytesOf(allocator, ref, usable), mark);
     this.held.set(ref, { ref, kind, sizeBytes: usable, mark, by: slot, kept: false });
     if (keep) this.keep(slot, ref);
     return ref;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { Allocator } from '../../../src/alloc/api.ts';
 import { kinds } from '../../../src/alloc/kind.ts';
 import type { Ref, Segment } from '../../../src/memory/region.ts';
+import { fillShared } from '../../support/fill.ts';
 import { meetOutside } from '../../support/instrumented-words.ts';
 
 export interface Held {
@@ -47,7 +48,7 @@ export class Oracle {
     const usable = this.allocator.sizeOf(ref);
     if (usable < sizeBytes) throw new Error(`${usable} bytes for ${sizeBytes}`);
     const mark = ++this.#marks & 255;
-    bytesOf(this.allocator, ref, usable).fill(mark);
+    fillShared(bytesOf(this.allocator, ref, usable), mark);
     const held = { ref, kind, sizeBytes: usable, mark, kept: false };
     meetOutside();
     this.held.push(held);

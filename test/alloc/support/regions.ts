@@ -16,6 +16,8 @@ import {
   freeOwnerSlot,
 } from '../../../src/memory/owners.ts';
 import { load, store } from '../../../src/memory/words.ts';
+import { zeroBytes } from '../../../src/memory/zeroes.ts';
+import { fillShared } from '../../support/fill.ts';
 import { meetOutside } from '../../support/instrumented-words.ts';
 
 export const kib: number = 2 ** 10;
@@ -222,7 +224,7 @@ export class SmallRegion implements Region {
     const { absent } = this.#kernel;
     const before = absent.size;
     for (let at = fromByte; at < toByte; at += pageBytes) absent.add(pageKey(number, at));
-    bytes.fill(poison, fromByte, toByte);
+    fillShared(bytes, poison, fromByte, toByte);
     this.#kernel.sparePages += absent.size - before;
     return (absent.size - before) * pageBytes;
   }
@@ -235,7 +237,7 @@ export class SmallRegion implements Region {
       if (this.#kernel.sparePages === 0) return false;
       this.#kernel.sparePages--;
       absent.delete(pageKey(number, at));
-      bytes.fill(0, at, at + pageBytes);
+      zeroBytes(bytes, at, at + pageBytes);
     }
     return true;
   }
@@ -259,7 +261,7 @@ export class SmallRegion implements Region {
     meetOutside();
     const { absent } = this.#kernel;
     for (let at = 0; at < sizeBytes; at += pageBytes) {
-      if (absent.delete(pageKey(number, at))) bytes.fill(0, at, at + pageBytes);
+      if (absent.delete(pageKey(number, at))) zeroBytes(bytes, at, at + pageBytes);
     }
   }
 
