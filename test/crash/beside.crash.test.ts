@@ -16,7 +16,7 @@ vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words
 
 const ci = process.env['CI'] === 'true';
 /** Crashes per operation. */
-const pointsMax = ci ? 250 : 25;
+const pointsMax = ci ? 150 : 25;
 const emptyEvery = 4;
 
 const covered: string[] = [];

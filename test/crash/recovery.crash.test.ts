@@ -23,7 +23,7 @@ vi.mock('../../src/memory/words.ts', () => import('../support/instrumented-words
 
 const ci = process.env['CI'] === 'true';
 /** Crashes per recovery. */
-const pointsMax = ci ? 250 : 40;
+const pointsMax = ci ? 150 : 40;
 /** Places in the operation, as shares of its accesses, where the first crash comes. */
 const firstCrashes = ci ? [0.15, 0.4, 0.6, 0.85] : [0.4, 0.8];
 

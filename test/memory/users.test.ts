@@ -85,19 +85,19 @@ const subjects: Subject[] = [
     name: 'threads with a shared region',
     create: () => createSharedRegion(options),
     start: startThread,
-    killings: rounds(12, 40),
+    killings: rounds(12, 25),
   },
   {
     name: 'threads with a mapped region',
     create: createMapped,
     start: startThread,
-    killings: rounds(12, 40),
+    killings: rounds(12, 25),
   },
   {
     name: 'processes with a mapped region',
     create: createMapped,
     start: startProcess,
-    killings: rounds(8, 40),
+    killings: rounds(8, 25),
   },
 ];
 

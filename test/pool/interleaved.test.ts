@@ -74,9 +74,9 @@ function isListOf(seen: string, before: string, after: string): boolean {
   return isSorted && areTrue && [...old.keys()].every((id) => now.has(id) || !next.has(id));
 }
 
-/** Interruptions per read with CI=true: all of them, but of a list, which does the same for each context. */
-const pointsMax = 2000;
-const listPointsMax = 500;
+/** Interruptions per read with CI=true: most of them, but of a list, which does the same for each context. */
+const pointsMax = 1000;
+const listPointsMax = 300;
 
 const covered: string[] = [];
 

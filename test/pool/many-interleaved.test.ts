@@ -57,7 +57,7 @@ const others: readonly Change[] = [
 ];
 
 /** Interruptions per pair with CI=true. */
-const pointsMax = 500;
+const pointsMax = 300;
 
 const covered: string[] = [];
 

@@ -15,7 +15,7 @@ import { rounds, seed } from '../support/seed.ts';
 import { expectSound, filled, freshPath, mib, pool } from './support/pools.ts';
 
 const script = fileURLToPath(new URL('fixtures/reader.mjs', import.meta.url));
-const reads = rounds(25_000, 100_000);
+const reads = rounds(25_000, 60_000);
 const readers = 2;
 const steadyParts = 5;
 /** Operations of the writer between two looks at its messages. */
