@@ -13,23 +13,20 @@ const testTimeoutMs = soak ? 3_600_000 : ci ? 450_000 : 180_000;
 /** What takes a minute or more with CI=true, most first. By the size of their files, which is vitest's order, some of them would come last, and run alone. */
 const longest = [
   'test/mutants/mutants',
-  'test/alloc/kills',
-  'test/alloc/neighbours',
+  'test/server/resp/fuzz',
   'test/crash/beside.crash',
+  'test/alloc/kills',
+  'test/pool/interleaved',
+  'test/kv/policies',
+  'test/model/pool.model',
+  'test/crash/pool.crash',
+  'test/crash/recovery.crash',
+  'test/pool/many-interleaved',
   'test/pool/threads',
   'test/memory/users',
+  'test/alloc/neighbours',
   'test/pool/kill',
-  'test/pool/interleaved',
-  'test/server/resp/fuzz',
   'test/histories/processes',
-  'test/model/pool.model',
-  'test/server/captures',
-  'test/cli/check',
-  'test/pool/many-interleaved',
-  'test/kv/policies',
-  'test/crash/pool.crash',
-  'test/pool/many-kill',
-  'test/crash/recovery.crash',
 ].map((name) => `/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {

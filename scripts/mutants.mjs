@@ -41,6 +41,7 @@ import { store } from '../test/mutants/store.mjs';
 import { coldParts } from '../test/mutants/tier-cold.mjs';
 import { tierLives } from '../test/mutants/tier-life.mjs';
 import { tiers } from '../test/mutants/tier.mjs';
+import { zeroing } from '../test/mutants/zeroes.mjs';
 import { TestTree } from './mutant-tests.mjs';
 import { root } from './setup.mjs';
 
@@ -69,6 +70,7 @@ const ours = [
   ...memory,
   ...hugePageMutants,
   ...wasmWords,
+  ...zeroing,
   ...manyOwners,
   ...alloc,
   ...quickFrees,

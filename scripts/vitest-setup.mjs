@@ -64,5 +64,7 @@ export function teardown() {
   else process.env['TMPDIR'] = folderBefore;
   delete process.env['CENOTE_RUN'];
   const certificates = process.env['CENOTE_NPM_CA_CERTS'];
-  if (certificates !== undefined) process.env['NODE_EXTRA_CA_CERTS'] = certificates;
+  if (certificates === undefined) return;
+  process.env['NODE_EXTRA_CA_CERTS'] = certificates;
+  delete process.env['CENOTE_NPM_CA_CERTS'];
 }

@@ -1,4 +1,4 @@
-/** What the quicker ways into shared memory, past V8's own, may not do without. */
+/** What the `or` of WebAssembly may not do without. */
 
 const wasm = 'test/memory/wasm-words.test.ts';
 
@@ -63,14 +63,5 @@ export const wasmWords = [
     to: 'messenger.quickBits !== undefined',
     test: 'test/alloc/quick-frees.test.ts',
     killer: 'blocks of either segment come back, whoever frees them',
-  },
-  {
-    name: 'zeroes that end with a whole piece',
-    why: 'what is behind the last one held bytes of somebody, too',
-    file: 'src/memory/zeroes.ts',
-    from: '  target.set(zeroes.subarray(0, to - at), at);',
-    to: '  if (at === from) target.set(zeroes.subarray(0, to - at), at);',
-    test: 'test/memory/zeroes.test.ts',
-    killer: `in shared memory ${3 * 2 ** 16 + 1} bytes are zero, and those beside them what they were`,
   },
 ];

@@ -20,7 +20,6 @@ import { attachSharedRegion, createSharedRegion } from '../../src/memory/shared.
 import { readSuperblock, type Superblock } from '../../src/memory/superblock.ts';
 import { limitFor } from '../../src/pool/capacity.ts';
 import { StorePool } from '../../src/pool/pool.ts';
-import { zeroBytes } from '../../src/memory/zeroes.ts';
 import { bringUpToDate } from './copies.ts';
 import { fillShared } from './fill.ts';
 import { meetOutside } from './instrumented-words.ts';
@@ -39,7 +38,7 @@ class KeptBacking implements Backing {
     const buffer = this.handle.buffers[number];
     if (buffer === undefined) return undefined;
     meetOutside();
-    zeroBytes(new Uint8Array(buffer), 0, buffer.byteLength);
+    fillShared(new Uint8Array(buffer), 0);
     return segmentOver(buffer, number, sizeBytes);
   }
 

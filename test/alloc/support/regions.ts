@@ -16,7 +16,6 @@ import {
   freeOwnerSlot,
 } from '../../../src/memory/owners.ts';
 import { load, store } from '../../../src/memory/words.ts';
-import { zeroBytes } from '../../../src/memory/zeroes.ts';
 import { fillShared } from '../../support/fill.ts';
 import { meetOutside } from '../../support/instrumented-words.ts';
 
@@ -237,7 +236,7 @@ export class SmallRegion implements Region {
       if (this.#kernel.sparePages === 0) return false;
       this.#kernel.sparePages--;
       absent.delete(pageKey(number, at));
-      zeroBytes(bytes, at, at + pageBytes);
+      fillShared(bytes, 0, at, at + pageBytes);
     }
     return true;
   }
@@ -261,7 +260,7 @@ export class SmallRegion implements Region {
     meetOutside();
     const { absent } = this.#kernel;
     for (let at = 0; at < sizeBytes; at += pageBytes) {
-      if (absent.delete(pageKey(number, at))) zeroBytes(bytes, at, at + pageBytes);
+      if (absent.delete(pageKey(number, at))) fillShared(bytes, 0, at, at + pageBytes);
     }
   }
 
